@@ -1,0 +1,3 @@
+//! The `lvhost` command.
+
+fn main() {}
