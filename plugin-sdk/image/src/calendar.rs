@@ -1,0 +1,1 @@
+//! Unix time to a date and a time of day, in UTC.
