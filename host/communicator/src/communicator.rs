@@ -1,0 +1,152 @@
+//! The trait through which a build reaches its guest, and the small types it speaks in.
+
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::Result;
+
+/// A connection to a guest: commands and file transfer.
+///
+/// Every method may be called after the connection was lost (a provisioner that reboots the guest):
+/// the implementation then connects anew before it does its work. A call never repeats work by itself
+/// that may already have had an effect in the guest.
+///
+/// Every method is cancelled by dropping its future.
+#[async_trait]
+pub trait Communicator: Send + Sync {
+    /// Runs one command through the guest's login shell and hands over its output as it comes.
+    ///
+    /// A command that fails is not an error here: its [`ExitStatus`] says so. A guest that goes away
+    /// after the command has started gives [`ExitStatus::Missing`].
+    async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus>;
+
+    /// Writes the bytes of `source` to the file `destination`, which is created or replaced.
+    ///
+    /// `length` is the number of bytes to expect, for the progress bar only; `mode` the permission
+    /// bits (such as `0o755`) to give the file, else the guest's default. The folder that is to
+    /// hold the file must exist.
+    async fn upload(
+        &self,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        length: Option<u64>,
+        destination: &str,
+        mode: Option<u32>,
+        progress: &dyn Progress,
+    ) -> Result<()>;
+
+    /// Copies the folder `source` into the guest's folder `destination`.
+    ///
+    /// With a trailing slash on `source` its contents land in `destination`; without one the folder
+    /// itself does, under its own name. Missing folders in the guest are created, permission bits kept,
+    /// and symbolic links followed: the guest gets what they point at.
+    ///
+    /// `exclude` holds glob patterns. One without a slash is held against the name of every file and
+    /// folder, one with a slash against the path below `source`. An excluded folder is not entered.
+    async fn upload_directory(
+        &self,
+        source: &Path,
+        destination: &str,
+        exclude: &[String],
+        progress: &dyn Progress,
+    ) -> Result<()>;
+
+    /// Writes the bytes of the guest's file `source` to `destination` and returns how many they were.
+    async fn download(
+        &self,
+        source: &str,
+        destination: &mut (dyn AsyncWrite + Send + Unpin),
+        progress: &dyn Progress,
+    ) -> Result<u64>;
+
+    /// Copies the guest's folder `source` into the local folder `destination`: the rules of
+    /// [`upload_directory`](Communicator::upload_directory), the other way round.
+    async fn download_directory(
+        &self,
+        source: &str,
+        destination: &Path,
+        exclude: &[String],
+        progress: &dyn Progress,
+    ) -> Result<()>;
+
+    /// Says goodbye and closes the connection. A connection that is already gone is not an error.
+    async fn disconnect(&self) -> Result<()>;
+}
+
+/// One command for the guest.
+///
+/// There is no field for environment variables: an SSH server refuses those it is not configured to
+/// accept, so they belong into the text, as Packer's `execute_command` has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// What the guest's login shell is to run.
+    pub text: String,
+    /// The bytes of the command's standard input; without them it reads end of file at once.
+    pub stdin: Option<Bytes>,
+    /// Run it on a pseudo-terminal, as a `sudo` with `requiretty` wants. The guest then mixes
+    /// standard error into standard output.
+    pub pty: bool,
+}
+
+impl Command {
+    /// A command without input and without a terminal.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            stdin: None,
+            pty: false,
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It returned this code; zero is success.
+    Code(u32),
+    /// It was ended by a signal, named without its `SIG`, such as `KILL`.
+    Signal(String),
+    /// The connection ended before a status came: a guest that reboots, shuts down or crashes.
+    Missing,
+}
+
+impl ExitStatus {
+    /// Whether the command returned zero.
+    pub fn success(&self) -> bool {
+        *self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(formatter, "exit code {code}"),
+            Self::Signal(name) => write!(formatter, "signal {name}"),
+            Self::Missing => {
+                formatter.write_str("no exit status: the connection ended before the command did")
+            }
+        }
+    }
+}
+
+/// Takes a command's output, in the order in which it arrives and in pieces of any size.
+pub trait Output: Send {
+    /// Bytes from the command's standard output.
+    fn stdout(&mut self, bytes: &[u8]);
+    /// Bytes from the command's standard error.
+    fn stderr(&mut self, bytes: &[u8]);
+}
+
+/// Told how a transfer moves on: one `started` and one `finished` around any number of `advanced`,
+/// file after file.
+pub trait Progress: Send + Sync {
+    /// The transfer of one file begins. `total` is its size in bytes where that is known.
+    fn started(&self, name: &str, total: Option<u64>);
+    /// So many more bytes have gone over.
+    fn advanced(&self, bytes: u64);
+    /// The file is complete.
+    fn finished(&self);
+}

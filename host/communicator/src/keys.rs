@@ -1,0 +1,163 @@
+//! SSH key pairs: made for a template's `data "sshkey"`, and read from what a user names.
+
+use std::path::PathBuf;
+
+use russh::keys::Error::KeyIsEncrypted;
+use russh::keys::ssh_key::private::RsaKeypair;
+use russh::keys::ssh_key::{self, LineEnding};
+use russh::keys::{EcdsaCurve, PrivateKey};
+use secrecy::{ExposeSecret, SecretString};
+
+/// The smallest RSA key that is made, in bits: OpenSSH refuses smaller ones as too weak.
+pub const RSA_BITS_MINIMUM: usize = 2048;
+/// The largest RSA key that is made, in bits: beyond it generation takes minutes.
+pub const RSA_BITS_MAXIMUM: usize = 8192;
+
+/// The kind of key to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519: small, fast, and known to every OpenSSH since 6.5.
+    Ed25519,
+    /// RSA with this many bits, [`RSA_BITS_MINIMUM`] to [`RSA_BITS_MAXIMUM`]. Slow to make.
+    Rsa(usize),
+    /// ECDSA over NIST P-256.
+    EcdsaP256,
+    /// ECDSA over NIST P-384.
+    EcdsaP384,
+    /// ECDSA over NIST P-521.
+    EcdsaP521,
+}
+
+/// Both halves of a key, as OpenSSH writes them.
+#[derive(Debug, Clone)]
+pub struct KeyPair {
+    /// One line for `authorized_keys`: algorithm, key, and the comment if there is one.
+    pub public_openssh: String,
+    /// The private half as an unencrypted `OPENSSH PRIVATE KEY` file, newline at its end.
+    pub private_openssh: SecretString,
+}
+
+/// Why a key could not be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An RSA key of a size that is not made.
+    #[error(
+        "an RSA key of {bits} bits is not supported: choose {RSA_BITS_MINIMUM} to {RSA_BITS_MAXIMUM}"
+    )]
+    RsaBits {
+        /// The size asked for.
+        bits: usize,
+    },
+    /// The comment would break the key's one line.
+    #[error("the comment of an SSH key must be one line")]
+    Comment,
+    /// The key could not be made or written down.
+    #[error("cannot make an SSH key")]
+    Generate(#[source] russh::keys::Error),
+    /// A private key file could not be read.
+    #[error("cannot read the SSH private key {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A private key is encrypted and no passphrase was given.
+    #[error("the SSH private key {name} is encrypted and no passphrase was given")]
+    PassphraseMissing {
+        /// The file, or what the key is called.
+        name: String,
+    },
+    /// A private key could not be decrypted or understood.
+    #[error(
+        "the SSH private key {name} cannot be used: is it a complete OpenSSH or PEM private key, and \
+         the passphrase right?"
+    )]
+    Parse {
+        /// The file, or what the key is called.
+        name: String,
+        /// What the parser said.
+        #[source]
+        source: russh::keys::Error,
+    },
+}
+
+/// Makes a new key pair from the system's random numbers.
+///
+/// This computes, for a large RSA key for seconds: call it where blocking is allowed.
+pub fn generate(algorithm: Algorithm, comment: &str) -> Result<KeyPair, Error> {
+    let generate = |source: ssh_key::Error| Error::Generate(source.into());
+    let mut random = rand::rng();
+    let key = match algorithm {
+        Algorithm::Rsa(bits) if !(RSA_BITS_MINIMUM..=RSA_BITS_MAXIMUM).contains(&bits) => {
+            return Err(Error::RsaBits { bits });
+        }
+        Algorithm::Rsa(bits) => {
+            RsaKeypair::random(&mut random, bits).and_then(|pair| PrivateKey::new(pair.into(), ""))
+        }
+        Algorithm::Ed25519 => PrivateKey::random(&mut random, ssh_key::Algorithm::Ed25519),
+        Algorithm::EcdsaP256 => ecdsa(&mut random, EcdsaCurve::NistP256),
+        Algorithm::EcdsaP384 => ecdsa(&mut random, EcdsaCurve::NistP384),
+        Algorithm::EcdsaP521 => ecdsa(&mut random, EcdsaCurve::NistP521),
+    };
+    write(key.map_err(generate)?, comment)
+}
+
+/// Reads a private key that was made before, in any form [`Authentication::KeyFile`] takes, and gives
+/// it `comment`. `name` stands for the key in errors.
+///
+/// [`Authentication::KeyFile`]: crate::ssh::Authentication::KeyFile
+pub fn read(
+    name: &str,
+    private: &SecretString,
+    passphrase: Option<&SecretString>,
+    comment: &str,
+) -> Result<KeyPair, Error> {
+    write(parse(name, private, passphrase)?, comment)
+}
+
+/// The private key in `private`, decrypted.
+pub(crate) fn parse(
+    name: &str,
+    private: &SecretString,
+    passphrase: Option<&SecretString>,
+) -> Result<PrivateKey, Error> {
+    let passphrase = passphrase.map(ExposeSecret::expose_secret);
+    let parsed = russh::keys::decode_secret_key(private.expose_secret(), passphrase);
+    parsed
+        .and_then(|key| {
+            if key.is_encrypted() {
+                Err(KeyIsEncrypted)
+            } else {
+                Ok(key)
+            }
+        })
+        .map_err(|source| match source {
+            KeyIsEncrypted => Error::PassphraseMissing {
+                name: name.to_owned(),
+            },
+            source => Error::Parse {
+                name: name.to_owned(),
+                source,
+            },
+        })
+}
+
+fn ecdsa(random: &mut impl rand::CryptoRng, curve: EcdsaCurve) -> ssh_key::Result<PrivateKey> {
+    PrivateKey::random(random, ssh_key::Algorithm::Ecdsa { curve })
+}
+
+fn write(mut key: PrivateKey, comment: &str) -> Result<KeyPair, Error> {
+    if comment.contains(char::is_control) {
+        return Err(Error::Comment);
+    }
+    key.set_comment(comment);
+    let generate = |source: ssh_key::Error| Error::Generate(source.into());
+    let private = key.to_openssh(LineEnding::LF).map_err(generate)?;
+    Ok(KeyPair {
+        public_openssh: key.public_key().to_openssh().map_err(generate)?,
+        private_openssh: SecretString::from(private.as_str()),
+    })
+}

@@ -1,0 +1,101 @@
+//! What a connection needs to know, and the bounds it keeps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Time for one attempt: TCP, key exchange and authentication together. Packer's own bound for a
+/// handshake is a minute; a guest under emulation needs many seconds for a key exchange.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for the TCP connection alone, so that an address that swallows packets does not cost a whole
+/// attempt while the guest's port opens: Packer gives it 15 seconds.
+pub const TCP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pause after the first failed attempt. Short: the time until the first answer is the user's.
+pub const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// The pauses double up to this one.
+pub const RETRY_LONGEST: Duration = Duration::from_millis(1500);
+/// Time between keep-alive messages: Packer's default for `ssh_keep_alive_interval`.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// After so many unanswered keep-alive messages the connection counts as lost.
+pub const KEEP_ALIVE_UNANSWERED: usize = 6;
+/// How long a call that finds the connection lost tries for a new one: Packer's default for
+/// `start_retry_timeout`, which is what it gives a guest to reboot in.
+pub const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Everything needed to reach one guest by SSH.
+///
+/// The guest was built minutes ago and nobody can know its host key beforehand, so any host key is
+/// accepted; the one that was seen is reported with [`Outcome::Connected`](super::Outcome).
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Host name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The user to log in as.
+    pub username: String,
+    /// Ways to authenticate, tried in order.
+    pub authentication: Vec<Authentication>,
+    /// How many attempts may fail once TCP connects (Packer's `ssh_handshake_attempts`); `None` tries
+    /// until the deadline.
+    pub handshake_attempts: Option<u32>,
+    /// Bound of one attempt, see [`ATTEMPT_TIMEOUT`].
+    pub attempt_timeout: Duration,
+    /// How often a silent connection is asked whether it lives, see [`KEEP_ALIVE`]; `None` for never.
+    pub keep_alive: Option<Duration>,
+    /// How long a later call may try to get back to a guest that went away, see
+    /// [`RECONNECT_TIMEOUT`].
+    pub reconnect_timeout: Duration,
+    /// Run every command on a pseudo-terminal (Packer's `ssh_pty`).
+    pub pty: bool,
+}
+
+impl Settings {
+    /// Settings for a guest, everything else as Packer has it by default and no way to authenticate.
+    pub fn new(host: impl Into<String>, port: u16, username: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            username: username.into(),
+            authentication: Vec::new(),
+            handshake_attempts: None,
+            attempt_timeout: ATTEMPT_TIMEOUT,
+            keep_alive: Some(KEEP_ALIVE),
+            reconnect_timeout: RECONNECT_TIMEOUT,
+            pty: false,
+        }
+    }
+
+    /// Host and port as a user writes them.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// One way to prove who we are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Authentication {
+    /// A private key in a file: OpenSSH, PKCS#1, PKCS#8 or PuTTY.
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What decrypts it.
+        passphrase: Option<SecretString>,
+    },
+    /// A private key itself, in one of the same formats and unencrypted.
+    Key(SecretString),
+    /// A password, by the `password` method and, where the guest offers only that, by
+    /// `keyboard-interactive`.
+    Password(SecretString),
+    /// Every key that the agent behind this socket holds.
+    Agent {
+        /// The agent's Unix socket, usually the value of `SSH_AUTH_SOCK`.
+        socket: PathBuf,
+    },
+}
