@@ -1,1 +1,42 @@
-//! (being written)
+//! Packer's template language and document model.
+//!
+//! [`load`] takes the text of a template and its variable files and gives back a [`Document`]:
+//! sources with every option evaluated, builds with provisioners that are evaluated when the
+//! machine is there. Everything keeps its [`Span`], so whoever reads an option can point at it;
+//! everything wrong is collected in [`Diagnostics`] and shown by [`render`].
+//!
+//! The crate does nothing by itself: files, clock, environment and data sources come in through
+//! [`Environment`] and [`DataSources`].
+//!
+//! ```text
+//! text ─ hcl-edit ─► blocks ─► variables ─► data and locals, as they need each other
+//!                                               └─► sources ─► builds ─► provisioners (late)
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod diagnostic;
+mod document;
+mod environment;
+mod late;
+mod load;
+mod number;
+mod render;
+mod source_map;
+mod suggest;
+mod value;
+
+pub use body::{Attribute, Block, Body, Label};
+pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Severity};
+pub use document::{
+    BUILD_ATTRIBUTES, Build, Document, PostProcessor, Provisioner, RequiredPlugin, Selection,
+    Source, Variable, VersionConstraint,
+};
+pub use environment::{DataOutcome, DataSources, Environment};
+pub use load::{InputFile, Inputs, load};
+pub use number::{Number, ParseNumberError};
+pub use render::{RenderStyle, render};
+pub use source_map::{FileId, SourceMap, Span};
+pub use suggest::suggest;
+pub use value::{Value, ValueKind};
