@@ -1,0 +1,171 @@
+//! What can go wrong at the hypervisor, in kinds the engine can match on.
+use crate::{ConnectionUri, VolumeId};
+
+/// The result of every call to a hypervisor.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A call to the hypervisor failed.
+///
+/// The text says what failed, on which thing, why, and where there is one, what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot connect to the hypervisor at {uri}: {message}")]
+    Connect {
+        /// Where the connection was tried, shown without passwords.
+        uri: ConnectionUri,
+        /// libvirt's reason.
+        message: String,
+    },
+    /// The connection was lost, or the daemon went away.
+    #[error("the connection to the hypervisor was lost while trying to {action}: {message}")]
+    Disconnected {
+        /// What was tried.
+        action: String,
+        /// libvirt's reason.
+        message: String,
+    },
+    /// There is no storage pool of that name.
+    #[error(
+        "there is no storage pool {name:?}; {}",
+        existing_names(existing, "pool")
+    )]
+    NoSuchPool {
+        /// The name asked for.
+        name: String,
+        /// The names that exist, sorted.
+        existing: Vec<String>,
+    },
+    /// The storage pool exists but is not started.
+    #[error("the storage pool {name:?} is not active; start it with `virsh pool-start {name}`")]
+    PoolInactive {
+        /// The pool's name.
+        name: String,
+    },
+    /// There is no network of that name.
+    #[error(
+        "there is no network {name:?}; {}",
+        existing_names(existing, "network")
+    )]
+    NoSuchNetwork {
+        /// The name asked for.
+        name: String,
+        /// The names that exist, sorted.
+        existing: Vec<String>,
+    },
+    /// The network exists but is not started.
+    #[error("the network {name:?} is not active; start it with `virsh net-start {name}`")]
+    NetworkInactive {
+        /// The network's name.
+        name: String,
+    },
+    /// A volume of that name is already there.
+    #[error("the volume {id} already exists")]
+    VolumeExists {
+        /// The volume.
+        id: VolumeId,
+    },
+    /// There is no such volume.
+    #[error("there is no volume {id}")]
+    NoSuchVolume {
+        /// The volume.
+        id: VolumeId,
+    },
+    /// The volume is a disk of a running domain, or being uploaded to.
+    #[error("the volume {id} is in use: {message}")]
+    VolumeInUse {
+        /// The volume.
+        id: VolumeId,
+        /// By what.
+        message: String,
+    },
+    /// A domain of that name is already there.
+    #[error("a domain named {name:?} already exists")]
+    DomainExists {
+        /// The domain's name.
+        name: String,
+    },
+    /// There is no such domain (any more).
+    #[error("there is no domain {name:?}")]
+    NoSuchDomain {
+        /// The domain's name.
+        name: String,
+    },
+    /// The domain is not in a state that allows what was asked.
+    #[error("cannot {action}: {message}")]
+    DomainState {
+        /// What was tried.
+        action: String,
+        /// Why the state forbids it.
+        message: String,
+    },
+    /// The hypervisor's driver cannot do that. `test:///` answers this to uploads, resizes and most flags.
+    #[error("cannot {action}: this hypervisor does not support it: {message}")]
+    NotSupported {
+        /// What was tried.
+        action: String,
+        /// libvirt's reason.
+        message: String,
+    },
+    /// The pool is full.
+    #[error("cannot {action}: no space left: {message}")]
+    NoSpace {
+        /// What was tried.
+        action: String,
+        /// libvirt's reason.
+        message: String,
+    },
+    /// The domain is of type `kvm`, and KVM cannot run guests on that host.
+    #[error(
+        "kvm does not work here: {message}; set domain_type = \"qemu\" to emulate the CPU instead"
+    )]
+    KvmUnusable {
+        /// QEMU's or libvirt's reason.
+        message: String,
+    },
+    /// A value was refused before libvirt saw it.
+    #[error("cannot {action}: {message}")]
+    InvalidValue {
+        /// What was tried.
+        action: String,
+        /// What is wrong with the value.
+        message: String,
+    },
+    /// An upload was given more or fewer bytes than were announced, or was ended before.
+    #[error("the upload to {id} went wrong: {message}")]
+    Upload {
+        /// The volume uploaded to.
+        id: VolumeId,
+        /// What happened.
+        message: String,
+    },
+    /// The file an upload reads from could not be read.
+    #[error("cannot read the file that is uploaded to {id}")]
+    ReadSource {
+        /// The volume uploaded to.
+        id: VolumeId,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Anything else libvirt said.
+    #[error("cannot {action}: {message}")]
+    Libvirt {
+        /// What was tried.
+        action: String,
+        /// libvirt's error number (`virErrorNumber`).
+        code: i32,
+        /// libvirt's message.
+        message: String,
+    },
+}
+
+/// "the pools are: a, b" or that there are none.
+fn existing_names(existing: &[String], kind: &str) -> String {
+    if existing.is_empty() {
+        format!("there is no {kind} at all")
+    } else {
+        format!("the {kind}s are: {}", existing.join(", "))
+    }
+}

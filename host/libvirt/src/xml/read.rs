@@ -1,0 +1,1 @@
+//! What libvirt answers, read into plain types.
