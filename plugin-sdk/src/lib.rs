@@ -1,1 +1,110 @@
-//! (being written)
+//! Writes a volume source for lvhost: a WASM component that says where the bytes of a virtual
+//! machine's disk come from.
+//!
+//! A source is a type that implements [`VolumeSource`], in a crate of its own that is built as a
+//! `cdylib` for `wasm32-wasip2`. It can do nothing but compute and call its [`Host`]: it has no
+//! files, no network, no environment. What it may reach through the host is what it asked for
+//! and the user has allowed.
+//!
+//! # A complete source
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//! use lvhost_plugin_sdk::{
+//!     Configuration, Description, Diagnostic, Error, Host, Image, OptionSchema, Options, Recipe,
+//!     Volume, VolumeSource, export_source,
+//! };
+//!
+//! /// Fills a volume with one text.
+//! struct Motd;
+//!
+//! const BLOCK: u64 = 512;
+//!
+//! impl VolumeSource for Motd {
+//!     fn describe() -> Description {
+//!         Description::new("motd", "A disk whose first bytes are a text")
+//!             .option(OptionSchema::text("text", "What the guest will read.").required())
+//!     }
+//!
+//!     fn configure(_: &Volume, options: &Options) -> Configuration {
+//!         let mut configuration = Configuration::default();
+//!         if options.text("text").is_some_and(str::is_empty) {
+//!             configuration.report(
+//!                 Diagnostic::error("text", "the text is empty")
+//!                     .help("leave out the `source` block for an empty volume"),
+//!             );
+//!         }
+//!         configuration.defaults.format = Some("raw".into());
+//!         configuration
+//!     }
+//!
+//!     fn prepare(_: &Volume, options: &Options, host: &dyn Host) -> Result<Recipe, Error> {
+//!         let text = options.text("text").unwrap_or_default().as_bytes();
+//!         let length = text.len() as u64;
+//!         let capacity = length.next_multiple_of(BLOCK);
+//!         let mut sink = host.create(&Image::raw(capacity))?;
+//!         sink.write(text)?;
+//!         sink.zeros(capacity - length)?;
+//!         Ok(Recipe::Image)
+//!     }
+//! }
+//!
+//! export_source!(Motd);
+//!
+//! // In the crate's tests:
+//! use lvhost_plugin_sdk::testing::{FakeHost, volume};
+//! use lvhost_plugin_sdk::OptionValue;
+//!
+//! let host = FakeHost::new();
+//! let options = Options::default().with("text", OptionValue::text("hello"));
+//! let recipe = Motd::prepare(&volume("default", "motd"), &options, &host)?;
+//! assert_eq!(recipe, Recipe::Image);
+//! assert!(host.written().bytes().starts_with(b"hello\0"));
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! The folder `template` beside this crate's sources is a crate to start from.
+//!
+//! # Bulk bytes
+//!
+//! A volume is written as a sequence of three things: bytes that the source made
+//! ([`Sink::write`]), splices of what the host holds ([`Sink::copy_from`], [`Sink::drain`]), and
+//! holes ([`Sink::zeros`]). Spliced bytes never enter the component, and decompression
+//! ([`Reader::decode`]) and checksums run natively in the host: leave them to it.
+//! The crate `lvhost-image` makes ISO 9660 and FAT images and reads QCOW2 headers.
+
+#![forbid(unsafe_code)]
+
+mod bindings;
+mod description;
+mod handle;
+mod host;
+mod image;
+mod options;
+mod source;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+
+pub use bindings::exports::lvhost::source::source::{
+    Base, Configuration, Defaults, Description, Diagnostic, Grant, Recipe, Severity,
+};
+pub use bindings::lvhost::source::blobs::Codec;
+pub use bindings::lvhost::source::files::{Entry as FileEntry, Kind as FileKind};
+pub use bindings::lvhost::source::report::Level;
+pub use bindings::lvhost::source::target::Image;
+pub use bindings::lvhost::source::types::{
+    Device, Error, Format, OptionSchema, OptionSetting, OptionType, OptionValue, Volume, VolumeId,
+};
+pub use bindings::lvhost::source::volumes::Facts;
+pub use handle::{Blob, MAX_CHUNK, Reader, Sink};
+pub use host::Host;
+pub use options::Options;
+pub use source::VolumeSource;
+
+#[doc(hidden)]
+pub mod __component {
+    //! What [`export_source!`](crate::export_source) expands to. No part of the API.
+
+    pub use crate::bindings::*;
+    pub use crate::source::Component;
+}
