@@ -1,1 +1,46 @@
-//! (being written)
+//! Downloads, checksums, decompression and the content-addressed cache.
+//!
+//! A [`Fetcher`] turns a list of [`Location`]s and a [`Checksum`] into an open file. Local files
+//! are used where they are; what comes over HTTP goes through a cache that is never stale and
+//! never half:
+//!
+//! ```text
+//! request ──► checksum in the cache? ──yes──► blob (no network)
+//!                  │ no
+//!                  ▼ for each location in turn
+//!             lock ──► known URL? ──304──► blob
+//!                  │ 200 / 206
+//!                  ▼
+//!             partial file ◄── receive ──► write and hash, each on its own thread
+//!                  │ complete and checksum right
+//!                  ▼ rename
+//!                blob
+//! ```
+//!
+//! The crate takes values: it reads no environment, prints nothing and knows no default folders.
+
+#![forbid(unsafe_code)]
+
+mod cache;
+mod checksum;
+pub mod decode;
+pub mod digest;
+mod error;
+mod fetcher;
+mod local;
+mod location;
+mod progress;
+mod safe_url;
+mod settings;
+
+pub use cache::CacheError;
+pub use checksum::{Checksum, ChecksumError};
+pub use error::{ClientError, Failure, FetchError, LocationError};
+pub use fetcher::{Fetched, Fetcher, Request};
+pub use location::{Location, LocationParseError};
+pub use progress::{Progress, Silent};
+pub use safe_url::SafeUrl;
+pub use settings::{ProxySettings, Settings};
+
+/// Stops a fetch from outside; a clone of one token cancels with it.
+pub use tokio_util::sync::CancellationToken;

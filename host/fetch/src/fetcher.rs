@@ -1,0 +1,109 @@
+//! The way in: a request, tried location by location.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::digest::Digest;
+use crate::{Checksum, Failure, FetchError, Location, LocationError, Progress, Settings, local};
+
+/// What to fetch.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where it can be had, in the order to try.
+    pub locations: Vec<Location>,
+    /// What the file must be.
+    pub checksum: Checksum,
+    /// Hosts that the user has named, as they stand in a URL. Only these may have loopback,
+    /// link-local or metadata addresses; for every other host, redirect targets included, such
+    /// an address is refused.
+    pub named_hosts: BTreeSet<String>,
+}
+
+impl Request {
+    /// A request whose locations the user wrote: their hosts are the named ones.
+    pub fn named_by_user(locations: Vec<Location>, checksum: Checksum) -> Self {
+        let named_hosts = locations
+            .iter()
+            .filter_map(|location| match location {
+                Location::Web(url) => url.host().map(str::to_owned),
+                Location::Path(_) => None,
+            })
+            .collect();
+        Self {
+            locations,
+            checksum,
+            named_hosts,
+        }
+    }
+}
+
+/// A file that is there, whole, and verified if a checksum was given.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Open for reading, at offset 0. Read it with positioned reads, since clones share the
+    /// offset. A cached file may be removed from the cache at any time; this handle keeps it.
+    pub file: Arc<File>,
+    /// Bytes.
+    pub length: u64,
+    /// The SHA-256, known for everything but local files that had no SHA-256 to be checked.
+    pub sha256: Option<Digest>,
+    /// The location it came from; for a hit by checksum, the first one.
+    pub origin: Location,
+    /// Whether no byte of it had to be transferred.
+    pub from_cache: bool,
+    /// The server's entity tag, if it gave one.
+    pub etag: Option<String>,
+}
+
+/// Fetches files. Cheap to clone; clones share connections and cache.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    settings: Arc<Settings>,
+}
+
+impl Fetcher {
+    /// A fetcher. Nothing is touched until the first fetch: no folder made, no certificate read.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Fetches the first location that works. Must run on a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// No location works (each one's reason is in the error), the cache can't be used, or
+    /// `cancel` was triggered. What was received of an interrupted download stays for a later
+    /// fetch to resume; what failed its checksum does not.
+    pub async fn fetch(
+        &self,
+        request: &Request,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Fetched, FetchError> {
+        if request.locations.is_empty() {
+            return Err(FetchError::NoLocation);
+        }
+        let mut failures = Vec::new();
+        for location in &request.locations {
+            let result = match location {
+                Location::Path(path) => {
+                    local::open(path, &request.checksum, progress, cancel).await
+                }
+                Location::Web(_) => Err(LocationError::Protocol("being written")),
+            };
+            match result {
+                Ok(Some(fetched)) => return Ok(fetched),
+                Ok(None) => return Err(FetchError::Cancelled),
+                Err(error) => failures.push(Failure {
+                    location: location.clone(),
+                    error,
+                }),
+            }
+        }
+        Err(FetchError::AllFailed(failures))
+    }
+}

@@ -1,0 +1,137 @@
+//! What a [`Fetcher`](crate::Fetcher) must be told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::SafeUrl;
+
+/// Everything that steers a fetcher; nothing is read from the environment.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where blobs, index, partial downloads and locks live. Made if missing, for its owner only.
+    pub cache_directory: PathBuf,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Until a connection stands, TLS included.
+    pub connect_timeout: Duration,
+    /// The longest silence of a server: before its first byte, and between any two.
+    pub read_timeout: Duration,
+    /// The wait before the second attempt at a location; each further one doubles it.
+    pub retry_delay: Duration,
+    /// Proxies.
+    pub proxy: ProxySettings,
+    /// Certificate authorities to trust beside those of the operating system, each in DER.
+    pub certificate_authorities: Vec<Vec<u8>>,
+}
+
+impl Settings {
+    /// Settings with this cache and the usual times: 30 s to connect, 60 s of silence, retries
+    /// after 0.5 s, 1 s, 2 s and so on; no proxy.
+    pub fn new(cache_directory: impl Into<PathBuf>) -> Self {
+        Self {
+            cache_directory: cache_directory.into(),
+            user_agent: concat!("lvhost/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_secs(60),
+            retry_delay: Duration::from_millis(500),
+            proxy: ProxySettings::default(),
+            certificate_authorities: Vec::new(),
+        }
+    }
+}
+
+/// Which proxy carries which requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// For `http://` addresses.
+    pub http: Option<SafeUrl>,
+    /// For `https://` addresses.
+    pub https: Option<SafeUrl>,
+    /// Hosts, domains, addresses and networks that are reached directly, separated by commas.
+    pub bypass: Option<String>,
+}
+
+impl ProxySettings {
+    /// Reads the customary variables out of a map: `http_proxy`, `https_proxy`, `all_proxy` and
+    /// `no_proxy`, in lower or, failing that, upper case. A proxy without scheme is an HTTP one.
+    ///
+    /// `HTTP_PROXY` doesn't count where `REQUEST_METHOD` is set: there a client's header could
+    /// have set it (<https://httpoxy.org>).
+    ///
+    /// # Errors
+    /// A proxy that is no URL: the name of the variable and what is wrong.
+    pub fn from_variables(
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, (String, url::ParseError)> {
+        let find = |name: &str| {
+            let upper = name.to_ascii_uppercase();
+            let suspect = name == "http_proxy" && variables.contains_key("REQUEST_METHOD");
+            let mut names = vec![name.to_owned()];
+            if !suspect {
+                names.push(upper);
+            }
+            names.into_iter().find_map(|name| {
+                let value = variables.get(&name)?.trim();
+                (!value.is_empty()).then(|| (name, value.to_owned()))
+            })
+        };
+        let proxy = |name: &str| match find(name).or_else(|| find("all_proxy")) {
+            None => Ok(None),
+            Some((name, value)) => {
+                let text = if value.contains("://") {
+                    value
+                } else {
+                    format!("http://{value}")
+                };
+                SafeUrl::parse(&text)
+                    .map(Some)
+                    .map_err(|error| (name, error))
+            }
+        };
+        Ok(Self {
+            http: proxy("http_proxy")?,
+            https: proxy("https_proxy")?,
+            bypass: find("no_proxy").map(|(_, value)| value),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> ProxySettings {
+        let variables = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        ProxySettings::from_variables(&variables).unwrap()
+    }
+
+    #[test]
+    fn variables_in_both_cases_and_the_general_one() {
+        let url = |text: &str| Some(SafeUrl::parse(text).unwrap());
+        assert_eq!(read(&[]), ProxySettings::default());
+        let both = read(&[
+            ("http_proxy", "p:3128"),
+            ("HTTP_PROXY", "q"),
+            ("NO_PROXY", "a,b"),
+        ]);
+        assert_eq!(both.http, url("http://p:3128"));
+        assert_eq!(both.https, None);
+        assert_eq!(both.bypass.as_deref(), Some("a,b"));
+        let general = read(&[("ALL_PROXY", "http://p"), ("https_proxy", "http://q")]);
+        assert_eq!(
+            (general.http, general.https),
+            (url("http://p"), url("http://q"))
+        );
+        assert_eq!(read(&[("http_proxy", "")]).http, None);
+    }
+
+    #[test]
+    fn a_header_cannot_set_the_proxy() {
+        let under_cgi = read(&[("HTTP_PROXY", "http://evil"), ("REQUEST_METHOD", "GET")]);
+        assert_eq!(under_cgi.http, None);
+    }
+}
