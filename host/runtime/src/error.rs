@@ -1,0 +1,152 @@
+//! What can go wrong with components, said to the user: always which component and what it did.
+
+use std::time::Duration;
+
+use crate::services::ServiceError;
+
+/// The WebAssembly engine could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine could not be started")]
+pub struct RuntimeError {
+    #[source]
+    pub(crate) source: wasmtime::Error,
+}
+
+/// A component could not be compiled ahead of time.
+#[derive(Debug, thiserror::Error)]
+pub enum PrecompileError {
+    /// The target is unknown to the compiler.
+    #[error("components can't be compiled for {target}")]
+    Target {
+        /// What was asked for.
+        target: String,
+        /// The compiler's reason.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// The bytes are no component, or one that uses WebAssembly features which are switched off.
+    #[error("not a WebAssembly component that lvhost can run")]
+    Invalid(#[source] wasmtime::Error),
+}
+
+/// A component was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Bigger than any source should be.
+    #[error("source \"{component}\" has {size} bytes; at most {limit} are allowed")]
+    TooLarge {
+        /// The name it was loaded by.
+        component: String,
+        /// Its bytes.
+        size: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The bytes are no component that this runtime can run.
+    #[error("source \"{component}\" is not a WebAssembly component that lvhost can run")]
+    Invalid {
+        /// The name it was loaded by.
+        component: String,
+        /// The engine's reason.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// It imports something that is not offered.
+    #[error(
+        "source \"{component}\" asks for {import}, which lvhost does not grant; \
+         sources may import lvhost:source, and of WASI only io, clocks, random and cli"
+    )]
+    ForbiddenImport {
+        /// The name it was loaded by.
+        component: String,
+        /// The import, with its version.
+        import: String,
+    },
+    /// It was made for another version of the contract.
+    #[error(
+        "source \"{component}\" was made for {found}, and this lvhost speaks {offered}; \
+         use a version of the source that was made for it"
+    )]
+    Version {
+        /// The name it was loaded by.
+        component: String,
+        /// The interface it imports or exports, with its version.
+        found: String,
+        /// The versions that are understood.
+        offered: &'static str,
+    },
+    /// It does not export what a volume source must.
+    #[error("\"{component}\" is not a volume source: it does not export {export}")]
+    MissingExport {
+        /// The name it was loaded by.
+        component: String,
+        /// What is missing.
+        export: String,
+    },
+    /// Its imports have our names, but not our shape: functions or types that do not exist.
+    #[error("source \"{component}\" does not fit the contract {offered}")]
+    Mismatch {
+        /// The name it was loaded by.
+        component: String,
+        /// The versions that are understood.
+        offered: &'static str,
+        /// The first difference.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// Its `describe` failed or answered nonsense.
+    #[error(transparent)]
+    Describe(#[from] ComponentError),
+}
+
+/// What a component did wrong in a call.
+#[derive(Debug, thiserror::Error)]
+#[error("source \"{component}\" {fault}")]
+pub struct ComponentError {
+    /// The name the component was loaded by.
+    pub component: String,
+    /// The function that was called: `describe`, `configure` or `prepare`.
+    pub function: &'static str,
+    /// What happened.
+    pub fault: Fault,
+}
+
+/// The ways a call can fail.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It ended by a trap: an assertion or a panic in its code, an access out of bounds.
+    #[error("crashed: {message}")]
+    Trap {
+        /// What the engine says of it.
+        message: String,
+        /// What it said on standard error at last, if it did: a Rust component's panic message.
+        last_words: Option<String>,
+    },
+    /// It wanted more memory than it may have.
+    #[error("used up its memory: it may have {} MiB", limit >> 20)]
+    OutOfMemory {
+        /// Bytes.
+        limit: usize,
+    },
+    /// It wanted more of some countable thing than it may have.
+    #[error("went over a limit: {0}")]
+    LimitExceeded(String),
+    /// It computed for too long.
+    #[error("computed for more than {} s and was stopped", limit.as_secs_f64())]
+    TimedOut {
+        /// The time it may compute. Waiting for the host is not counted.
+        limit: Duration,
+    },
+    /// Its calls were nested too deeply.
+    #[error("overflowed its stack: endless recursion?")]
+    StackOverflow,
+    /// It gave up by its own result.
+    #[error("failed: {0}")]
+    Reported(ServiceError),
+    /// It broke the contract.
+    #[error("misbehaved: {0}")]
+    Misbehaved(String),
+    /// The user cancelled the build.
+    #[error("was cancelled")]
+    Cancelled,
+}

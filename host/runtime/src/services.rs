@@ -1,0 +1,128 @@
+//! What the engine does for components: [`Services`] and [`Sink`]. Grants are enforced behind these
+//! traits, at each call; this crate enforces sizes, rates and times in front of them.
+
+use std::io::Read;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::types::{Blob, Codec, FileEntry, Image, Level, VolumeFacts, VolumeId};
+
+/// Why a service failed: the mirror of the contract's `error`. The text is for the user and already
+/// names the thing the call was about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The component asked for something that makes no sense (a programming error).
+    #[error("{0}")]
+    Invalid(String),
+    /// Not granted.
+    #[error("{0}")]
+    Denied(String),
+    /// The thing asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// A download or connection failed.
+    #[error("{0}")]
+    Network(String),
+    /// Bytes are not what they should be.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The user cancelled the build.
+    #[error("the build was cancelled")]
+    Cancelled,
+    /// Everything else: disk or pool full, hypervisor errors.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The services of one volume's preparation. The engine makes one for each call of
+/// [`Source::prepare`](crate::Source::prepare) and knows by it what is granted.
+///
+/// Each future may be dropped half-way (cancellation, a time limit) and must leave nothing running
+/// then. The runtime bounds how long look-ups and single writes may take; downloads and splices bound
+/// themselves.
+#[async_trait]
+pub trait Services: Send + Sync + 'static {
+    /// Tries `urls` in order until one works; returns when the whole body is there and its checksum
+    /// is right.
+    async fn download(
+        &self,
+        urls: Vec<String>,
+        checksum: Option<String>,
+    ) -> Result<Blob, ServiceError>;
+
+    /// Everything a granted pattern matches, in a fixed order.
+    async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError>;
+
+    /// Opens what [`list_files`](Self::list_files) showed.
+    async fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, ServiceError>;
+
+    /// Facts of a granted volume.
+    async fn volume_facts(&self, id: &VolumeId) -> Result<VolumeFacts, ServiceError>;
+
+    /// Facts of a granted path on the hypervisor, if a pool there knows it as a volume.
+    async fn volume_facts_of_path(&self, path: &str) -> Result<Option<VolumeFacts>, ServiceError>;
+
+    /// Creates the volume and opens it. The runtime calls this at most once.
+    async fn create_target(&self, image: &Image) -> Result<Box<dyn Sink>, ServiceError>;
+
+    /// The same bytes, decompressed. Called and read on threads that may block.
+    fn decoder(
+        &self,
+        codec: Codec,
+        inner: Box<dyn Read + Send>,
+    ) -> Result<Box<dyn Read + Send>, ServiceError>;
+
+    /// A line for the log: one line, without control characters, bounded in length and number.
+    fn log(&self, level: Level, message: &str);
+
+    /// Progress of work the host can't see: 0 to 1 and what is being done. Bounded in rate.
+    fn progress(&self, fraction: f64, what: &str);
+
+    /// Whether the user has cancelled the build.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// The one volume a component fills: a write-only sequence of bytes and holes.
+///
+/// The runtime never passes more than [`Image::length`] bytes in all. A sink that is dropped without
+/// [`finish`](Self::finish) is an upload given up: what it made has to go.
+#[async_trait]
+pub trait Sink: Send {
+    /// At most 1 MiB. Waits until the hypervisor has taken it.
+    async fn write(&mut self, data: Bytes) -> Result<(), ServiceError>;
+
+    /// A hole of `length` bytes.
+    async fn zeros(&mut self, length: u64) -> Result<(), ServiceError>;
+
+    /// Splices a part of a blob that is known to lie within its size; holes in it stay holes.
+    async fn copy_from(
+        &mut self,
+        source: &Blob,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), ServiceError>;
+
+    /// Splices all that is left in a reader, read on a thread that may block; runs of zeros become
+    /// holes. Returns the bytes. The reader's errors are those of [`read_error`]'s making or of a
+    /// decoder: hand them to [`read_error`].
+    async fn drain(&mut self, source: Box<dyn Read + Send>) -> Result<u64, ServiceError>;
+
+    /// The component is done and all bytes are there: completes the upload.
+    async fn finish(self: Box<Self>) -> Result<(), ServiceError>;
+}
+
+/// What a failed read of a reader given to [`Sink::drain`] means: the [`ServiceError`] inside, or a
+/// corrupt stream.
+#[must_use]
+pub fn read_error(error: std::io::Error) -> ServiceError {
+    match error.downcast::<ServiceError>() {
+        Ok(inner) => inner,
+        Err(error) => match error.kind() {
+            std::io::ErrorKind::InvalidData
+            | std::io::ErrorKind::InvalidInput
+            | std::io::ErrorKind::UnexpectedEof => ServiceError::Corrupt(error.to_string()),
+            _ => ServiceError::Other(error.to_string()),
+        },
+    }
+}
