@@ -1,0 +1,338 @@
+//! One declaration for each block: the Rust struct, its schema and its decoder come out of it.
+//!
+//! ```ignore
+//! options! {
+//!     /// What the block is for.
+//!     pub struct Volume for "volume" {
+//!         options {
+//!             /// The pool's name.
+//!             pool: String = "default",
+//!             /// A name unique to the pool.
+//!             name: Option<String>,
+//!         }
+//!         blocks {
+//!             /// Where its bytes come from.
+//!             source: Option<VolumeSource>,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A field without a default whose type has no value for "left out" is required. The doc comments
+//! are the user's documentation.
+
+use std::collections::BTreeMap;
+
+use lvhost_hcl::{Attribute, Block, Body, Diagnostic, Diagnostics, Span, Value};
+
+use crate::schema::{BlockSchema, InnerBlockSchema};
+use crate::setting::Setting;
+
+/// Where a block and its options stand, for whatever has to be said about them later.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    block: Span,
+    attributes: BTreeMap<&'static str, Attribute>,
+}
+
+impl Origin {
+    pub(crate) fn new(block: Span) -> Self {
+        Self {
+            block,
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    /// The block.
+    pub fn span(&self) -> Span {
+        self.block
+    }
+
+    /// The value of the option `name`, or the block where it is left out.
+    pub fn span_of(&self, name: &str) -> Span {
+        self.attributes
+            .get(name)
+            .map_or(self.block, |attribute| attribute.value_span)
+    }
+
+    /// Whether the user wrote the option, with a value other than null.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.attributes.contains_key(name)
+    }
+
+    /// Whether the option will only be known when the build runs.
+    pub fn is_unknown(&self, name: &str) -> bool {
+        self.attributes
+            .get(name)
+            .is_some_and(|attribute| !attribute.value.is_wholly_known())
+    }
+}
+
+/// A block that can be decoded.
+pub trait Declared: Sized {
+    /// What may be in it.
+    const SCHEMA: &'static BlockSchema;
+
+    /// Decodes `body`, telling everything that is wrong with it.
+    fn decode(body: &Body, context: &Context<'_>, report: &mut Diagnostics) -> Self;
+}
+
+/// What decoding needs beside the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The kinds of volume sources there are.
+    pub sources: &'a crate::volume_source::SourceSchemas,
+}
+
+/// How often a block may stand inside of another.
+pub trait InnerBlocks: Sized {
+    /// What is in each.
+    const SCHEMA: &'static BlockSchema;
+    /// It may stand there more than once.
+    const REPEATED: bool;
+
+    /// Decodes all blocks of that name.
+    fn decode(blocks: &[&Block], context: &Context<'_>, report: &mut Diagnostics) -> Self;
+}
+
+impl<T: Declared> InnerBlocks for Vec<T> {
+    const SCHEMA: &'static BlockSchema = T::SCHEMA;
+    const REPEATED: bool = true;
+
+    fn decode(blocks: &[&Block], context: &Context<'_>, report: &mut Diagnostics) -> Self {
+        blocks
+            .iter()
+            .map(|block| T::decode(&block.body, context, report))
+            .collect()
+    }
+}
+
+impl<T: Declared> InnerBlocks for Option<T> {
+    const SCHEMA: &'static BlockSchema = T::SCHEMA;
+    const REPEATED: bool = false;
+
+    fn decode(blocks: &[&Block], context: &Context<'_>, report: &mut Diagnostics) -> Self {
+        for block in blocks.iter().skip(1) {
+            report.push(
+                Diagnostic::error(block.name_span, format!("a second `{}` block", block.name))
+                    .help("only one may stand here: put all options into one block"),
+            );
+        }
+        blocks
+            .first()
+            .map(|block| T::decode(&block.body, context, report))
+    }
+}
+
+/// Takes one option out of a body.
+pub(crate) fn option<T: Setting>(
+    body: &Body,
+    schema: &'static BlockSchema,
+    name: &'static str,
+    default: Option<Value>,
+    origin: &mut Origin,
+    report: &mut Diagnostics,
+) -> T {
+    let absent =
+        |report: &mut Diagnostics| match &default {
+            Some(default) => T::decode(default).unwrap_or_default(),
+            None => {
+                if T::REQUIRED {
+                    report.push(
+                        Diagnostic::error(body.span, format!("`{name}` is missing"))
+                            .detail(format!("{} needs it: {}", schema.name, T::KIND)),
+                    );
+                }
+                T::default()
+            }
+        };
+    let Some(attribute) = body
+        .attribute(name)
+        .filter(|attribute| !attribute.value.is_null())
+    else {
+        return absent(report);
+    };
+    origin.attributes.insert(name, attribute.clone());
+    if attribute.value.is_unknown() {
+        return default
+            .and_then(|default| T::decode(&default).ok())
+            .unwrap_or_default();
+    }
+    T::decode(&attribute.value).unwrap_or_else(|mismatch| {
+        report.push(Diagnostic::error(
+            attribute.element_span(&mismatch.path),
+            format!("`{name}{}`: {}", mismatch.path, mismatch.message),
+        ));
+        T::default()
+    })
+}
+
+/// Takes all blocks of one name out of a body.
+pub(crate) fn inner_blocks<T: InnerBlocks>(
+    body: &Body,
+    name: &'static str,
+    context: &Context<'_>,
+    report: &mut Diagnostics,
+) -> T {
+    let blocks: Vec<&Block> = body.blocks(name).collect();
+    T::decode(&blocks, context, report)
+}
+
+/// Complains about everything in the body that the schema doesn't know.
+pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &mut Diagnostics) {
+    let options = || schema.options.iter().map(|option| option.name);
+    let blocks = || schema.blocks.iter().map(|block| block.name);
+    for (name, attribute) in &body.attributes {
+        if schema.option(name).is_some() {
+            continue;
+        }
+        let error = Diagnostic::error(
+            attribute.name_span,
+            format!("{} has no option called `{name}`", schema.name),
+        );
+        report.push(if schema.block(name).is_some() {
+            error.help(format!(
+                "`{name}` is a block: write `{name} {{ … }}` without `=`"
+            ))
+        } else {
+            error.suggest(name, options().chain(blocks()))
+        });
+    }
+    for block in &body.blocks {
+        if schema.block(&block.name).is_some() {
+            if let Some(label) = block.labels.first() {
+                report.push(
+                    Diagnostic::error(label.span, format!("`{}` takes no label", block.name))
+                        .help(format!("write `{} {{ … }}`", block.name)),
+                );
+            }
+            continue;
+        }
+        let name = &block.name;
+        let error = Diagnostic::error(
+            block.name_span,
+            format!("{} has no block called `{name}`", schema.name),
+        );
+        report.push(if schema.option(name).is_some() {
+            error.help(format!("`{name}` is an option: write `{name} = …`"))
+        } else {
+            error.suggest(name, blocks().chain(options()))
+        });
+    }
+}
+
+/// The name a user writes for a field: `type` for `r#type`.
+pub(crate) const fn plain(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
+/// What a default is written as in a declaration.
+pub(crate) trait Literal {
+    fn into_value(self) -> Value;
+}
+
+impl Literal for &'static str {
+    fn into_value(self) -> Value {
+        Value::string(self)
+    }
+}
+
+impl Literal for bool {
+    fn into_value(self) -> Value {
+        Value::from(self)
+    }
+}
+
+impl Literal for i32 {
+    fn into_value(self) -> Value {
+        Value::from(i64::from(self))
+    }
+}
+
+/// The schema of a field's block, for the macro.
+pub(crate) const fn inner_schema<T: InnerBlocks>(
+    name: &'static str,
+    documentation: &'static [&'static str],
+) -> InnerBlockSchema {
+    InnerBlockSchema {
+        name,
+        repeated: T::REPEATED,
+        documentation,
+        schema: T::SCHEMA,
+    }
+}
+
+macro_rules! options {
+    (
+        $(#[doc = $about:literal])*
+        pub struct $struct:ident for $block:literal {
+            options {
+                $($(#[doc = $doc:literal])* $field:ident : $type:ty $(= $default:literal)?),* $(,)?
+            }
+            $(blocks {
+                $($(#[doc = $inner_doc:literal])* $inner:ident : $inner_type:ty),* $(,)?
+            })?
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone)]
+        pub struct $struct {
+            $($(#[doc = $doc])* pub $field: $type,)*
+            $($($(#[doc = $inner_doc])* pub $inner: $inner_type,)*)?
+            /// Where it stands.
+            pub origin: $crate::declare::Origin,
+        }
+
+        impl $crate::declare::Declared for $struct {
+            const SCHEMA: &'static $crate::schema::BlockSchema = &$crate::schema::BlockSchema {
+                name: $block,
+                documentation: &[$($about),*],
+                options: &[$($crate::schema::OptionSchema {
+                    name: $crate::declare::plain(stringify!($field)),
+                    kind: <$type as $crate::setting::Setting>::KIND,
+                    required: <$type as $crate::setting::Setting>::REQUIRED
+                        && options!(@default $($default)?).is_none(),
+                    documentation: &[$($doc),*],
+                    default: options!(@default $($default)?),
+                }),*],
+                blocks: &[$($($crate::declare::inner_schema::<$inner_type>(
+                    stringify!($inner),
+                    &[$($inner_doc),*],
+                )),*)?],
+            };
+
+            fn decode(
+                body: &lvhost_hcl::Body,
+                #[allow(unused_variables, reason = "not every block has blocks in it")]
+                context: &$crate::declare::Context<'_>,
+                report: &mut lvhost_hcl::Diagnostics,
+            ) -> Self {
+                $crate::declare::unknown_names(body, Self::SCHEMA, report);
+                let mut origin = $crate::declare::Origin::new(body.span);
+                Self {
+                    $($field: $crate::declare::option(
+                        body,
+                        Self::SCHEMA,
+                        $crate::declare::plain(stringify!($field)),
+                        options!(@value $($default)?),
+                        &mut origin,
+                        report,
+                    ),)*
+                    $($($inner: $crate::declare::inner_blocks(
+                        body, stringify!($inner), context, report,
+                    ),)*)?
+                    origin,
+                }
+            }
+        }
+    };
+    (@default) => { None::<&'static str> };
+    (@default $default:literal) => { Some(stringify!($default)) };
+    (@value) => { None };
+    (@value $default:literal) => { Some($crate::declare::Literal::into_value($default)) };
+}
+
+pub(crate) use options;

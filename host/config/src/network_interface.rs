@@ -1,0 +1,68 @@
+//! The `network_interface` block.
+
+use crate::declare::options;
+use crate::setting::choices;
+
+choices! {
+    /// What an interface is attached to.
+    pub enum NetworkInterfaceType {
+        /// A network of libvirt.
+        Managed = "managed",
+        /// The same, by libvirt's own word.
+        Network = "network",
+        /// A bridge of the hypervisor's host.
+        Bridge = "bridge",
+        /// The network of the user that runs the hypervisor, without any privilege (passt).
+        User = "user",
+    }
+}
+
+choices! {
+    /// The protocol of a forwarded port.
+    pub enum Protocol {
+        /// TCP.
+        Tcp = "tcp",
+        /// UDP.
+        Udp = "udp",
+    }
+}
+
+options! {
+    /// A port of the hypervisor's host that leads into the guest. For `user` interfaces.
+    pub struct PortForward for "port_forward" {
+        options {
+            /// The protocol.
+            protocol: Protocol = "tcp",
+            /// The address on the hypervisor's host to listen on.
+            address: String = "127.0.0.1",
+            /// The port on the hypervisor's host. A free one if left out.
+            host_port: Option<u16>,
+            /// The port in the guest.
+            guest_port: u16,
+        }
+    }
+}
+
+options! {
+    /// A network interface of the domain.
+    pub struct NetworkInterface for "network_interface" {
+        options {
+            /// What it is attached to: `managed` (or `network`), `bridge` or `user`.
+            r#type: NetworkInterfaceType,
+            /// The name of the libvirt network. For `managed` interfaces.
+            network: Option<String>,
+            /// The name of the bridge. For `bridge` interfaces.
+            bridge: Option<String>,
+            /// The MAC address. A random one if left out.
+            mac: Option<String>,
+            /// An identifier unique within the domain, of letters, digits, `_` and `-`.
+            alias: Option<String>,
+            /// The model of the emulated card.
+            model: String = "virtio",
+        }
+        blocks {
+            /// A port of the hypervisor's host that leads into the guest.
+            port_forward: Vec<PortForward>,
+        }
+    }
+}

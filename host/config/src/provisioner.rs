@@ -1,0 +1,278 @@
+//! The `provisioner` blocks that lvhost runs itself.
+
+use std::time::Duration;
+
+use lvhost_hcl::{Body, Diagnostic, Diagnostics};
+
+use crate::declare::{Context, Declared, options};
+use crate::setting::choices;
+use crate::volume_source::SourceSchemas;
+
+options! {
+    /// Runs commands or scripts in the guest.
+    pub struct Shell for "provisioner \"shell\"" {
+        options {
+            /// Commands, run as one script in this order.
+            inline: Vec<String>,
+            /// The first line of the script made of `inline`.
+            inline_shebang: String = "/bin/sh -e",
+            /// Path of a script on this machine.
+            script: Option<String>,
+            /// Paths of scripts on this machine, run in this order.
+            scripts: Vec<String>,
+            /// Environment variables as `NAME=value`.
+            environment_vars: Vec<String>,
+            /// Environment variables by name.
+            env: std::collections::BTreeMap<String, String>,
+            /// The variables are written to a file that is sourced, not put before the command.
+            use_env_var_file: bool,
+            /// How variables are written into that file.
+            env_var_format: Option<String>,
+            /// The command that runs a script: `{{ .Vars }}` stands for the variables and
+            /// `{{ .Path }}` for the script's path in the guest.
+            execute_command: Option<String>,
+            /// Scripts are uploaded as they are, without turning CRLF into LF.
+            binary: bool,
+            /// Folder in the guest that scripts are uploaded into.
+            remote_folder: String = "/tmp",
+            /// File name of an uploaded script. A random one if left out.
+            remote_file: Option<String>,
+            /// Whole path of an uploaded script, instead of the two above.
+            remote_path: Option<String>,
+            /// Uploaded scripts stay in the guest.
+            skip_clean: bool,
+            /// The script may end the connection, as one that reboots the guest does.
+            expect_disconnect: bool,
+            /// How long to wait for the guest to come back before a script is uploaded again.
+            start_retry_timeout: Duration = "5m",
+            /// How long to wait after a script that ended the connection.
+            pause_after: Duration = "0s",
+            /// Exit codes that count as success; `0` if left out.
+            valid_exit_codes: Vec<u32>,
+        }
+    }
+}
+
+options! {
+    /// Runs commands or scripts on this machine.
+    pub struct ShellLocal for "provisioner \"shell-local\"" {
+        options {
+            /// Commands, run as one script in this order.
+            inline: Vec<String>,
+            /// The first line of the script made of `inline`.
+            inline_shebang: String = "/bin/sh -e",
+            /// One command line.
+            command: Option<String>,
+            /// Path of a script.
+            script: Option<String>,
+            /// Paths of scripts, run in this order.
+            scripts: Vec<String>,
+            /// Environment variables as `NAME=value`.
+            environment_vars: Vec<String>,
+            /// Environment variables by name.
+            env: std::collections::BTreeMap<String, String>,
+            /// The program and arguments that run a script: `{{ .Vars }}` and `{{ .Script }}` stand
+            /// for the variables and the script.
+            execute_command: Vec<String>,
+            /// Operating systems this runs on, such as `linux`; elsewhere it is skipped.
+            only_on: Vec<String>,
+            /// Exit codes that count as success; `0` if left out.
+            valid_exit_codes: Vec<u32>,
+        }
+    }
+}
+
+choices! {
+    /// Which way files go.
+    pub enum Direction {
+        /// Into the guest.
+        Upload = "upload",
+        /// Out of the guest.
+        Download = "download",
+    }
+}
+
+options! {
+    /// Copies files or folders into the guest or out of it.
+    pub struct File for "provisioner \"file\"" {
+        options {
+            /// What to copy. A folder with a trailing slash stands for what is in it.
+            source: Option<String>,
+            /// Several things to copy.
+            sources: Vec<String>,
+            /// The text to write, instead of a source.
+            content: Option<String>,
+            /// Where to copy it.
+            destination: String,
+            /// Which way: `upload` or `download`.
+            direction: Direction = "upload",
+            /// The source is made by an earlier provisioner and need not be there yet.
+            generated: bool,
+        }
+    }
+}
+
+options! {
+    /// Stops and waits for Enter, so that the guest can be looked at.
+    pub struct Breakpoint for "provisioner \"breakpoint\"" {
+        options {
+            /// A text to show.
+            note: Option<String>,
+            /// Do not stop.
+            disable: bool,
+        }
+    }
+}
+
+/// A provisioner that lvhost can run.
+#[derive(Debug, Clone)]
+pub enum Provisioner {
+    /// Commands in the guest.
+    Shell(Shell),
+    /// Commands on this machine.
+    ShellLocal(ShellLocal),
+    /// Files and folders.
+    File(File),
+    /// A stop.
+    Breakpoint(Breakpoint),
+}
+
+/// The types of provisioners there are.
+pub const PROVISIONER_TYPES: &[&str] = &["shell", "shell-local", "file", "breakpoint"];
+
+/// Provisioners that are programs of their own under Packer.
+const FOREIGN: &[&str] = &[
+    "ansible",
+    "ansible-local",
+    "chef-client",
+    "chef-solo",
+    "converge",
+    "hcp-sbom",
+    "inspec",
+    "powershell",
+    "puppet-masterless",
+    "puppet-server",
+    "salt-masterless",
+    "windows-restart",
+    "windows-shell",
+    "windows-update",
+];
+
+impl Provisioner {
+    /// Decodes the options of a provisioner; `None` when there is no such type.
+    pub fn decode(type_name: &str, body: &Body, report: &mut Diagnostics) -> Option<Self> {
+        let sources = SourceSchemas::default();
+        let context = Context { sources: &sources };
+        Some(match type_name {
+            "shell" => {
+                let shell = Shell::decode(body, &context, report);
+                one_of(
+                    "`inline`, `script` or `scripts`",
+                    &[
+                        ("inline", !shell.inline.is_empty()),
+                        ("script", shell.script.is_some()),
+                        ("scripts", !shell.scripts.is_empty()),
+                    ],
+                    &shell.origin,
+                    report,
+                );
+                variables(&shell.environment_vars, &shell.origin, report);
+                Self::Shell(shell)
+            }
+            "shell-local" => {
+                let shell = ShellLocal::decode(body, &context, report);
+                one_of(
+                    "`inline`, `command`, `script` or `scripts`",
+                    &[
+                        ("inline", !shell.inline.is_empty()),
+                        ("command", shell.command.is_some()),
+                        ("script", shell.script.is_some()),
+                        ("scripts", !shell.scripts.is_empty()),
+                    ],
+                    &shell.origin,
+                    report,
+                );
+                variables(&shell.environment_vars, &shell.origin, report);
+                Self::ShellLocal(shell)
+            }
+            "file" => {
+                let file = File::decode(body, &context, report);
+                one_of(
+                    "`source`, `sources` or `content`",
+                    &[
+                        ("source", file.source.is_some()),
+                        ("sources", !file.sources.is_empty()),
+                        ("content", file.content.is_some()),
+                    ],
+                    &file.origin,
+                    report,
+                );
+                if file.content.is_some() && file.direction == Direction::Download {
+                    report.push(Diagnostic::error(
+                        file.origin.span_of("content"),
+                        "`content` can't be downloaded",
+                    ));
+                }
+                Self::File(file)
+            }
+            "breakpoint" => Self::Breakpoint(Breakpoint::decode(body, &context, report)),
+            _ => {
+                let error = Diagnostic::error(
+                    body.span,
+                    format!("there is no provisioner called `{type_name}`"),
+                );
+                report.push(if FOREIGN.contains(&type_name) {
+                    Diagnostic::error(
+                        body.span,
+                        format!("the provisioner `{type_name}` is not supported by lvhost"),
+                    )
+                    .help("run it with `shell` or `shell-local`, or build with Packer")
+                } else {
+                    error
+                        .detail(format!("there are: {}", PROVISIONER_TYPES.join(", ")))
+                        .suggest(type_name, PROVISIONER_TYPES.iter().copied())
+                });
+                return None;
+            }
+        })
+    }
+}
+
+/// Exactly one of several options must be set.
+fn one_of(
+    names: &str,
+    options: &[(&str, bool)],
+    origin: &crate::declare::Origin,
+    report: &mut Diagnostics,
+) {
+    let set: Vec<_> = options
+        .iter()
+        .filter(|(name, filled)| *filled || origin.is_unknown(name))
+        .map(|(name, _)| *name)
+        .collect();
+    match set.as_slice() {
+        [] => report.push(Diagnostic::error(
+            origin.span(),
+            format!("one of {names} is needed"),
+        )),
+        [_] => {}
+        [_, second, ..] => report.push(Diagnostic::error(
+            origin.span_of(second),
+            format!("only one of {names} may be set"),
+        )),
+    }
+}
+
+fn variables(variables: &[String], origin: &crate::declare::Origin, report: &mut Diagnostics) {
+    for variable in variables {
+        if !variable.contains('=') && !origin.is_unknown("environment_vars") {
+            report.push(
+                Diagnostic::error(
+                    origin.span_of("environment_vars"),
+                    format!("`{variable}` is not an environment variable"),
+                )
+                .help("write `NAME=value`"),
+            );
+        }
+    }
+}

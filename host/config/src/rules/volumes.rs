@@ -1,0 +1,137 @@
+//! Rules for volumes: which one is the artifact, which must exist, which need a capacity.
+
+use std::collections::BTreeMap;
+
+use lvhost_hcl::{Diagnostic, Diagnostics};
+
+use crate::libvirt_source::LibvirtSource;
+use crate::volume::{Device, Volume};
+
+pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
+    artifact(source, report);
+    let artifact = source.artifact();
+    let mut names = BTreeMap::new();
+    for (index, volume) in source.volume.iter().enumerate() {
+        one(volume, artifact == Some(index), report);
+        if let Some(name) = &volume.name
+            && !volume.origin.is_unknown("name")
+            && !volume.origin.is_unknown("pool")
+            && names.insert((&volume.pool, name), ()).is_some()
+        {
+            report.push(Diagnostic::error(
+                volume.origin.span_of("name"),
+                format!(
+                    "two volumes are called `{name}` in the pool `{}`",
+                    volume.pool
+                ),
+            ));
+        }
+    }
+}
+
+fn artifact(source: &LibvirtSource, report: &mut Diagnostics) {
+    let wanted = &source.artifact_volume_alias;
+    if source.origin.is_unknown("artifact_volume_alias") {
+        return;
+    }
+    match source.artifact() {
+        None if source.volume.is_empty() => report.push(
+            Diagnostic::error(source.origin.span(), "the source has no volume")
+                .help("add a `volume` block: it becomes the artifact"),
+        ),
+        None => report.push(
+            Diagnostic::error(
+                source.origin.span(),
+                format!("no volume has the alias `{wanted}`, so none is the artifact"),
+            )
+            .help(format!(
+                "add `alias = \"{wanted}\"` to the volume you want to keep"
+            )),
+        ),
+        Some(index) => {
+            let volume = &source.volume[index];
+            if volume.alias.as_ref() != Some(wanted) && !volume.origin.is_unknown("alias") {
+                report.push(
+                    Diagnostic::warning(
+                        volume.origin.span(),
+                        "the only volume is taken for the artifact",
+                    )
+                    .help(format!("add `alias = \"{wanted}\"` to say so")),
+                );
+            }
+        }
+    }
+}
+
+fn one(volume: &Volume, is_artifact: bool, report: &mut Diagnostics) {
+    let origin = &volume.origin;
+    if origin.is_set("target_dev") {
+        report.push(
+            Diagnostic::warning(origin.span_of("target_dev"), "`target_dev` has no effect")
+                .detail("devices are named in the order in which the volumes are written"),
+        );
+    }
+    if let Some(name) = &volume.name
+        && !origin.is_unknown("name")
+    {
+        super::object_name("volume", name, "name", origin, report);
+    }
+    if volume.source.is_none() && is_artifact && volume.capacity.is_none() {
+        report.push(
+            Diagnostic::error(origin.span(), "`capacity` is missing")
+                .detail("a volume that begins empty needs to know how large it is"),
+        );
+    }
+    if volume.source.is_none() && !is_artifact && volume.name.is_none() {
+        report.push(
+            Diagnostic::error(origin.span(), "`name` is missing")
+                .detail("a volume without a `source` must be there before the build"),
+        );
+    }
+    if volume.capacity.is_some_and(|capacity| capacity.0 == 0) && !origin.is_unknown("capacity") {
+        report.push(Diagnostic::error(
+            origin.span_of("capacity"),
+            "a volume can't have a capacity of zero",
+        ));
+    }
+    if is_artifact && matches!(volume.device, Some(Device::Cdrom | Device::Floppy)) {
+        report.push(Diagnostic::warning(
+            origin.span_of("device"),
+            "the artifact is a medium that most guests don't write to",
+        ));
+    }
+    bus(volume, report);
+}
+
+fn bus(volume: &Volume, report: &mut Diagnostics) {
+    const BUSES: [&str; 8] = ["fdc", "ide", "sata", "scsi", "sd", "usb", "virtio", "xen"];
+    let origin = &volume.origin;
+    let Some(bus) = &volume.bus else { return };
+    if origin.is_unknown("bus") {
+        return;
+    }
+    let span = origin.span_of("bus");
+    if !BUSES.contains(&bus.as_str()) {
+        report.push(
+            Diagnostic::error(span, format!("`{bus}` is not a bus for disks"))
+                .detail(format!("there are: {}", BUSES.join(", ")))
+                .suggest(bus, BUSES),
+        );
+        return;
+    }
+    let fits = match volume.device {
+        Some(Device::Floppy) => bus == "fdc",
+        Some(Device::Cdrom) => !matches!(bus.as_str(), "fdc" | "virtio" | "sd"),
+        Some(Device::Lun) => matches!(bus.as_str(), "scsi" | "virtio"),
+        Some(Device::Disk) => bus != "fdc",
+        None => true,
+    };
+    if let Some(device) = volume.device
+        && !fits
+    {
+        report.push(Diagnostic::error(
+            span,
+            format!("a {} can't be attached to the bus `{bus}`", device.as_str()),
+        ));
+    }
+}

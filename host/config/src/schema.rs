@@ -1,0 +1,107 @@
+//! What is known of a block before anybody writes one: its options, their types, defaults and docs.
+
+use std::fmt;
+
+/// What a user may write for an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A text that is not shown in logs and errors.
+    Secret,
+    /// A whole number of zero or more.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// A duration such as `1h5m2s`.
+    Duration,
+    /// A number of bytes such as `10`, `1.5G` or `10GiB`.
+    Size,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of these words.
+    ChoiceList(&'static [&'static str]),
+    /// A list of texts.
+    TextList,
+    /// A list of whole numbers.
+    IntegerList,
+    /// Texts by key.
+    TextMap,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text | Self::Secret => formatter.write_str("a text"),
+            Self::Integer => formatter.write_str("a whole number"),
+            Self::Boolean => formatter.write_str("true or false"),
+            Self::Duration => formatter.write_str("a duration such as \"1h5m2s\""),
+            Self::Size => formatter.write_str("a size such as \"10GiB\""),
+            Self::Choice(words) | Self::ChoiceList(words) => {
+                let list = matches!(self, Self::ChoiceList(_));
+                formatter.write_str(if list { "a list of " } else { "one of " })?;
+                for (index, word) in words.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { ", " };
+                    write!(formatter, "{separator}\"{word}\"")?;
+                }
+                Ok(())
+            }
+            Self::TextList => formatter.write_str("a list of texts"),
+            Self::IntegerList => formatter.write_str("a list of whole numbers"),
+            Self::TextMap => formatter.write_str("a map of texts"),
+        }
+    }
+}
+
+/// An option of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// What a user may write for it.
+    pub kind: Kind,
+    /// A block without it is an error.
+    pub required: bool,
+    /// What it is when left out, as a user would write it.
+    pub default: Option<&'static str>,
+    /// What it is for: one or more sentences of Markdown.
+    pub documentation: &'static [&'static str],
+}
+
+/// A block inside of a block.
+#[derive(Debug, Clone)]
+pub struct InnerBlockSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// It may stand there more than once.
+    pub repeated: bool,
+    /// What it is for.
+    pub documentation: &'static [&'static str],
+    /// What may be in it.
+    pub schema: &'static BlockSchema,
+}
+
+/// A block: what may be in it.
+#[derive(Debug, Clone)]
+pub struct BlockSchema {
+    /// Its name as an error calls it: `source "libvirt"`, `volume`, `provisioner "shell"`.
+    pub name: &'static str,
+    /// What it is for.
+    pub documentation: &'static [&'static str],
+    /// Its options, in the order in which the docs show them.
+    pub options: &'static [OptionSchema],
+    /// The blocks in it.
+    pub blocks: &'static [InnerBlockSchema],
+}
+
+impl BlockSchema {
+    /// The option called `name`.
+    pub fn option(&self, name: &str) -> Option<&'static OptionSchema> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    /// The inner block called `name`.
+    pub fn block(&self, name: &str) -> Option<&'static InnerBlockSchema> {
+        self.blocks.iter().find(|block| block.name == name)
+    }
+}

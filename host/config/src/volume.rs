@@ -1,0 +1,56 @@
+//! The `volume` block.
+
+use crate::declare::options;
+use crate::setting::choices;
+use crate::size::Size;
+use crate::volume_source::VolumeSource;
+
+choices! {
+    /// What a guest takes the volume for.
+    pub enum Device {
+        /// A disk.
+        Disk = "disk",
+        /// A CD.
+        Cdrom = "cdrom",
+        /// A floppy.
+        Floppy = "floppy",
+        /// A SCSI device passed through.
+        Lun = "lun",
+    }
+}
+
+options! {
+    /// A disk of the domain. One with a source is made for the build and deleted after it, unless
+    /// it is the artifact of a build that succeeds; one without must be there before, unless it is
+    /// the artifact.
+    pub struct Volume for "volume" {
+        options {
+            /// The storage pool the volume is in.
+            pool: String = "default",
+            /// A name unique to the pool. `<domain_name>-<postfix>` if left out, with the alias or
+            /// what its source calls for as postfix.
+            name: Option<String>,
+            /// How much storage to allocate at once, such as `10GiB`. Nothing if left out: the
+            /// volume is sparse and grows with what is written into it.
+            size: Option<Size>,
+            /// How large the guest sees it, such as `10GiB`. What the source has if left out.
+            capacity: Option<Size>,
+            /// The guest can't write to it. CDs are read-only.
+            readonly: Option<bool>,
+            /// Deprecated, without effect: devices are named in the order of the volumes.
+            target_dev: Option<String>,
+            /// The bus it is attached to: `virtio`, `sata`, `scsi`, `usb`, `ide` or `fdc`.
+            bus: Option<String>,
+            /// An identifier unique within the domain, of letters, digits, `_` and `-`.
+            alias: Option<String>,
+            /// The format, such as `qcow2` or `raw`. What the source or else the pool has if left out.
+            format: Option<String>,
+            /// What the guest takes it for: `disk` unless its source says otherwise.
+            device: Option<Device>,
+        }
+        blocks {
+            /// Where its bytes come from.
+            source: Option<VolumeSource>,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The `source` block of a volume: its options are known only to the component that makes the volume.
+
+use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
+
+use crate::declare::{Context, Declared, Origin};
+use crate::schema::{BlockSchema, Kind, OptionSchema};
+use crate::setting::{Mismatch, Setting};
+
+/// The type of an option of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceOptionType {
+    /// A text.
+    Text,
+    /// A whole number, possibly below zero.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// A list of texts.
+    TextList,
+    /// Texts by key.
+    TextMap,
+}
+
+/// An option of a source, as its component describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOption {
+    /// Its name.
+    pub name: String,
+    /// What a user may write for it.
+    pub option_type: SourceOptionType,
+    /// A source without it is an error.
+    pub required: bool,
+    /// What it is when left out; for the docs.
+    pub default: Option<String>,
+    /// Its value is a secret.
+    pub sensitive: bool,
+    /// What it is for.
+    pub documentation: String,
+}
+
+/// A kind of source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSchema {
+    /// What a user writes for `type`.
+    pub type_name: String,
+    /// Other spellings of it.
+    pub aliases: Vec<String>,
+    /// One line on what it does.
+    pub summary: String,
+    /// Its options.
+    pub options: Vec<SourceOption>,
+}
+
+/// All kinds of sources there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceSchemas(pub Vec<SourceSchema>);
+
+impl SourceSchemas {
+    /// The kind a user means by `type_name`.
+    pub fn find(&self, type_name: &str) -> Option<&SourceSchema> {
+        self.0.iter().find(|schema| {
+            schema.type_name == type_name || schema.aliases.iter().any(|alias| alias == type_name)
+        })
+    }
+
+    fn type_names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|schema| {
+            std::iter::once(&schema.type_name)
+                .chain(&schema.aliases)
+                .map(String::as_str)
+        })
+    }
+
+    /// Kinds of sources that have an option of that name.
+    fn owners(&self, option: &str) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter(|schema| schema.options.iter().any(|known| known.name == option))
+            .map(|schema| schema.type_name.as_str())
+            .collect()
+    }
+}
+
+/// The value of an option of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// True or false.
+    Boolean(bool),
+    /// Texts in order.
+    TextList(Vec<String>),
+    /// Texts by key, in the order of the keys.
+    TextMap(Vec<(String, String)>),
+}
+
+/// An option the user has set.
+#[derive(Debug, Clone)]
+pub struct SourceSetting {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` for one that will only be known when the build runs.
+    pub value: Option<SourceValue>,
+    attribute: Attribute,
+}
+
+/// Where the bytes of a volume come from.
+#[derive(Debug, Clone)]
+pub struct VolumeSource {
+    /// The kind of source; not an alias. Empty when the template only says at run time.
+    pub type_name: String,
+    /// The options the user has set, in the order of the schema.
+    pub settings: Vec<SourceSetting>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+impl VolumeSource {
+    /// Whether everything in it is known already.
+    pub fn is_known(&self) -> bool {
+        !self.type_name.is_empty() && self.settings.iter().all(|setting| setting.value.is_some())
+    }
+
+    /// Where the option at `path` stands, with `path` as components write it: `checksum`,
+    /// `urls[1]`; the block for an empty one and for options that are left out.
+    pub fn span_of(&self, path: &str) -> Span {
+        let end = path.find(['.', '[']).unwrap_or(path.len());
+        let (name, inside) = path.split_at(end);
+        self.settings
+            .iter()
+            .find(|setting| setting.name == name)
+            .map_or(self.origin.span(), |setting| {
+                setting.attribute.element_span(inside)
+            })
+    }
+}
+
+static TYPE: OptionSchema = OptionSchema {
+    name: "type",
+    kind: Kind::Text,
+    required: true,
+    default: None,
+    documentation: &["The kind of source: the name of a built-in or installed component."],
+};
+
+static SCHEMA: BlockSchema = BlockSchema {
+    name: "source",
+    documentation: &[
+        "Where the bytes of the volume come from. Beside `type` it has the options \
+        of that kind of source.",
+    ],
+    options: &[OptionSchema {
+        name: TYPE.name,
+        kind: TYPE.kind,
+        required: TYPE.required,
+        default: TYPE.default,
+        documentation: TYPE.documentation,
+    }],
+    blocks: &[],
+};
+
+impl Declared for VolumeSource {
+    const SCHEMA: &'static BlockSchema = &SCHEMA;
+
+    fn decode(body: &Body, context: &Context<'_>, report: &mut Diagnostics) -> Self {
+        let mut origin = Origin::new(body.span);
+        let written: String =
+            crate::declare::option(body, &SCHEMA, "type", None, &mut origin, report);
+        for block in &body.blocks {
+            report.push(Diagnostic::error(
+                block.name_span,
+                format!("a volume's source has no block called `{}`", block.name),
+            ));
+        }
+        let Some(schema) = context.sources.find(&written) else {
+            if !written.is_empty() {
+                report.push(unknown_type(&written, origin.span_of("type"), context));
+            }
+            return Self {
+                type_name: String::new(),
+                settings: Vec::new(),
+                origin,
+            };
+        };
+        Self {
+            type_name: schema.type_name.clone(),
+            settings: settings(schema, body, context, report),
+            origin,
+        }
+    }
+}
+
+fn unknown_type(written: &str, span: Span, context: &Context<'_>) -> Diagnostic {
+    let known: Vec<_> = context
+        .sources
+        .0
+        .iter()
+        .map(|schema| schema.type_name.as_str())
+        .collect();
+    Diagnostic::error(
+        span,
+        format!("there is no volume source called `{written}`"),
+    )
+    .detail(format!("there are: {}", known.join(", ")))
+    .suggest(written, context.sources.type_names())
+}
+
+fn settings(
+    schema: &SourceSchema,
+    body: &Body,
+    context: &Context<'_>,
+    report: &mut Diagnostics,
+) -> Vec<SourceSetting> {
+    for (name, attribute) in &body.attributes {
+        let known = schema.options.iter().any(|option| option.name == *name);
+        if known || name == "type" || attribute.value.is_null() {
+            continue;
+        }
+        report.push(foreign_option(schema, name, attribute, context));
+    }
+    let mut settings = Vec::new();
+    for option in &schema.options {
+        let set = body
+            .attribute(&option.name)
+            .filter(|attribute| !attribute.value.is_null());
+        let Some(attribute) = set else {
+            if option.required {
+                report.push(
+                    Diagnostic::error(body.span, format!("`{}` is missing", option.name)).detail(
+                        format!("a volume source of type `{}` needs it", schema.type_name),
+                    ),
+                );
+            }
+            continue;
+        };
+        let value = if attribute.value.is_wholly_known() {
+            match convert(option.option_type, &attribute.value) {
+                Ok(value) => Some(value),
+                Err(mismatch) => {
+                    let Mismatch { path, message } = mismatch;
+                    report.push(Diagnostic::error(
+                        attribute.element_span(&path),
+                        format!("`{}{path}`: {message}", option.name),
+                    ));
+                    continue;
+                }
+            }
+        } else {
+            None
+        };
+        settings.push(SourceSetting {
+            name: option.name.clone(),
+            value,
+            attribute: attribute.clone(),
+        });
+    }
+    settings
+}
+
+/// In the Go plugin the options of all kinds are one flat set, and templates have some that belong
+/// to another kind. They never had an effect there, so they are a warning and not an error.
+fn foreign_option(
+    schema: &SourceSchema,
+    name: &str,
+    attribute: &Attribute,
+    context: &Context<'_>,
+) -> Diagnostic {
+    let owners = context.sources.owners(name);
+    if owners.is_empty() {
+        let options = schema.options.iter().map(|option| option.name.as_str());
+        return Diagnostic::error(
+            attribute.name_span,
+            format!(
+                "a volume source of type `{}` has no option called `{name}`",
+                schema.type_name
+            ),
+        )
+        .suggest(name, options.chain(["type"]));
+    }
+    Diagnostic::warning(
+        attribute.name_span,
+        format!(
+            "`{name}` has no effect in a volume source of type `{}`",
+            schema.type_name
+        ),
+    )
+    .detail(format!("it belongs to: {}", owners.join(", ")))
+}
+
+fn convert(option_type: SourceOptionType, value: &Value) -> Result<SourceValue, Mismatch> {
+    Ok(match option_type {
+        SourceOptionType::Text => SourceValue::Text(String::decode(value)?),
+        SourceOptionType::Integer => SourceValue::Integer(i64::decode(value)?),
+        SourceOptionType::Boolean => SourceValue::Boolean(bool::decode(value)?),
+        SourceOptionType::TextList => SourceValue::TextList(Vec::decode(value)?),
+        SourceOptionType::TextMap => {
+            let map = std::collections::BTreeMap::<String, String>::decode(value)?;
+            SourceValue::TextMap(map.into_iter().collect())
+        }
+    })
+}
