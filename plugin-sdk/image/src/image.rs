@@ -1,5 +1,7 @@
 //! What a writer answers with: an image as a sequence of made bytes, spliced files and holes.
 
+use crate::Kind;
+
 /// A whole disk image, in order from its first byte to its last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
@@ -70,8 +72,24 @@ impl Image {
         }
     }
 
-    /// Appends zeros until the length is a multiple of `block`.
-    pub(crate) fn align(&mut self, block: u64) {
-        self.push_zeros(self.length.next_multiple_of(block) - self.length);
+    /// Appends the body of a file of the tree, wherever it is held.
+    pub(crate) fn push_body(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Directory => {}
+            Kind::File { index, length } => self.push_file(*index, *length),
+            Kind::Bytes(bytes) => self.push_bytes(bytes),
+        }
+    }
+
+    /// Appends zeros until the length is a multiple of `block`. Behind bytes they are bytes too:
+    /// a hole of less than a block saves nothing and would cost the caller a segment.
+    pub(crate) fn align(&mut self, block: usize) {
+        let missing = self.length.next_multiple_of(block as u64) - self.length;
+        if let Some(Segment::Bytes(last)) = self.segments.last_mut() {
+            last.resize(last.len() + missing as usize, 0);
+            self.length += missing;
+        } else {
+            self.push_zeros(missing);
+        }
     }
 }

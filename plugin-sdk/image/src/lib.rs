@@ -21,11 +21,13 @@
 #![forbid(unsafe_code)]
 
 mod calendar;
+mod catalog;
 pub mod fat12;
 mod image;
 pub mod iso9660;
 pub mod qcow2;
 mod tree;
+mod unique;
 
 pub use image::{Image, Segment};
 pub use tree::{Entry, Kind, MAX_DEPTH, MAX_ENTRIES, MAX_NAME_BYTES, Tree, TreeError};
