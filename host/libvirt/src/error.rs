@@ -169,3 +169,31 @@ fn existing_names(existing: &[String], kind: &str) -> String {
         format!("the {kind}s are: {}", existing.join(", "))
     }
 }
+
+impl Error {
+    /// An upload was given more than was announced.
+    pub(crate) fn too_long(id: &VolumeId) -> Self {
+        Self::Upload {
+            id: id.clone(),
+            message: "more bytes came than were announced".into(),
+        }
+    }
+
+    /// An upload ended before everything came.
+    pub(crate) fn too_short(id: &VolumeId, missing: u64) -> Self {
+        Self::Upload {
+            id: id.clone(),
+            message: format!("it ended {missing} bytes too early"),
+        }
+    }
+
+    /// A volume was asked to become smaller.
+    pub(crate) fn shrink(id: &VolumeId, from: u64, to: u64) -> Self {
+        Self::InvalidValue {
+            action: format!("resize the volume {id}"),
+            message: format!(
+                "it has {from} bytes and would lose data by shrinking to {to}; set a capacity of at least {from}"
+            ),
+        }
+    }
+}

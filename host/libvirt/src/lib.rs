@@ -15,6 +15,7 @@ mod domain;
 mod error;
 pub mod fake;
 mod hypervisor;
+mod pump;
 mod uri;
 mod volume;
 mod xml;

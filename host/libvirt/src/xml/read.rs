@@ -1,1 +1,158 @@
 //! What libvirt answers, read into plain types.
+use roxmltree::{Document, Node};
+
+use crate::{Backing, Error, NetworkFacts, PoolFacts, Result, VolumeFacts};
+
+/// What is in a pool's XML beside the state, which is not.
+pub(crate) fn pool_facts(xml: &str, active: bool) -> Result<PoolFacts> {
+    let document = parse("pool", xml)?;
+    let pool = document.root_element();
+    Ok(PoolFacts {
+        name: required(pool, &["name"])?.to_owned(),
+        kind: pool.attribute("type").unwrap_or_default().to_owned(),
+        active,
+        capacity: number(pool, "capacity")?,
+        available: number(pool, "available")?,
+        target_path: text(pool, &["target", "path"]).map(str::to_owned),
+    })
+}
+
+/// What is in a network's XML beside the state, which is not.
+pub(crate) fn network_facts(xml: &str, active: bool) -> Result<NetworkFacts> {
+    let document = parse("network", xml)?;
+    let network = document.root_element();
+    let bridge = descend(network, &["bridge"]).and_then(|bridge| bridge.attribute("name"));
+    Ok(NetworkFacts {
+        name: required(network, &["name"])?.to_owned(),
+        active,
+        bridge: bridge.map(str::to_owned),
+    })
+}
+
+/// What is in a volume's XML.
+pub(crate) fn volume_facts(xml: &str) -> Result<VolumeFacts> {
+    let document = parse("volume", xml)?;
+    let volume = document.root_element();
+    let format = |path: &[&str]| {
+        descend(volume, path)
+            .and_then(|format| format.attribute("type"))
+            .map(str::to_owned)
+    };
+    let path = required(volume, &["target", "path"])?.to_owned();
+    Ok(VolumeFacts {
+        key: text(volume, &["key"]).unwrap_or(&path).to_owned(),
+        capacity: number(volume, "capacity")?,
+        allocation: number(volume, "allocation")?,
+        format: format(&["target", "format"]),
+        backing: text(volume, &["backingStore", "path"]).map(|path| Backing {
+            path: path.to_owned(),
+            format: format(&["backingStore", "format"]),
+        }),
+        path,
+    })
+}
+
+fn parse<'a>(what: &str, xml: &'a str) -> Result<Document<'a>> {
+    Document::parse(xml).map_err(|error| unreadable(what, &error.to_string()))
+}
+
+fn unreadable(what: &str, message: &str) -> Error {
+    Error::InvalidValue {
+        action: format!("read libvirt's description of a {what}"),
+        message: message.to_owned(),
+    }
+}
+
+fn descend<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+    path.iter().try_fold(node, |node, name| {
+        node.children().find(|child| child.has_tag_name(*name))
+    })
+}
+
+fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> Option<&'a str> {
+    descend(node, path).and_then(|node| node.text())
+}
+
+fn required<'a>(node: Node<'a, '_>, path: &[&str]) -> Result<&'a str> {
+    text(node, path).ok_or_else(|| {
+        unreadable(
+            node.tag_name().name(),
+            &format!("there is no {}", path.join("/")),
+        )
+    })
+}
+
+/// A size. libvirt answers in bytes; a pool that knows no size has none.
+fn number(node: Node<'_, '_>, name: &str) -> Result<u64> {
+    let Some(size) = descend(node, &[name]) else {
+        return Ok(0);
+    };
+    let digits = size.text().unwrap_or_default().trim();
+    match size.attribute("unit") {
+        None | Some("bytes" | "byte" | "B") => digits
+            .parse()
+            .map_err(|_| unreadable(node.tag_name().name(), &format!("{name} is {digits:?}"))),
+        Some(unit) => Err(unreadable(
+            node.tag_name().name(),
+            &format!("{name} is in {unit:?}, not bytes"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_is_read_with_what_it_stands_on() {
+        // As libvirt 9.0 answers.
+        let facts = volume_facts(
+            "<volume type='file'>
+              <name>top &amp; co</name>
+              <key>/p/top</key>
+              <capacity unit='bytes'>1073741824</capacity>
+              <allocation unit='bytes'>200704</allocation>
+              <physical unit='bytes'>196616</physical>
+              <target><path>/p/top</path><format type='qcow2'/></target>
+              <backingStore><path>/p/base</path><format type='raw'/></backingStore>
+            </volume>",
+        );
+        let facts = facts.unwrap();
+        assert_eq!(facts.path, "/p/top");
+        assert_eq!((facts.capacity, facts.allocation), (1 << 30, 200_704));
+        assert_eq!(facts.format.as_deref(), Some("qcow2"));
+        let backing = Backing {
+            path: "/p/base".into(),
+            format: Some("raw".into()),
+        };
+        assert_eq!(facts.backing, Some(backing));
+    }
+
+    #[test]
+    fn answers_that_lack_the_needed_are_errors_and_not_panics() {
+        for xml in [
+            "",
+            "<volume/>",
+            "<volume><target/></volume>",
+            "<volume><target><path>/p</path></target><capacity>x</capacity></volume>",
+            "<volume><target><path>/p</path></target><capacity unit='GiB'>1</capacity></volume>",
+        ] {
+            assert!(volume_facts(xml).is_err(), "{xml}");
+        }
+        assert!(pool_facts("<pool type='dir'/>", true).is_err());
+        assert!(network_facts("<network/>", true).is_err());
+    }
+
+    #[test]
+    fn pools_without_a_place_and_networks_without_a_bridge_are_read() {
+        let pool = "<pool type='rbd'><name>r</name><capacity>9</capacity></pool>";
+        let facts = pool_facts(pool, false).unwrap();
+        assert_eq!((facts.kind.as_str(), facts.target_path), ("rbd", None));
+        assert_eq!(
+            (facts.capacity, facts.available, facts.active),
+            (9, 0, false)
+        );
+        let network = "<network><name>n</name><forward mode='hostdev'/></network>";
+        assert_eq!(network_facts(network, true).unwrap().bridge, None);
+    }
+}

@@ -1,1 +1,0 @@
-//! A hypervisor in memory, for tests.
