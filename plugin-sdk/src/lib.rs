@@ -71,7 +71,7 @@
 //! ([`Sink::write`]), splices of what the host holds ([`Sink::copy_from`], [`Sink::drain`]), and
 //! holes ([`Sink::zeros`]). Spliced bytes never enter the component, and decompression
 //! ([`Reader::decode`]) and checksums run natively in the host: leave them to it.
-//! The crate `lvhost-image` makes ISO 9660 and FAT images and reads QCOW2 headers.
+//! The module [`image`] lays out CDs and floppies of files and reads QCOW2 headers.
 
 #![forbid(unsafe_code)]
 
@@ -79,11 +79,12 @@ mod bindings;
 mod description;
 mod handle;
 mod host;
-mod image;
+mod layout;
 mod options;
 mod source;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod volume;
 
 pub use bindings::exports::lvhost::source::source::{
     Base, Configuration, Defaults, Description, Diagnostic, Grant, Recipe, Severity,
@@ -98,6 +99,9 @@ pub use bindings::lvhost::source::types::{
 pub use bindings::lvhost::source::volumes::Facts;
 pub use handle::{Blob, MAX_CHUNK, Reader, Sink};
 pub use host::Host;
+pub use layout::{timestamp, write_layout};
+/// Makes ISO 9660 and FAT images and reads QCOW2 headers; [`write_layout`] writes what it makes.
+pub use lvhost_image as image;
 pub use options::Options;
 pub use source::VolumeSource;
 
