@@ -42,7 +42,7 @@ pub enum Error {
 
     /// The guest does not offer file transfer by SFTP.
     #[error(
-        "{address} offers no SFTP subsystem, which every file transfer needs: install sftp-server in \
+        "SFTP, which every file transfer needs, does not start at {address}: install sftp-server in \
          the guest (package openssh-sftp-server) and name it in sshd_config as `Subsystem sftp`"
     )]
     NoSftp {

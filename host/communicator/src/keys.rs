@@ -70,6 +70,9 @@ pub enum Error {
         /// The file, or what the key is called.
         name: String,
     },
+    /// The program ended while the key was being decrypted.
+    #[error("the work on an SSH private key was stopped")]
+    Stopped(#[source] tokio::task::JoinError),
     /// A private key could not be decrypted or understood.
     #[error(
         "the SSH private key {name} cannot be used: is it a complete OpenSSH or PEM private key, and \

@@ -1,29 +1,66 @@
 //! SSH through russh: waiting for the guest, running commands, moving files.
+//!
+//! ```text
+//!                 connect_until
+//!                       │
+//!                       ▼      guest reboots, network fails
+//!   any call ◄── connected ──────────────► lost
+//!                       ▲                    │ next call
+//!                       └──── reconnect ◄────┘
+//! ```
+//!
+//! A call that is under way when the connection is lost fails, or for a command ends with
+//! [`ExitStatus::Missing`]; only what had not yet begun in the guest is done over.
 
+mod authenticate;
 mod connect;
+mod directory;
+mod exclude;
+mod execute;
+mod listing;
+mod session;
 mod settings;
+mod sftp;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use russh::Channel;
+use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use authenticate::Credential;
 pub use connect::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
-pub use settings::{
-    ATTEMPT_TIMEOUT, Authentication, KEEP_ALIVE, KEEP_ALIVE_UNANSWERED, RECONNECT_TIMEOUT,
-    RETRY_FIRST, RETRY_LONGEST, Settings, TCP_TIMEOUT,
-};
+use listing::Listing;
+use session::Session;
+pub use settings::{ATTEMPT_TIMEOUT, Authentication, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings};
+use sftp::Sftp;
 
 use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// An SSH connection to a guest that comes back by itself when it was lost.
-#[derive(Debug)]
 pub struct Ssh {
-    #[expect(dead_code, reason = "being written")]
-    settings: Arc<Settings>,
+    settings: Settings,
+    credentials: Vec<Credential>,
+    /// The connection, if there is one. Held locked while a new one is made, so that calls made at
+    /// the same time wait for the same connection.
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+impl fmt::Debug for Ssh {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Ssh({}@{})",
+            self.settings.username,
+            self.settings.address()
+        )
+    }
 }
 
 /// Waits until the guest lets us in, or `deadline`.
@@ -37,13 +74,101 @@ pub async fn connect_until(
     deadline: Instant,
     observer: &mut (dyn FnMut(&Attempt) + Send),
 ) -> Result<Ssh> {
-    todo!()
+    if settings.authentication.is_empty() {
+        return Err(ConnectError::NoAuthentication {
+            address: settings.address(),
+        }
+        .into());
+    }
+    let mut credentials = Vec::with_capacity(settings.authentication.len());
+    for authentication in &settings.authentication {
+        credentials.push(Credential::prepare(authentication).await?);
+    }
+    let session = connect::connect(&settings, &credentials, deadline, observer).await?;
+    Ok(Ssh {
+        settings,
+        credentials,
+        session: Mutex::new(Some(Arc::new(session))),
+    })
+}
+
+impl Ssh {
+    /// The connection, or a new one in place of one that was lost.
+    async fn session(&self, deadline: Instant) -> Result<Arc<Session>> {
+        let mut current = self.session.lock().await;
+        if let Some(session) = current.as_ref()
+            && !session.is_closed()
+        {
+            return Ok(Arc::clone(session));
+        }
+        *current = None;
+        let mut observer = |attempt: &Attempt| tracing::debug!(?attempt, "connecting anew");
+        let session =
+            connect::connect(&self.settings, &self.credentials, deadline, &mut observer).await?;
+        Ok(Arc::clone(current.insert(Arc::new(session))))
+    }
+
+    /// Opens a channel. A connection that turns out to be lost is replaced: nothing has happened in
+    /// the guest yet.
+    async fn channel(&self, deadline: Instant) -> Result<(Arc<Session>, Channel<Msg>)> {
+        loop {
+            let session = self.session(deadline).await?;
+            match session.open_channel(self.settings.attempt_timeout).await {
+                Ok(channel) => return Ok((session, channel)),
+                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
+                    self.forget(&session).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Starts SFTP, likewise.
+    async fn sftp(&self) -> Result<Sftp> {
+        let deadline = self.reconnect_deadline();
+        loop {
+            let (session, channel) = self.channel(deadline).await?;
+            match Sftp::start(Arc::clone(&session), channel).await {
+                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
+                    self.forget(&session).await;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    /// Starts the reading of folders beside `sftp`, on the same connection.
+    async fn listing(&self, sftp: &Sftp) -> Result<Listing> {
+        let session = sftp.session();
+        let channel = session.open_channel(self.settings.attempt_timeout).await?;
+        let starting = Listing::start(session, channel);
+        session
+            .during(|| "while SFTP was starting".to_owned(), starting)
+            .await
+    }
+
+    /// Gives up a connection that does not work, and keeps a pace at it.
+    async fn forget(&self, session: &Arc<Session>) {
+        let mut current = self.session.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|one| Arc::ptr_eq(one, session))
+        {
+            *current = None;
+        }
+        tokio::time::sleep(settings::PAUSE_FIRST).await;
+    }
+
+    fn reconnect_deadline(&self) -> Instant {
+        Instant::now() + self.settings.reconnect_timeout
+    }
 }
 
 #[async_trait]
 impl Communicator for Ssh {
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus> {
-        todo!()
+        let (session, channel) = self.channel(self.reconnect_deadline()).await?;
+        execute::execute(&session, channel, command, self.settings.pty, output).await
     }
 
     async fn upload(
@@ -54,7 +179,10 @@ impl Communicator for Ssh {
         mode: Option<u32>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        todo!()
+        let sftp = self.sftp().await?;
+        sftp.upload(source, length, destination, mode, progress)
+            .await?;
+        sftp.finish().await
     }
 
     async fn upload_directory(
@@ -64,7 +192,10 @@ impl Communicator for Ssh {
         exclude: &[String],
         progress: &dyn Progress,
     ) -> Result<()> {
-        todo!()
+        let exclude = exclude::Exclude::new(exclude)?;
+        let sftp = self.sftp().await?;
+        directory::upload(&sftp, source, destination, &exclude, progress).await?;
+        sftp.finish().await
     }
 
     async fn download(
@@ -73,7 +204,10 @@ impl Communicator for Ssh {
         destination: &mut (dyn AsyncWrite + Send + Unpin),
         progress: &dyn Progress,
     ) -> Result<u64> {
-        todo!()
+        let sftp = self.sftp().await?;
+        let bytes = sftp.download(source, destination, progress).await?;
+        sftp.finish().await?;
+        Ok(bytes)
     }
 
     async fn download_directory(
@@ -83,10 +217,20 @@ impl Communicator for Ssh {
         exclude: &[String],
         progress: &dyn Progress,
     ) -> Result<()> {
-        todo!()
+        let exclude = exclude::Exclude::new(exclude)?;
+        let sftp = self.sftp().await?;
+        let listing = self.listing(&sftp).await?;
+        directory::download(&sftp, &listing, source, destination, &exclude, progress).await?;
+        sftp.finish().await
     }
 
     async fn disconnect(&self) -> Result<()> {
-        todo!()
+        if let Some(session) = self.session.lock().await.take() {
+            session.close().await;
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

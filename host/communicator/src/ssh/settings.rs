@@ -5,20 +5,31 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Time for one attempt: TCP, key exchange and authentication together. Packer's own bound for a
-/// handshake is a minute; a guest under emulation needs many seconds for a key exchange.
+/// Time for one attempt: the wait for the server's first word, and again for key exchange and
+/// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many seconds.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for the TCP connection alone, so that an address that swallows packets does not cost a whole
-/// attempt while the guest's port opens: Packer gives it 15 seconds.
-pub const TCP_TIMEOUT: Duration = Duration::from_secs(15);
-/// Pause after the first failed attempt. Short: the time until the first answer is the user's.
-pub const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// Time for a TCP connection alone: Packer gives it 15 seconds.
+pub(super) const TCP_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a probe that is not the patient one waits for the server's first word.
+pub(super) const IMPATIENCE: Duration = Duration::from_secs(5);
+/// Pause between the first two probes. Short: this wait is part of every build.
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// The pauses double up to this one.
-pub const RETRY_LONGEST: Duration = Duration::from_millis(1500);
+pub(super) const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// Probes out at a time. OpenSSH begins to turn away connections that have not logged in yet at
+/// `MaxStartups`, ten by default.
+pub(super) const PROBES_MAXIMUM: usize = 6;
+/// Pauses after a refused login, the last one again and again. OpenSSH 9.8 adds five seconds of
+/// penalty for each (`PerSourcePenalties`) and from fifteen on answers nothing: these stay below.
+pub(super) const PAUSES_AFTER_REFUSAL: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
 /// Time between keep-alive messages: Packer's default for `ssh_keep_alive_interval`.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// After so many unanswered keep-alive messages the connection counts as lost.
-pub const KEEP_ALIVE_UNANSWERED: usize = 6;
+pub(super) const KEEP_ALIVE_UNANSWERED: usize = 6;
 /// How long a call that finds the connection lost tries for a new one: Packer's default for
 /// `start_retry_timeout`, which is what it gives a guest to reboot in.
 pub const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -37,10 +48,10 @@ pub struct Settings {
     pub username: String,
     /// Ways to authenticate, tried in order.
     pub authentication: Vec<Authentication>,
-    /// How many attempts may fail once TCP connects (Packer's `ssh_handshake_attempts`); `None` tries
-    /// until the deadline.
+    /// How many logins may be refused (Packer's `ssh_handshake_attempts`, which counts just these);
+    /// `None` tries until the deadline.
     pub handshake_attempts: Option<u32>,
-    /// Bound of one attempt, see [`ATTEMPT_TIMEOUT`].
+    /// Bound of each half of an attempt, see [`ATTEMPT_TIMEOUT`].
     pub attempt_timeout: Duration,
     /// How often a silent connection is asked whether it lives, see [`KEEP_ALIVE`]; `None` for never.
     pub keep_alive: Option<Duration>,

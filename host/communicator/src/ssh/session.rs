@@ -1,0 +1,217 @@
+//! One authenticated connection, and how its end is noticed.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{self, DisconnectReason, Msg};
+use russh::keys::{HashAlg, PublicKeyOrCertificate};
+use russh::{Channel, Disconnect};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::Settings;
+use super::connect::HostKey;
+use super::settings::KEEP_ALIVE_UNANSWERED;
+use crate::error::{Error, Result};
+
+/// Bytes the guest may send on a channel before it waits for us: OpenSSH's own, and with it at most
+/// this much of a command's output or a file is on its way at any time.
+const WINDOW: u32 = 2 * 1024 * 1024;
+/// Bytes in one packet: what every server must take, and what OpenSSH uses.
+const PACKET: u32 = 32 * 1024;
+/// Messages of one channel that may wait in memory: with [`PACKET`] no more than a [`WINDOW`].
+const CHANNEL_MESSAGES: usize = (WINDOW / PACKET) as usize;
+/// Time for the goodbye; the guest may be gone already.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Characters of the guest's own words (a reason for disconnecting) that are repeated.
+const REASON_LENGTH: usize = 300;
+
+/// What russh calls back into: it accepts the guest's host key and notes why a connection ended.
+#[derive(Debug)]
+pub(super) struct Guest {
+    host_key: Arc<OnceLock<HostKey>>,
+    /// Dropped with the connection's task, so that its receivers notice the end in every case.
+    ended: watch::Sender<Option<String>>,
+}
+
+impl client::Handler for Guest {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        key: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
+        let key = key.public_key();
+        // Called again at every key re-exchange: the first answer stands.
+        let _ = self.host_key.set(HostKey {
+            algorithm: key.algorithm().to_string(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+        });
+        Ok(true)
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
+        let reason = match reason {
+            DisconnectReason::ReceivedDisconnect(info) => readable(&info.message),
+            DisconnectReason::Error(error) => describe(&error),
+        };
+        self.ended.send_replace(Some(reason));
+        Ok(())
+    }
+}
+
+/// A connection before its first packet: the handler for russh, and what it will report to.
+pub(super) struct Observed {
+    pub(super) guest: Guest,
+    pub(super) host_key: Arc<OnceLock<HostKey>>,
+    pub(super) ended: watch::Receiver<Option<String>>,
+}
+
+impl Observed {
+    pub(super) fn new() -> Self {
+        let host_key = Arc::new(OnceLock::new());
+        let (sender, ended) = watch::channel(None);
+        Self {
+            guest: Guest {
+                host_key: Arc::clone(&host_key),
+                ended: sender,
+            },
+            host_key,
+            ended,
+        }
+    }
+}
+
+/// russh's configuration for a guest.
+pub(super) fn configuration(settings: &Settings) -> client::Config {
+    client::Config {
+        client_id: russh::SshId::Standard(Cow::Borrowed(concat!(
+            "SSH-2.0-lvhost_",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        window_size: WINDOW,
+        maximum_packet_size: PACKET,
+        channel_buffer_size: CHANNEL_MESSAGES,
+        keepalive_interval: settings.keep_alive,
+        keepalive_max: KEEP_ALIVE_UNANSWERED,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+/// An authenticated connection.
+pub(super) struct Session {
+    pub(super) handle: client::Handle<Guest>,
+    pub(super) address: String,
+    pub(super) ended: watch::Receiver<Option<String>>,
+}
+
+impl Session {
+    /// Whether the connection has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// Waits until the connection has ended and says why.
+    pub(super) async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        let reason = ended
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+
+    /// Opens a channel.
+    pub(super) async fn open_channel(&self, bound: Duration) -> Result<Channel<Msg>> {
+        let opening = timeout(bound, self.handle.channel_open_session());
+        let opened = tokio::select! {
+            opened = opening => opened,
+            reason = self.ended() => return Err(self.lost("before it could be used", Some(reason))),
+        };
+        match opened {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(russh::Error::ChannelOpenFailure(_))) => Err(Error::Refused {
+                address: self.address.clone(),
+                what: "a new session".to_owned(),
+                hint: "see MaxSessions in the guest's sshd_config",
+            }),
+            Ok(Err(error)) => Err(self.lost("before it could be used", Some(describe(&error)))),
+            Err(_) => Err(self.lost(
+                "before it could be used",
+                Some(format!("no answer within {} s", bound.as_secs())),
+            )),
+        }
+    }
+
+    /// Runs `work`, which fails as soon as the connection does.
+    pub(super) async fn during<T>(
+        &self,
+        what: impl Fn() -> String,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let finished = tokio::select! {
+            biased;
+            finished = work => finished,
+            reason = self.ended() => return Err(self.lost(what(), Some(reason))),
+        };
+        match finished {
+            // What the work ran into is then only the echo of the lost connection.
+            Err(Error::Remote { reason, .. }) if self.is_closed() => {
+                Err(self.lost(what(), Some(reason)))
+            }
+            finished => finished,
+        }
+    }
+
+    /// The error for a connection that went away.
+    pub(super) fn lost(&self, during: impl Into<String>, reason: Option<String>) -> Error {
+        Error::ConnectionLost {
+            address: self.address.clone(),
+            during: during.into(),
+            source: reason.map(Into::into),
+        }
+    }
+
+    /// Says goodbye and waits for the connection to end.
+    pub(super) async fn close(&self) {
+        if self
+            .handle
+            .disconnect(Disconnect::ByApplication, "", "")
+            .await
+            .is_ok()
+        {
+            let _ = timeout(GOODBYE_TIMEOUT, self.ended()).await;
+        }
+    }
+}
+
+/// A transport error in words a user can do something with.
+pub(super) fn describe(error: &russh::Error) -> String {
+    match error {
+        russh::Error::HUP | russh::Error::Disconnect => {
+            "the guest closed the connection".to_owned()
+        }
+        russh::Error::KeepaliveTimeout => "the guest stopped answering".to_owned(),
+        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the guest closed the connection".to_owned()
+        }
+        russh::Error::IO(error) => error.to_string(),
+        russh::Error::Version => "what answers there is not an SSH server".to_owned(),
+        other => readable(&other.to_string()),
+    }
+}
+
+/// Text from the guest, made fit for a terminal and bounded.
+pub(super) fn readable(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(REASON_LENGTH)
+        .collect()
+}

@@ -1,0 +1,316 @@
+//! File transfer by SFTP: single files, and the steps folders are made of.
+
+use std::sync::Arc;
+
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelStream};
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::client::fs::{File, Metadata};
+use russh_sftp::client::{Config, SftpSession};
+use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::session::{Session, describe, readable};
+use crate::communicator::Progress;
+use crate::error::{Error, Result};
+
+/// Bytes read from one side and handed to the other at a time.
+const CHUNK: usize = 64 * 1024;
+/// The largest answer that is taken from the guest, in bytes; OpenSSH sends at most this much.
+const ANSWER_MAXIMUM: u32 = 256 * 1024;
+/// Requests to read that are under way at a time: with [`ANSWER_MAXIMUM`] at most 2 MiB.
+const READS: usize = 8;
+/// Writes of 32 KiB that are under way at a time: half a MiB.
+const WRITES: usize = 16;
+/// Seconds the guest may take over one answer: a disk that flushes its cache under emulation is slow,
+/// and a connection that is lost is noticed by itself.
+const ANSWER_SECONDS: u64 = 120;
+/// When a connection is lost that soon.
+const STARTING: &str = "while SFTP was starting";
+/// The permission bits of a mode.
+pub(super) const PERMISSIONS: u32 = 0o7777;
+
+/// An SFTP session with a guest, on a channel of its own.
+pub(super) struct Sftp {
+    session: Arc<Session>,
+    client: SftpSession,
+}
+
+impl Sftp {
+    /// Starts the guest's SFTP server.
+    pub(super) async fn start(session: Arc<Session>, channel: Channel<Msg>) -> Result<Self> {
+        let starting = async {
+            let (stream, configuration) = start(&session, channel).await?;
+            let client = SftpSession::new_with_config(stream, configuration).await;
+            client.map_err(|error| session.no_sftp(Some(error)))
+        };
+        let client = session.during(|| STARTING.to_owned(), starting).await?;
+        Ok(Self { session, client })
+    }
+
+    /// Ends the session; what was transferred has been confirmed before.
+    pub(super) async fn finish(self) -> Result<()> {
+        self.client
+            .close()
+            .await
+            .map_err(|error| remote("finish", "the transfer")(error))
+    }
+
+    /// Writes `source` to the guest's file `destination`.
+    pub(super) async fn upload(
+        &self,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        length: Option<u64>,
+        destination: &str,
+        mode: Option<u32>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let during = || format!("during the upload of {destination}");
+        self.session
+            .during(during, async {
+                let mut file = self.create(destination, mode).await?;
+                progress.started(destination, length);
+                let failed = |source| Error::Stream {
+                    action: "read",
+                    path: destination.to_owned(),
+                    source,
+                };
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    let count = source.read(&mut buffer).await.map_err(failed)?;
+                    if count == 0 {
+                        break;
+                    }
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    file.write_all(bytes)
+                        .await
+                        .map_err(remote_io("write", destination))?;
+                    progress.advanced(count as u64);
+                }
+                if let Some(mode) = mode {
+                    // The mode given at creation is subject to the guest's umask, and not given to a
+                    // file that was there before.
+                    file.set_metadata(permissions(mode))
+                        .await
+                        .map_err(remote("set the mode of", destination))?;
+                }
+                file.close()
+                    .await
+                    .map_err(remote_io("write", destination))?;
+                progress.finished();
+                Ok(())
+            })
+            .await
+    }
+
+    async fn create(&self, path: &str, mode: Option<u32>) -> Result<File> {
+        let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
+        let attributes = mode.map_or_else(FileAttributes::empty, permissions);
+        match self
+            .client
+            .open_with_flags_and_attributes(path, flags, attributes)
+            .await
+        {
+            Ok(file) => Ok(file),
+            Err(error) => {
+                let mut error = remote("create", path)(error);
+                // OpenSSH has no more to say than "Failure".
+                if let Error::Remote { reason, .. } = &mut error
+                    && self
+                        .kind(path)
+                        .await
+                        .is_ok_and(|kind| kind == FileType::Dir)
+                {
+                    "it is a folder".clone_into(reason);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the guest's file `source` to `destination`; returns how many bytes it had.
+    pub(super) async fn download(
+        &self,
+        source: &str,
+        destination: &mut (dyn AsyncWrite + Send + Unpin),
+        progress: &dyn Progress,
+    ) -> Result<u64> {
+        let during = || format!("during the download of {source}");
+        self.session
+            .during(during, async {
+                let attributes = self.attributes(source).await?;
+                if attributes.file_type() == FileType::Dir {
+                    return Err(Error::Remote {
+                        action: "read",
+                        path: source.to_owned(),
+                        reason: "it is a folder".to_owned(),
+                    });
+                }
+                let mut file = self
+                    .client
+                    .open(source)
+                    .await
+                    .map_err(remote("read", source))?;
+                progress.started(source, attributes.size);
+                let failed = |error| Error::Stream {
+                    action: "write",
+                    path: source.to_owned(),
+                    source: error,
+                };
+                let mut buffer = vec![0; CHUNK];
+                let mut total = 0;
+                loop {
+                    let count = file
+                        .read(&mut buffer)
+                        .await
+                        .map_err(remote_io("read", source))?;
+                    if count == 0 {
+                        break;
+                    }
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    destination.write_all(bytes).await.map_err(failed)?;
+                    total += count as u64;
+                    progress.advanced(count as u64);
+                }
+                destination.flush().await.map_err(failed)?;
+                file.close().await.map_err(remote_io("read", source))?;
+                progress.finished();
+                Ok(total)
+            })
+            .await
+    }
+
+    /// What stands at `path`, symbolic links followed.
+    pub(super) async fn attributes(&self, path: &str) -> Result<Metadata> {
+        self.client
+            .metadata(path)
+            .await
+            .map_err(remote("find", path))
+    }
+
+    async fn kind(&self, path: &str) -> Result<FileType> {
+        Ok(self.attributes(path).await?.file_type())
+    }
+
+    /// Makes the folder `path` if it is missing; returns whether it was.
+    pub(super) async fn make_folder(&self, path: &str) -> Result<bool> {
+        match self.client.create_dir(path).await {
+            Ok(()) => Ok(true),
+            // The protocol's servers do not tell "exists" from other failures.
+            Err(_)
+                if self
+                    .kind(path)
+                    .await
+                    .is_ok_and(|kind| kind == FileType::Dir) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(remote("create the folder", path)(error)),
+        }
+    }
+
+    /// Gives `path` these permission bits.
+    pub(super) async fn set_mode(&self, path: &str, mode: u32) -> Result<()> {
+        let set = self.client.set_metadata(path, permissions(mode)).await;
+        set.map_err(remote("set the mode of", path))
+    }
+
+    /// The absolute path that `path` stands for, links resolved.
+    pub(super) async fn resolve(&self, path: &str) -> Result<String> {
+        self.client
+            .canonicalize(path)
+            .await
+            .map_err(remote("resolve", path))
+    }
+
+    /// The connection this goes over.
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
+/// Asks for the SFTP subsystem on a fresh channel; returns what an SFTP client goes on.
+pub(super) async fn start(
+    session: &Session,
+    mut channel: Channel<Msg>,
+) -> Result<(ChannelStream<Msg>, Config)> {
+    let asked = channel.request_subsystem(true, "sftp").await;
+    asked.map_err(|error| session.lost(STARTING, Some(describe(&error))))?;
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::Failure | ChannelMsg::Close) => return Err(session.no_sftp(None)),
+            None => return Err(session.lost(STARTING, None)),
+            Some(_) => {}
+        }
+    }
+    let configuration = Config {
+        max_packet_len: ANSWER_MAXIMUM,
+        max_concurrent_reads: READS,
+        max_concurrent_writes: WRITES,
+        request_timeout_secs: ANSWER_SECONDS,
+        ..Config::default()
+    };
+    Ok((channel.into_stream(), configuration))
+}
+
+impl Session {
+    /// The error for a guest whose SFTP server does not come up.
+    pub(super) fn no_sftp(&self, error: Option<SftpError>) -> Error {
+        if self.is_closed() {
+            return self.lost(STARTING, error.as_ref().map(words));
+        }
+        let source = error.map(|error| words(&error).into());
+        Error::NoSftp {
+            address: self.address.clone(),
+            source,
+        }
+    }
+}
+
+fn permissions(mode: u32) -> FileAttributes {
+    FileAttributes {
+        permissions: Some(mode & PERMISSIONS),
+        ..FileAttributes::empty()
+    }
+}
+
+/// The error for a step that the guest did not do.
+pub(super) fn remote(action: &'static str, path: &str) -> impl FnOnce(SftpError) -> Error {
+    let path = path.to_owned();
+    move |error| Error::Remote {
+        action,
+        path,
+        reason: words(&error),
+    }
+}
+
+fn remote_io(action: &'static str, path: &str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| {
+        let inner = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<SftpError>());
+        let reason = inner.map_or_else(|| readable(&error.to_string()), words);
+        Error::Remote {
+            action,
+            path,
+            reason,
+        }
+    }
+}
+
+/// An SFTP error in words.
+fn words(error: &SftpError) -> String {
+    match error {
+        SftpError::Status(status) => match status.status_code {
+            StatusCode::NoSuchFile => "no such file or folder".to_owned(),
+            StatusCode::PermissionDenied => "permission denied".to_owned(),
+            StatusCode::OpUnsupported => "the guest's SFTP server does not support it".to_owned(),
+            code if status.error_message.is_empty() => code.to_string(),
+            _ => readable(&status.error_message),
+        },
+        SftpError::Timeout => format!("no answer within {ANSWER_SECONDS} s"),
+        other => readable(&other.to_string()),
+    }
+}
