@@ -22,9 +22,6 @@ pub enum FetchError {
     /// The cache itself does not work, so no other location would help.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// A setting can't be used.
-    #[error("the HTTP client can't be set up")]
-    Client(#[source] ClientError),
     /// Every location failed, each for its own reason, in the order they were tried.
     #[error("{}", list(.0))]
     AllFailed(Vec<Failure>),
@@ -88,6 +85,9 @@ pub enum LocationError {
         received: u64,
         /// Bytes of the whole file as announced.
         announced: u64,
+        /// What broke it, if it was not simply closed.
+        #[source]
+        source: Option<reqwest::Error>,
     },
     /// The server sent more than it had announced, or more than is sane.
     #[error("the server sent more than {limit} bytes")]
@@ -95,6 +95,12 @@ pub enum LocationError {
         /// The bound that was passed, in bytes.
         limit: u64,
     },
+    /// A setting can't be used.
+    #[error("the HTTP client can't be set up")]
+    Client(#[source] ClientError),
+    /// The server's certificate or its TLS is not acceptable.
+    #[error("no secure connection")]
+    Tls(#[source] rustls::Error),
     /// No connection came about.
     #[error("can't connect")]
     Connect(#[source] reqwest::Error),

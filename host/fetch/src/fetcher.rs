@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
+use crate::client::Clients;
 use crate::digest::Digest;
-use crate::{Checksum, Failure, FetchError, Location, LocationError, Progress, Settings, local};
+use crate::download::{Download, Failed};
+use crate::{Checksum, Failure, FetchError, Location, Progress, Settings, local};
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -62,13 +65,16 @@ pub struct Fetched {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     settings: Arc<Settings>,
+    clients: Arc<Clients>,
 }
 
 impl Fetcher {
     /// A fetcher. Nothing is touched until the first fetch: no folder made, no certificate read.
     pub fn new(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
         Self {
-            settings: Arc::new(settings),
+            clients: Arc::new(Clients::new(Arc::clone(&settings))),
+            settings,
         }
     }
 
@@ -93,15 +99,29 @@ impl Fetcher {
                 Location::Path(path) => {
                     local::open(path, &request.checksum, progress, cancel).await
                 }
-                Location::Web(_) => Err(LocationError::Protocol("being written")),
+                Location::Web(url) => {
+                    let download = Download {
+                        settings: &self.settings,
+                        clients: &self.clients,
+                        cache: Cache::open(&self.settings.cache_directory)?,
+                        url,
+                        request,
+                        progress,
+                        cancel,
+                    };
+                    download.run().await
+                }
             };
             match result {
-                Ok(Some(fetched)) => return Ok(fetched),
-                Ok(None) => return Err(FetchError::Cancelled),
-                Err(error) => failures.push(Failure {
-                    location: location.clone(),
-                    error,
-                }),
+                Ok(fetched) => return Ok(fetched),
+                Err(Failed::Cancelled) => return Err(FetchError::Cancelled),
+                Err(Failed::Cache(error)) => return Err(FetchError::Cache(error)),
+                Err(Failed::Location(error)) => {
+                    failures.push(Failure {
+                        location: location.clone(),
+                        error,
+                    });
+                }
             }
         }
         Err(FetchError::AllFailed(failures))

@@ -23,15 +23,20 @@
 
 mod cache;
 mod checksum;
+mod client;
 pub mod decode;
 pub mod digest;
+mod download;
 mod error;
+mod exchange;
 mod fetcher;
+mod guard;
 mod local;
 mod location;
 mod progress;
 mod safe_url;
 mod settings;
+mod sink;
 
 pub use cache::CacheError;
 pub use checksum::{Checksum, ChecksumError};

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,20 +11,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Location;
 use crate::digest::{Algorithm, Digest, Hasher};
+use crate::download::Failed;
 use crate::{Checksum, Fetched, LocationError, Progress};
 
 /// Bytes hashed between two reports of progress and two looks at the cancellation.
 const PIECE: usize = 1 << 20;
 
 /// Opens a regular file and checks it.
-///
-/// `None` means cancelled.
 pub(crate) async fn open(
     path: &Path,
     checksum: &Checksum,
     progress: &dyn Progress,
     cancel: &CancellationToken,
-) -> Result<Option<Fetched>, LocationError> {
+) -> Result<Fetched, Failed> {
     let location = Location::Path(path.to_owned());
     let (file, length) = open_regular(path)?;
     let file = Arc::new(file);
@@ -32,29 +32,27 @@ pub(crate) async fn open(
         progress.started(&location, Some(length), 0);
         let Some(actual) = hash(Arc::clone(&file), expected.algorithm(), progress, cancel).await
         else {
-            return Ok(None);
+            return Err(Failed::Cancelled);
         };
         let actual = actual.map_err(|source| LocationError::Local {
             path: path.to_owned(),
             source,
         })?;
         if actual != *expected {
-            return Err(LocationError::LocalMismatch {
-                expected: expected.clone(),
-                actual,
-            });
+            let expected = expected.clone();
+            return Err(LocationError::LocalMismatch { expected, actual }.into());
         }
         progress.finished();
         sha256 = (actual.algorithm() == Algorithm::Sha256).then_some(actual);
     }
-    Ok(Some(Fetched {
+    Ok(Fetched {
         file,
         length,
         sha256,
         origin: location,
         from_cache: true,
         etag: None,
-    }))
+    })
 }
 
 fn open_regular(path: &Path) -> Result<(File, u64), LocationError> {
@@ -81,32 +79,31 @@ pub(crate) async fn hash(
     let (sender, mut pieces) = mpsc::channel(4);
     let stop = cancel.clone();
     let hashing = tokio::task::spawn_blocking(move || {
-        hash_file(&file, Hasher::new(algorithm), u64::MAX, |read| {
+        let mut hasher = Hasher::new(algorithm);
+        let whole = visit(&file, u64::MAX, |bytes| {
+            hasher.update(bytes);
             // Nobody listens any more once the fetch was dropped.
-            !stop.is_cancelled() && sender.blocking_send(read).is_ok()
-        })
+            !stop.is_cancelled() && sender.blocking_send(bytes.len() as u64).is_ok()
+        });
+        whole.map(|whole| whole.then(|| hasher.finish()))
     });
     while let Some(read) = pieces.recv().await {
         progress.advanced(read);
     }
-    match hashing.await {
-        Ok(Ok(Some((hasher, _)))) => Some(Ok(hasher.finish())),
-        Ok(Ok(None)) => None,
-        Ok(Err(error)) => Some(Err(error)),
-        Err(failed) => Some(Err(io::Error::other(failed))),
-    }
+    hashing
+        .await
+        .map_err(io::Error::other)
+        .flatten()
+        .transpose()
 }
 
-/// Adds the first `limit` bytes of a file to a hasher, from the start, without moving the
-/// file's offset. Gives hasher and bytes read; `None` if `go_on` said no after a piece.
-pub(crate) fn hash_file(
+/// Shows the first `limit` bytes of a file piece by piece, without moving the file's offset.
+/// Whether it got to the end: `go_on` can stop it.
+pub(crate) fn visit(
     file: &File,
-    mut hasher: Hasher,
     limit: u64,
-    mut go_on: impl FnMut(u64) -> bool,
-) -> io::Result<Option<(Hasher, u64)>> {
-    use std::os::unix::fs::FileExt;
-
+    mut go_on: impl FnMut(&[u8]) -> bool,
+) -> io::Result<bool> {
     let mut buffer = vec![0; PIECE];
     let mut position = 0;
     while position < limit {
@@ -116,15 +113,14 @@ pub(crate) fn hash_file(
         match file.read_at(&mut buffer[..want], position) {
             Ok(0) => break,
             Ok(read) => {
-                hasher.update(&buffer[..read]);
                 position += read as u64;
-                if !go_on(read as u64) {
-                    return Ok(None);
+                if !go_on(&buffer[..read]) {
+                    return Ok(false);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(Some((hasher, position)))
+    Ok(true)
 }

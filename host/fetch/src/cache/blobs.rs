@@ -1,0 +1,141 @@
+//! The blobs and their stamps.
+//!
+//! A blob is hashed while it is written. Afterwards its length and modification time are
+//! compared with its stamp at every use, which costs nothing; it is hashed again only
+//!
+//! - if they differ, or there is no stamp: somebody changed the file, or a process died between
+//!   the rename and the stamp;
+//! - if the host was started anew since: nothing is synced to disk (that would make a download
+//!   as slow as the disk), so after a power failure a file can have its length and not its
+//!   bytes. A blob that passes once after a restart was on disk, and its stamp says so.
+//!
+//! A blob that fails is removed.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{Cache, CacheError, Partial, read_json, remove, write_json};
+use crate::digest::{Algorithm, Digest};
+use crate::{Progress, local};
+
+/// Linux's name for one run of the kernel.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What a blob looked like when its digest was last known to be right.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    length: u64,
+    modified_seconds: i64,
+    modified_nanoseconds: i64,
+    /// `None` where the system doesn't tell: then no stamp is ever believed.
+    boot: Option<String>,
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let boot = fs::read_to_string(BOOT_ID)
+            .ok()
+            .map(|id| id.trim().to_owned());
+        Ok(Self {
+            length: metadata.len(),
+            modified_seconds: metadata.mtime(),
+            modified_nanoseconds: metadata.mtime_nsec(),
+            boot,
+        })
+    }
+
+    fn vouches_for(&self, now: &Self) -> bool {
+        self.boot.is_some() && self == now
+    }
+}
+
+/// A whole, verified file of the cache.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    pub(crate) file: Arc<File>,
+    pub(crate) length: u64,
+    pub(crate) sha256: Digest,
+}
+
+impl Cache {
+    /// Opens a blob, having made sure that it is what its name says; `None` if there is none.
+    pub(crate) async fn blob(
+        &self,
+        sha256: &Digest,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Blob>, CacheError> {
+        let name = blob_name(sha256);
+        let path = self.path("blobs", &name);
+        let stamp_path = self.path("stamps", &name);
+        let error = |source| CacheError::new("read", &path, source);
+        let file = match File::open(&path) {
+            Ok(file) => Arc::new(file),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(other) => return Err(error(other)),
+        };
+        let now = Stamp::of(&file).map_err(error)?;
+        let blob = Blob {
+            file,
+            length: now.length,
+            sha256: sha256.clone(),
+        };
+        if read_json::<Stamp>(&stamp_path).is_some_and(|stamp| stamp.vouches_for(&now)) {
+            return Ok(Some(blob));
+        }
+        progress.note("checking a cached file that has not been checked since this host started");
+        match local::hash(
+            Arc::clone(&blob.file),
+            Algorithm::Sha256,
+            &crate::Silent,
+            cancel,
+        )
+        .await
+        {
+            None => Ok(None),
+            Some(actual) if actual.as_ref().map_err(copy).map_err(error)? == sha256 => {
+                write_json(&stamp_path, &now)?;
+                Ok(Some(blob))
+            }
+            Some(_) => {
+                progress.note("a cached file was damaged; it is fetched again");
+                remove(&path)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Makes a finished download a blob.
+    pub(crate) fn adopt(&self, partial: &Partial, sha256: Digest) -> Result<Blob, CacheError> {
+        let name = blob_name(&sha256);
+        let path = self.path("blobs", &name);
+        let error = |source| CacheError::new("store", &path, source);
+        let file = File::open(partial.path()).map_err(error)?;
+        file.set_permissions(Permissions::from_mode(0o400))
+            .map_err(error)?;
+        fs::rename(partial.path(), &path).map_err(error)?;
+        let stamp = Stamp::of(&file).map_err(error)?;
+        write_json(&self.path("stamps", &name), &stamp)?;
+        partial.discard()?;
+        Ok(Blob {
+            file: Arc::new(file),
+            length: stamp.length,
+            sha256,
+        })
+    }
+}
+
+fn blob_name(sha256: &Digest) -> String {
+    format!("sha256-{sha256}")
+}
+
+/// An error to pass on while the original is only borrowed.
+fn copy(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}

@@ -1,0 +1,105 @@
+//! Unfinished downloads.
+//!
+//! A partial file is continued only from a *checkpoint*: an offset and the SHA-256 of all bytes
+//! before it, with the strong entity tag of the version they belong to. Whatever a crash, a full
+//! disk or another program did to the file, bytes that don't hash to the checkpoint are thrown
+//! away, so nothing is ever appended to something unrelated.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cache, CacheError, read_json, remove, url_key, write_json};
+use crate::SafeUrl;
+use crate::digest::{Algorithm, Digest};
+
+/// How far a partial file can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// The strong entity tag of the version.
+    pub(crate) etag: String,
+    /// Bytes received.
+    pub(crate) offset: u64,
+    /// Their SHA-256, in hex.
+    sha256: String,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(etag: String, offset: u64, sha256: &Digest) -> Self {
+        Self {
+            etag,
+            offset,
+            sha256: sha256.to_string(),
+        }
+    }
+
+    /// The digest of the bytes before the offset; `None` if the record is damaged.
+    pub(crate) fn sha256(&self) -> Option<Digest> {
+        Digest::from_hex(Algorithm::Sha256, &self.sha256)
+    }
+}
+
+/// The place of one URL's unfinished download. Use it only under the URL's lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Partial {
+    path: PathBuf,
+}
+
+impl Cache {
+    /// Where a URL's download is written.
+    pub(crate) fn partial(&self, url: &SafeUrl) -> Partial {
+        Partial {
+            path: self.path("partial", &url_key(url)),
+        }
+    }
+}
+
+impl Partial {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the file, empty if it is new.
+    pub(crate) fn open(&self) -> Result<File, CacheError> {
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(|source| self.error(source))
+    }
+
+    /// The last checkpoint.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        read_json(&self.record())
+    }
+
+    /// Remembers a checkpoint in place of the last one.
+    pub(crate) fn store(&self, checkpoint: &Checkpoint) -> Result<(), CacheError> {
+        write_json(&self.record(), checkpoint)
+    }
+
+    /// Forgets the checkpoint; the bytes are worth nothing then.
+    pub(crate) fn forget(&self) -> Result<(), CacheError> {
+        remove(&self.record())
+    }
+
+    /// Removes file and checkpoint.
+    pub(crate) fn discard(&self) -> Result<(), CacheError> {
+        self.forget()?;
+        remove(&self.path)
+    }
+
+    /// An error of writing the file.
+    pub(crate) fn error(&self, source: io::Error) -> CacheError {
+        CacheError::new("write", &self.path, source)
+    }
+
+    fn record(&self) -> PathBuf {
+        self.path.with_extension("json")
+    }
+}

@@ -1,0 +1,161 @@
+//! One GET, its redirects followed under our own rules.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use crate::client::{Clients, Kind};
+use crate::guard::{InwardAddress, is_inward_host};
+use crate::{LocationError, SafeUrl};
+
+/// Redirects followed; browsers take about twenty, curl's documentation speaks of fifty, real
+/// mirror networks need two or three.
+const MAXIMUM_REDIRECTS: usize = 10;
+
+/// Asks for `url` and gives the first answer that is not a redirect, whatever its status.
+pub(crate) async fn get(
+    clients: &Clients,
+    named_hosts: &BTreeSet<String>,
+    url: &SafeUrl,
+    headers: &HeaderMap,
+) -> Result<Response, LocationError> {
+    let mut url = url.expose().clone();
+    for _ in 0..=MAXIMUM_REDIRECTS {
+        let named = url
+            .host_str()
+            .is_some_and(|host| named_hosts.contains(host));
+        if !named && is_inward_host(&url) {
+            return Err(forbidden(&url));
+        }
+        let kind = Kind {
+            secure: url.scheme() == "https",
+            guarded: !named,
+        };
+        let client = clients.get(kind).map_err(LocationError::Client)?;
+        let request = client.get(url.clone()).headers(headers.clone());
+        let response = request
+            .send()
+            .await
+            .map_err(|error| send_error(error, &url))?;
+        if !is_redirect(response.status()) {
+            return Ok(response);
+        }
+        url = next_hop(&url, response.headers())?;
+    }
+    Err(LocationError::TooManyRedirects(MAXIMUM_REDIRECTS))
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads, if it may be followed at all. Credentials go along only within the
+/// same scheme, host and port.
+fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, LocationError> {
+    let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let mut next = target
+        .and_then(|target| from.join(target).ok())
+        .ok_or(LocationError::BadRedirect)?;
+    match (from.scheme(), next.scheme()) {
+        (_, "https") | ("http", "http") => {}
+        (_, "http") => return Err(LocationError::Downgrade(SafeUrl::new(next))),
+        (_, other) => return Err(LocationError::RedirectScheme(other.to_owned())),
+    }
+    if from.origin() == next.origin() && next.username().is_empty() && next.password().is_none() {
+        // Refused only for URLs without a host, and http always has one.
+        let _ = next.set_username(from.username());
+        let _ = next.set_password(from.password());
+    }
+    Ok(next)
+}
+
+fn forbidden(url: &Url) -> LocationError {
+    LocationError::ForbiddenAddress {
+        host: url.host_str().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Sorts a client error. The URL is taken out of it: it would show its secrets.
+fn send_error(error: reqwest::Error, url: &Url) -> LocationError {
+    let error = error.without_url();
+    if cause::<InwardAddress>(&error).is_some() {
+        forbidden(url)
+    } else if let Some(tls) = cause::<rustls::Error>(&error) {
+        LocationError::Tls(tls.clone())
+    } else if error.is_timeout() {
+        LocationError::Timeout(error)
+    } else if error.is_connect() {
+        LocationError::Connect(error)
+    } else {
+        LocationError::Transfer(error)
+    }
+}
+
+/// The first cause of that type. I/O errors carry theirs where `source` doesn't lead.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(from: &str, target: &str) -> Result<String, LocationError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, target.parse().unwrap());
+        next_hop(&Url::parse(from).unwrap(), &headers).map(String::from)
+    }
+
+    #[test]
+    fn hops_that_are_followed() {
+        let cases = [
+            ("http://h/a", "/b", "http://h/b"),
+            ("http://h/a", "https://h/a", "https://h/a"),
+            ("https://u:p@h/a", "b", "https://u:p@h/b"),
+            ("https://u:p@h/a", "https://other/b", "https://other/b"),
+            ("https://u:p@h/a", "https://h:444/b", "https://h:444/b"),
+            ("http://u:p@h/a", "https://h/b", "https://h/b"),
+        ];
+        for (from, target, expected) in cases {
+            assert_eq!(hop(from, target).unwrap(), expected, "{from} → {target}");
+        }
+    }
+
+    #[test]
+    fn hops_that_are_refused() {
+        let cases = [
+            ("https://h/a", "http://h/b", "from https to http://h/b"),
+            (
+                "https://h/a",
+                "http://u:p@h/b",
+                "from https to http://***@h/b",
+            ),
+            ("http://h/a", "file:///etc/passwd", "redirect to `file:`"),
+            ("http://h/a", "http://", "without saying where to"),
+        ];
+        for (from, target, part) in cases {
+            let error = hop(from, target).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(matches!(
+            next_hop(&Url::parse("http://h/").unwrap(), &HeaderMap::new()),
+            Err(LocationError::BadRedirect)
+        ));
+    }
+}
