@@ -1,1 +1,136 @@
-//! (being written)
+//! The volume source `external`: a disk image or installation medium from the web or from a local
+//! file.
+//!
+//! The image's bytes never enter the component. It looks at their beginning to see what they are,
+//! and has the host decompress and copy them.
+
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod content;
+mod location;
+
+use content::{Compression, Content};
+use lvhost_plugin_sdk::{
+    Blob, Codec, Configuration, Description, Diagnostic, Error, Grant, Host, Image, OptionSchema,
+    Options, Reader, Recipe, Volume, VolumeSource, export_source, image::qcow2,
+};
+
+/// See the crate.
+pub struct External;
+
+impl VolumeSource for External {
+    fn describe() -> Description {
+        Description::new("external", "An image from the web or from a local file")
+            .option(
+                OptionSchema::text_list(
+                    "urls",
+                    "Where the image can be had: `http` and `https` URLs and local paths, tried in \
+                     this order until one works. Images in qcow2 and raw format are recognised by \
+                     themselves, also when they are compressed by gzip, bzip2, xz or zstd.",
+                )
+                .required(),
+            )
+            .option(
+                OptionSchema::text(
+                    "checksum",
+                    "The checksum of the file as it is downloaded: `sha256:DIGITS`, `sha512:`, \
+                     `sha1:`, `md5:`, the digits alone, or `none`.",
+                )
+                .default_is("`none`, with a warning"),
+            )
+    }
+
+    fn configure(_: &Volume, options: &Options) -> Configuration {
+        let mut configuration = Configuration::default();
+        let urls = options.text_list("urls").unwrap_or_default();
+        if urls.is_empty() {
+            configuration.report(
+                Diagnostic::error("urls", "there is no URL to get the image from")
+                    .help("give at least one URL or path"),
+            );
+        }
+        for (index, url) in urls.iter().enumerate() {
+            match location::check(url) {
+                Ok(()) => configuration.need(Grant::Url(url.clone())),
+                Err(problem) => {
+                    let path = format!("urls[{index}]");
+                    configuration
+                        .report(Diagnostic::error(path, problem.message).help(problem.help));
+                }
+            }
+        }
+        if let Some(diagnostic) = checksum::check(options.text("checksum")) {
+            configuration.report(diagnostic);
+        }
+        configuration
+    }
+
+    fn prepare(volume: &Volume, options: &Options, host: &dyn Host) -> Result<Recipe, Error> {
+        let urls = options.text_list("urls").unwrap_or_default();
+        let checksum = options
+            .text("checksum")
+            .filter(|checksum| !checksum.is_empty());
+        let blob = host.download(urls, checksum)?;
+        let name = blob.name();
+        let beginning = beginning_of(&mut blob.reader()?)?;
+        match content::compression(&name, &beginning)? {
+            Compression::None => {
+                let content = content::recognise(&name, &beginning)?;
+                let image = content.image(Some(blob.size()))?;
+                check(volume, &name, &content, &image)?;
+                host.create(&image)?.copy_from(&blob, 0, blob.size())?;
+            }
+            Compression::Codec(codec) => copy_decompressed(volume, &blob, codec, host)?,
+        }
+        Ok(Recipe::Image)
+    }
+}
+
+export_source!(External);
+
+/// Decompresses once to look at the beginning, and, if the image does not say how large it is, to
+/// the end to measure it; then again to copy it.
+fn copy_decompressed(
+    volume: &Volume,
+    blob: &Blob,
+    codec: Codec,
+    host: &dyn Host,
+) -> Result<(), Error> {
+    let name = blob.name();
+    let mut reader = blob.reader()?.decode(codec)?;
+    let beginning = beginning_of(&mut reader)?;
+    let content = content::recognise(&name, &beginning)?;
+    let length = match content {
+        Content::Raw => Some(beginning.len() as u64 + reader.measure()?),
+        Content::Qcow2 { .. } => None,
+    };
+    let image = content.image(length)?;
+    check(volume, &name, &content, &image)?;
+    host.create(&image)?.drain(blob.reader()?.decode(codec)?)?;
+    Ok(())
+}
+
+fn beginning_of(reader: &mut Reader) -> Result<Vec<u8>, Error> {
+    reader.read_up_to(qcow2::HEADER_BYTES)
+}
+
+/// Checks, before anything is uploaded, that the image is what the volume is meant to be.
+fn check(volume: &Volume, name: &str, content: &Content, image: &Image) -> Result<(), Error> {
+    match volume.format.as_deref() {
+        Some(wanted) if wanted != image.format => Err(Error::Other(match content {
+            Content::Qcow2 { .. } => format!(
+                "the volume's `format` is `{wanted}`, and `{name}` is a qcow2 image; write \
+                 `format = \"qcow2\"` or leave it out, or convert the image first",
+            ),
+            Content::Raw => format!(
+                "the volume's `format` is `{wanted}`, and `{name}` is a raw image; write \
+                 `format = \"raw\"` or leave it out, or convert the image first",
+            ),
+        })),
+        _ => volume.check_capacity(&format!("`{name}`"), image.capacity),
+    }
+}
+
+#[cfg(test)]
+mod tests;

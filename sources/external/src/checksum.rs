@@ -1,0 +1,110 @@
+//! Whether a checksum is one. The host computes it; here it is only read, so that a slip shows
+//! before the download.
+
+use lvhost_plugin_sdk::Diagnostic;
+
+/// Algorithms and how many hexadecimal digits their checksums have.
+const ALGORITHMS: [(&str, usize); 4] = [("md5", 32), ("sha1", 40), ("sha256", 64), ("sha512", 128)];
+
+/// What there is to say about the option `checksum`.
+pub(crate) fn check(checksum: Option<&str>) -> Option<Diagnostic> {
+    let Some(text) = checksum.map(str::trim).filter(|text| !text.is_empty()) else {
+        let message = "without a checksum nobody notices when the image is changed or damaged";
+        return Some(Diagnostic::warning("checksum", message).help(
+            "set `checksum = \"sha256:DIGITS\"`, which most sites publish beside their images, or \
+             `checksum = \"none\"`",
+        ));
+    };
+    if text.eq_ignore_ascii_case("none") {
+        return None;
+    }
+    let (message, help) = problem(text)?;
+    Some(Diagnostic::error("checksum", message).help(help))
+}
+
+fn problem(text: &str) -> Option<(String, &'static str)> {
+    let help = "write `sha256:` and the 64 digits";
+    let (length, digits) = match text.split_once(':') {
+        Some((prefix, _)) if prefix.eq_ignore_ascii_case("file") => {
+            let help = "copy the digits out of the file and write `sha256:DIGITS`";
+            return Some(("`file:` checksums are not supported".to_owned(), help));
+        }
+        Some((prefix, digits)) => {
+            let known = ALGORITHMS
+                .iter()
+                .find(|(name, _)| prefix.eq_ignore_ascii_case(name));
+            let Some((_, length)) = known else {
+                let help = "use `md5`, `sha1`, `sha256` or `sha512`";
+                return Some((format!("`{prefix}` is no checksum algorithm"), help));
+            };
+            (Some(*length), digits)
+        }
+        None => (None, text),
+    };
+    if let Some(other) = digits.chars().find(|digit| !digit.is_ascii_hexdigit()) {
+        return Some((format!("{other:?} is no hexadecimal digit"), help));
+    }
+    match length {
+        Some(length) if digits.len() != length => Some((
+            format!("it has {} digits and should have {length}", digits.len()),
+            help,
+        )),
+        None if !ALGORITHMS.iter().any(|(_, length)| digits.len() == *length) => {
+            Some((format!("no algorithm has {} digits", digits.len()), help))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lvhost_plugin_sdk::Severity;
+
+    use super::*;
+
+    #[test]
+    fn checksums_and_none_pass() {
+        let digits = "0123456789abcdefABCDEF0123456789";
+        let cases = [
+            "none".to_owned(),
+            "NONE".to_owned(),
+            digits.to_owned(),
+            format!("md5:{digits}"),
+            format!(" sha256:{digits}{digits} "),
+            format!("SHA512:{}", digits.repeat(4)),
+            digits.repeat(2),
+        ];
+        for checksum in cases {
+            assert_eq!(check(Some(&checksum)), None, "{checksum}");
+        }
+    }
+
+    #[test]
+    fn no_checksum_is_warned_of() {
+        for checksum in [None, Some(""), Some(" ")] {
+            assert_eq!(check(checksum).unwrap().severity, Severity::Warning);
+        }
+    }
+
+    #[test]
+    fn slips_are_errors() {
+        let cases = [
+            ("sha256:abc", "has 3 digits and should have 64"),
+            ("abc", "no algorithm has 3 digits"),
+            ("sha256:xyz", "'x' is no hexadecimal digit"),
+            ("crc32:00", "`crc32` is no checksum algorithm"),
+            (
+                "file:https://example.org/SHA256SUMS",
+                "`file:` checksums are not supported",
+            ),
+        ];
+        for (checksum, message) in cases {
+            let diagnostic = check(Some(checksum)).unwrap();
+            assert_eq!(diagnostic.severity, Severity::Error);
+            assert!(
+                diagnostic.message.contains(message),
+                "{checksum}: {diagnostic:?}"
+            );
+        }
+    }
+}

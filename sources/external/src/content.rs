@@ -1,0 +1,177 @@
+//! What a downloaded file is, by its first bytes. It may be from a stranger: what would make the
+//! hypervisor read other files than this one is refused.
+
+use lvhost_plugin_sdk::image::qcow2::{self, Header};
+use lvhost_plugin_sdk::{Codec, Error, Image};
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Codec(Codec),
+}
+
+/// Codecs by the bytes their streams begin with and the extensions of their files.
+///
+/// RFC 1952 §2.3.1; bzip2's manual, "block-sort header"; the .xz file format §2.1.1.1; RFC 8878
+/// §3.1.1.
+const CODECS: [(Codec, &[u8], &str); 4] = [
+    (Codec::Gzip, &[0x1f, 0x8b, 0x08], ".gz"),
+    (Codec::Bzip2, b"BZh", ".bz2"),
+    (Codec::Xz, &[0xfd, b'7', b'z', b'X', b'Z', 0], ".xz"),
+    (Codec::Zstd, &[0x28, 0xb5, 0x2f, 0xfd], ".zst"),
+];
+
+/// Formats that are known only to be refused, by the bytes they begin with: the guest would get
+/// the container's own bytes for its disk.
+const OTHER_FORMATS: [(&[u8], &str, &str); 7] = [
+    (b"KDMV", "a VMDK image", CONVERT),
+    (b"# Disk DescriptorFile", "a VMDK descriptor", CONVERT),
+    (b"vhdxfile", "a VHDX image", CONVERT),
+    (b"conectix", "a VHD image", CONVERT),
+    (b"QED\0", "a QED image", CONVERT),
+    (b"PK\x03\x04", "a ZIP archive", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+];
+
+const CONVERT: &str = "convert it first: `qemu-img convert -O qcow2 IMAGE IMAGE.qcow2`";
+const UNPACK: &str = "unpack it first, and give the path of the image in it";
+
+/// Where a tar archive says so: POSIX.1-2017, pax, "ustar Interchange Format".
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
+
+/// Tells by its first bytes how a file is compressed.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the name says that it is compressed, and it is not.
+pub(crate) fn compression(name: &str, beginning: &[u8]) -> Result<Compression, Error> {
+    let by_magic = CODECS
+        .iter()
+        .find(|(_, magic, _)| beginning.starts_with(magic));
+    if let Some((codec, ..)) = by_magic {
+        return Ok(Compression::Codec(*codec));
+    }
+    let lower = name.to_ascii_lowercase();
+    match CODECS
+        .iter()
+        .find(|(_, _, extension)| lower.ends_with(extension))
+    {
+        Some((codec, _, extension)) => {
+            refuse_pages(name, beginning)?;
+            Err(Error::Corrupt(format!(
+                "`{name}` ends in `{extension}` and is not {}; check what is at its URL",
+                match codec {
+                    Codec::Gzip => "compressed by gzip",
+                    Codec::Bzip2 => "compressed by bzip2",
+                    Codec::Xz => "compressed by xz",
+                    Codec::Zstd => "compressed by zstd",
+                }
+            )))
+        }
+        None => Ok(Compression::None),
+    }
+}
+
+/// What an image is, decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Qcow2 {
+        virtual_size: u64,
+    },
+    /// Disks as they are, and CDs.
+    Raw,
+}
+
+impl Content {
+    /// The volume for it, if it has `length` bytes.
+    pub(crate) fn image(&self, length: Option<u64>) -> Result<Image, Error> {
+        match self {
+            Self::Qcow2 { virtual_size } => Ok(Image {
+                format: "qcow2".to_owned(),
+                length,
+                capacity: *virtual_size,
+            }),
+            Self::Raw => length
+                .map(Image::raw)
+                .ok_or_else(|| Error::Invalid("the length of a raw image is not known".to_owned())),
+        }
+    }
+}
+
+/// Tells by its first bytes what an image is.
+///
+/// # Errors
+/// [`Error::Corrupt`] for what is no image, [`Error::Other`] for images that a hypervisor must not
+/// be given.
+pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<Content, Error> {
+    if beginning.is_empty() {
+        return Err(Error::Corrupt(format!(
+            "`{name}` is empty; check what is at its URL"
+        )));
+    }
+    let header = Header::parse(beginning)
+        .map_err(|error| Error::Corrupt(format!("`{name}` can't be used: {error}")))?;
+    if let Some(header) = header {
+        check_header(name, &header)?;
+        return Ok(Content::Qcow2 {
+            virtual_size: header.virtual_size,
+        });
+    }
+    refuse_pages(name, beginning)?;
+    for (magic, what, help) in OTHER_FORMATS {
+        if beginning.starts_with(magic) {
+            return Err(Error::Other(format!(
+                "`{name}` is {what}, which is not supported; {help}"
+            )));
+        }
+    }
+    let (offset, magic) = TAR_MAGIC;
+    if beginning
+        .get(offset..)
+        .is_some_and(|rest| rest.starts_with(magic))
+    {
+        return Err(Error::Other(format!(
+            "`{name}` is a tar archive, which is not supported; {UNPACK}"
+        )));
+    }
+    Ok(Content::Raw)
+}
+
+/// Servers answer with a page of text for a file that they no longer have.
+fn refuse_pages(name: &str, beginning: &[u8]) -> Result<(), Error> {
+    let text = beginning.trim_ascii_start();
+    let is_page = ["<!doctype html", "<html"].iter().any(|tag| {
+        text.get(..tag.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()))
+    });
+    if is_page {
+        return Err(Error::Corrupt(format!(
+            "`{name}` is a web page and no image; check what is at its URL"
+        )));
+    }
+    Ok(())
+}
+
+fn check_header(name: &str, header: &qcow2::Header) -> Result<(), Error> {
+    let flatten = "make it whole first: `qemu-img convert -O qcow2 IMAGE WHOLE.qcow2`";
+    let problem = if let Some(backing_file) = &header.backing_file {
+        format!("is an overlay of `{backing_file}`, a file on the hypervisor; {flatten}")
+    } else if header.external_data_file {
+        format!("keeps its data in another file on the hypervisor; {flatten}")
+    } else if header.encrypted {
+        "is encrypted, which is not supported; decrypt it first with `qemu-img convert`".to_owned()
+    } else if header.corrupt {
+        "is marked as corrupt; get it anew, or repair it with `qemu-img check -r all`".to_owned()
+    } else if header.unknown_incompatible_features != 0 {
+        format!(
+            "needs features of qcow2 that are not known here (bits {:#x}); convert it with \
+             `qemu-img convert -O qcow2`",
+            header.unknown_incompatible_features
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::Other(format!(
+        "`{name}` can't be used: it {problem}"
+    )))
+}
