@@ -26,6 +26,8 @@ pub mod fat12;
 mod image;
 pub mod iso9660;
 pub mod qcow2;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod unique;
 

@@ -261,3 +261,6 @@ impl Reader<'_> {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ fn check(path: &str) -> Result<(), TreeError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,32 +41,25 @@ pub(super) fn identifiers(naming: Naming, directory: &CatalogDirectory<'_>) -> V
             }
             identifiers
         }
-        Naming::Joliet => {
-            let names = assign(directory, joliet, |units, number| {
-                let tail: Vec<u16> = format!("~{number}").encode_utf16().collect();
-                cut(units, &tail)
-            });
-            let version: Vec<u16> = ";1".encode_utf16().collect();
-            let mut identifiers = Vec::with_capacity(names.len());
-            for (mut units, (_, child)) in names.into_iter().zip(&directory.children) {
-                if matches!(child, Child::File(_)) {
-                    units.extend(&version);
-                }
-                identifiers.push(units.into_iter().flat_map(u16::to_be_bytes).collect());
-            }
-            identifiers
-        }
+        // No version behind the name, as mkisofs and xorriso have it: readers that do not strip
+        // the version would not find the file.
+        Naming::Joliet => assign(directory, joliet, |units, number| {
+            let tail: Vec<u16> = format!("~{number}").encode_utf16().collect();
+            cut(units, &tail)
+        })
+        .into_iter()
+        .map(|units| units.into_iter().flat_map(u16::to_be_bytes).collect())
+        .collect(),
     }
 }
 
 /// The part of an identifier that records are sorted by (ECMA-119 §9.3): without the version, which
 /// would sort `B;1` behind `B1;1`.
 pub(super) fn sort_key(naming: Naming, identifier: &[u8]) -> &[u8] {
-    let version: &[u8] = match naming {
-        Naming::Primary => b";1",
-        Naming::Joliet => &[0, b';', 0, b'1'],
-    };
-    identifier.strip_suffix(version).unwrap_or(identifier)
+    match naming {
+        Naming::Primary => identifier.strip_suffix(b";1").unwrap_or(identifier),
+        Naming::Joliet => identifier,
+    }
 }
 
 /// Gives each child a name of its own. Names that can stand as they are come first, so that none of
