@@ -72,7 +72,7 @@ fn size_text(bytes: u64) -> String {
     let Some((unit, shift)) = UNITS.into_iter().find(|(_, shift)| bytes >> shift > 0) else {
         return format!("{bytes} bytes");
     };
-    let tenths = u128::from(bytes) * 10 >> shift;
+    let tenths = (u128::from(bytes) * 10) >> shift;
     let (whole, tenth) = (tenths / 10, tenths % 10);
     match tenth {
         0 => format!("{whole} {unit} ({bytes} bytes)"),

@@ -38,7 +38,7 @@ impl VolumeSource for BackingStore {
 
     fn configure(volume: &Volume, options: &Options) -> Configuration {
         let mut configuration = Configuration::default();
-        check_format(volume).map(|diagnostic| configuration.report(diagnostic));
+        configuration.diagnostics.extend(check_format(volume));
         match base(volume, options) {
             Ok(Base::Volume(id)) => configuration.need(Grant::Volume(id)),
             Ok(Base::HypervisorPath(path)) => configuration.need(Grant::HypervisorPath(path)),
@@ -165,24 +165,31 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_at_validation() {
-        let cases: [(&[(&str, &str)], &str, &str); 6] = [
-            (&[], "", "the base is missing"),
-            (&[("pool", "base")], "", "the base is missing"),
-            (&[("volume", "")], "volume", "is empty"),
-            (&[("volume", "a")], "volume", "overlay of itself"),
-            (&[("path", "debian")], "path", "not an absolute path"),
-            (&[("path", "/debian"), ("pool", "base")], "path", "excludes"),
+        let cases = [
+            (options(&[]), "", "the base is missing"),
+            (options(&[("pool", "base")]), "", "the base is missing"),
+            (options(&[("volume", "")]), "volume", "is empty"),
+            (options(&[("volume", "a")]), "volume", "overlay of itself"),
+            (
+                options(&[("path", "debian")]),
+                "path",
+                "not an absolute path",
+            ),
+            (
+                options(&[("path", "/debian"), ("pool", "base")]),
+                "path",
+                "excludes",
+            ),
         ];
-        for (settings, path, message) in cases {
-            let configuration =
-                BackingStore::configure(&volume("default", "a"), &options(settings));
+        for (options, path, message) in cases {
+            let configuration = BackingStore::configure(&volume("default", "a"), &options);
             let [diagnostic] = &configuration.diagnostics[..] else {
-                panic!("{settings:?}: {:?}", configuration.diagnostics)
+                panic!("{options:?}: {:?}", configuration.diagnostics)
             };
             assert_eq!(diagnostic.path, path);
             assert!(
                 diagnostic.message.contains(message),
-                "{settings:?}: {diagnostic:?}"
+                "{options:?}: {diagnostic:?}"
             );
             assert!(configuration.has_errors());
         }

@@ -60,19 +60,16 @@ impl VolumeSource for CloudInit {
 
     fn configure(volume: &Volume, options: &Options) -> Configuration {
         let mut configuration = Configuration::default();
-        check_volume(volume)
-            .into_iter()
-            .for_each(|diagnostic| configuration.report(diagnostic));
-        options
-            .text("meta_data")
-            .and_then(check_meta_data)
-            .into_iter()
-            .chain(["user_data", "vendor_data"].into_iter().filter_map(|name| {
-                options
-                    .text(name)
-                    .and_then(|text| user_data::check(name, text))
-            }))
-            .for_each(|diagnostic| configuration.report(diagnostic));
+        configuration.diagnostics.extend(check_volume(volume));
+        configuration
+            .diagnostics
+            .extend(options.text("meta_data").and_then(check_meta_data));
+        for name in ["user_data", "vendor_data"] {
+            let text = options.text(name).unwrap_or_default();
+            configuration
+                .diagnostics
+                .extend(user_data::check(name, text));
+        }
         configuration.defaults.name_suffix = Some("cloudinit".to_owned());
         configuration.defaults.device = Some(Device::Cdrom);
         configuration.defaults.format = Some("raw".to_owned());

@@ -60,9 +60,9 @@ impl VolumeSource for External {
                 }
             }
         }
-        if let Some(diagnostic) = checksum::check(options.text("checksum")) {
-            configuration.report(diagnostic);
-        }
+        configuration
+            .diagnostics
+            .extend(checksum::check(options.text("checksum")));
         configuration
     }
 
