@@ -42,8 +42,8 @@ const DESCRIPTORS: u64 = 3;
 const MAX_LABEL: usize = 32;
 /// Most characters in an application identifier that fits Joliet's descriptor too.
 const MAX_APPLICATION: usize = 64;
-/// Most directories: a path table numbers them from 1 in 16 bits.
-const MAX_DIRECTORIES: usize = u16::MAX as usize;
+// A path table numbers directories, the root among them, from 1 in 16 bits.
+const _: () = assert!(crate::MAX_ENTRIES < u16::MAX as usize);
 /// Bytes in each section of a file but the last: whole sectors, in 32 bits.
 const SECTION: u64 = (u32::MAX as u64 / SECTOR as u64) * SECTOR as u64;
 /// Most sections of one file: Linux stops reading a directory at more
@@ -78,14 +78,6 @@ pub enum Error {
         /// Most characters it may have.
         limit: usize,
     },
-    /// More directories than a path table can number.
-    #[error("{directories} directories are too many for a CD: {limit} at most")]
-    TooManyDirectories {
-        /// Directories in the tree, the root among them.
-        directories: usize,
-        /// Most directories a disc can have.
-        limit: usize,
-    },
     /// A file is longer than readers accept.
     #[error("{path:?} is too large for a CD: {length} bytes, {limit} at most")]
     FileTooLarge {
@@ -108,7 +100,8 @@ pub enum Error {
 ///
 /// Files get mode 0444 or 0555, directories 0555, all of them owner 0. Names are kept in Rock Ridge
 /// whatever they are; in Joliet the characters `* : ; ? \\` become `_`, and what is longer than 103
-/// UTF-16 units is cut before its extension.
+/// UTF-16 units is cut before its extension. (Linux itself shows no more than 253 bytes of a name on
+/// a CD.)
 ///
 /// # Errors
 /// See [`Error`].
@@ -120,13 +113,6 @@ pub fn layout(tree: &Tree, options: &Options) -> Result<Image, Error> {
         MAX_APPLICATION,
     )?;
     let catalog = Catalog::new(tree);
-    let directories = catalog.directories.len();
-    if directories > MAX_DIRECTORIES {
-        return Err(Error::TooManyDirectories {
-            directories,
-            limit: MAX_DIRECTORIES,
-        });
-    }
 
     let mut files = measure(&catalog)?;
     let mut primary = Hierarchy::new(Naming::Primary, &catalog);

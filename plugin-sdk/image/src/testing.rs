@@ -44,6 +44,13 @@ pub(crate) fn listing(tree: &Tree) -> Listing {
 
 /// The image's bytes, with the files' bodies spliced in.
 pub(crate) fn render(image: &Image) -> Vec<u8> {
+    for pair in image.segments.windows(2) {
+        let mergeable = matches!(
+            pair,
+            [Segment::Bytes(_), Segment::Bytes(_)] | [Segment::Zeros(_), Segment::Zeros(_)]
+        );
+        assert!(!mergeable, "two segments that should be one");
+    }
     let mut bytes = Vec::new();
     for segment in &image.segments {
         assert!(segment.length() > 0, "an empty segment");

@@ -159,7 +159,7 @@ impl<'tree> Hierarchy<'tree> {
             ..
         } in &self.directories
         {
-            // The number of directories was checked to fit.
+            // `MAX_ENTRIES` is below what 16 bits can number.
             let parent = (parent + 1) as u16;
             table.extend([identifier.len() as u8, 0]);
             if big_endian {
