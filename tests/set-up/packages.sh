@@ -16,7 +16,7 @@ PACKAGES=(
   libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils ovmf
   swtpm swtpm-tools passt dnsmasq-base iproute2 procps util-linux
   # to make guest images without mounts or loop devices
-  mmdebstrap fakeroot uidmap cpio zstd xz-utils e2fsprogs dosfstools mtools parted
+  mmdebstrap fakeroot uidmap cpio kmod binutils zstd xz-utils e2fsprogs dosfstools mtools parted
   syslinux syslinux-common
   # to read back what lvhost wrote, by other people's programs
   xorriso genisoimage python3-minimal

@@ -1,0 +1,172 @@
+# shellcheck shell=bash
+# A tiny Linux: Debian's kernel, busybox, dropbear, sftp-server, scp, ip and qemu-guest-agent on a
+# root of their own that keeps what is written to it. Its init (root/etc/init.d/rcS) takes a DHCP
+# lease, reads a NoCloud seed's SSH keys and host name, and starts sshd. Read by build.sh.
+
+BOOT_MIB=32
+# Room for tests to write to; what is not used is a hole in the image.
+ROOT_MIB=224
+QCOW2_OPTIONS=(-c)
+
+# What is taken out of which package, beside the shared libraries these need.
+PACKAGES=(busybox-static dropbear-bin openssh-client openssh-sftp-server qemu-guest-agent iproute2)
+PROGRAMS=(
+  bin/busybox usr/sbin/dropbear usr/bin/dropbearkey usr/bin/scp usr/lib/openssh/sftp-server
+  usr/lib/sftp-server usr/sbin/qemu-ga bin/ip
+)
+
+# To reach the root file system on any bus a template may name.
+BOOT_MODULES=(virtio_pci virtio_blk virtio_scsi ahci ata_piix sd_mod mptspi sym53c8xx
+  usb_storage xhci_pci ehci_pci uhci_hcd crc32c_generic ext4)
+# For everything else, loaded by rcS.
+ROOT_MODULES=(virtio_net e1000 e1000e 8139cp virtio_rng virtio_console virtio_balloon
+  button evdev sr_mod isofs floppy vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8 loop
+  usbhid hid_generic)
+
+# Downloads the packages and all they depend on as if nothing were installed, from the mirror and
+# with the lists this host's apt already has.
+fetch_packages() {
+  local kernel
+  mkdir -p "$WORK/debs/partial"
+  : >"$WORK/no-status"
+  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
+  [ -n "$kernel" ] || die "apt knows no linux-image-amd64; run apt-get update"
+  say "downloading $kernel, ${PACKAGES[*]} and what they need"
+  apt-get -qq -y --no-install-recommends --download-only -o Dir::State::status="$WORK/no-status" \
+    -o Debug::NoLocking=1 -o Dir::Cache::archives="$WORK/debs" -o APT::Sandbox::User= \
+    install "${PACKAGES[@]}" >&2
+  # The kernel's own dependencies are for hosts that make an initramfs by Debian's tools.
+  (cd "$WORK/debs" && apt-get -qq -o APT::Sandbox::User= download "$kernel" >&2)
+}
+
+unpack_packages() {
+  local deb top
+  mkdir -p "$WORK/stage"
+  for top in bin sbin lib lib64; do
+    mkdir -p "$WORK/stage/usr/$top"
+    ln -s "usr/$top" "$WORK/stage/$top"
+  done
+  for deb in "$WORK"/debs/*.deb; do
+    case ${deb##*/} in perl* | libperl* | dpkg_* | tar_*) continue ;; esac
+    dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$WORK/stage" \
+      --exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/locale' \
+      --exclude='./dev'
+  done
+}
+
+# copy_with_libraries FILE: FILE of the stage into the root, with every library it names.
+copy_with_libraries() {
+  local file=$1 library path
+  [ -e "$WORK/root/$file" ] && return
+  mkdir -p "$WORK/root/$(dirname "$file")"
+  if [ -L "$WORK/stage/$file" ]; then
+    cp -P "$WORK/stage/$file" "$WORK/root/$file"
+    path=$(realpath --relative-to="$WORK/stage" "$WORK/stage/$file")
+    copy_with_libraries "$path"
+    return
+  fi
+  cp "$WORK/stage/$file" "$WORK/root/$file"
+  for library in $(readelf -d "$WORK/stage/$file" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p') \
+    $(readelf -l "$WORK/stage/$file" 2>/dev/null | sed -n 's|.*interpreter: /\(.*\)\]|\1|p'); do
+    case $library in
+      */*) path=$library ;;
+      *)
+        path=$(cd "$WORK/stage" && find usr/lib -name "$library" -print | head -n 1)
+        [ -n "$path" ] || die "no package has $library, which $file needs"
+        ;;
+    esac
+    copy_with_libraries "$path"
+  done
+}
+
+# copy_modules TREE MODULE...: modules of the stage and those they depend on into TREE.
+copy_modules() {
+  local tree=$1 name path
+  shift
+  for name in "$@"; do
+    # Built into some kernels, a module of its own in others.
+    modprobe -d "$WORK/stage" -S "$KERNEL" --show-depends "$name" 2>/dev/null |
+      sed -n 's/^insmod //p' || true
+  done | sed 's/ *$//' | sort -u | while read -r path; do
+    path=$(realpath --relative-to="$WORK/stage" "$path")
+    mkdir -p "$tree/$(dirname "$path")"
+    cp "$WORK/stage/$path" "$tree/$path"
+  done
+  mkdir -p "$tree/usr/lib/modules/$KERNEL"
+  cp "$WORK/stage/usr/lib/modules/$KERNEL"/modules.{order,builtin,builtin.modinfo} \
+    "$tree/usr/lib/modules/$KERNEL/"
+  [ -e "$tree/lib" ] || ln -s usr/lib "$tree/lib"
+  depmod -b "$tree" "$KERNEL"
+}
+
+make_root() {
+  local root=$WORK/root program name
+  mkdir -p "$root"/{dev,proc,sys,run,tmp,mnt,root/.ssh,var/lib/lvhost-guest,var/log,etc/dropbear}
+  mkdir -p "$root"/{media,persist,home} "$root"/usr/{bin,sbin,lib,lib64,local/bin}
+  for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
+  ln -s /run "$root/var/run"
+  for program in "${PROGRAMS[@]}"; do copy_with_libraries "$program"; done
+  for name in $("$root/bin/busybox" --list); do
+    [ -e "$root/usr/bin/$name" ] || [ "$name" = busybox ] || ln -s busybox "$root/usr/bin/$name"
+  done
+  # Both are asked for by absolute path: by the kernel, and by qemu-guest-agent.
+  ln -s ../bin/busybox "$root/usr/sbin/init"
+  ln -sf ../bin/modprobe "$root/usr/sbin/modprobe"
+  # iproute2's program, which knows `ip -br`, and not busybox's.
+  copy_modules "$root" "${BOOT_MODULES[@]}" "${ROOT_MODULES[@]}"
+  cp -R "$HERE/small/root/." "$root/"
+  printf '%s\n' "${ROOT_MODULES[@]}" >"$root/etc/modules"
+  cat >"$root/etc/os-release" <<RELEASE
+NAME="lvhost test guest"
+ID=lvhost-guest
+ID_LIKE=debian
+VERSION_CODENAME=$CODENAME
+RELEASE
+  for name in demo ubuntu; do mkdir -p "$root/home/$name/.ssh"; done
+}
+
+make_initramfs() {
+  local tree=$WORK/initramfs
+  mkdir -p "$tree"/{dev,proc,sys,root,bin,sbin,usr/lib}
+  cp "$WORK/stage/bin/busybox" "$tree/bin/busybox"
+  # The kernel asks for modules by this path.
+  ln -s ../bin/busybox "$tree/sbin/modprobe"
+  copy_modules "$tree" "${BOOT_MODULES[@]}"
+  # One a line, in the order to load them in.
+  printf '%s\n' "${BOOT_MODULES[@]}" >"$tree/modules"
+  install -m 755 "$HERE/small/initramfs-init" "$tree/init"
+  (cd "$tree" && find . -print0 | LC_ALL=C sort -z |
+    cpio --quiet --null -o -H newc -R 0:0) | gzip -1 >"$WORK/boot/initrd.gz"
+}
+
+# Runs under as_owner, in a shell of its own: owners set by one call are lost to the next.
+# shellcheck disable=SC2016
+MAKE_ROOT_IMAGE='
+  set -e
+  chown -R 0:0 "$1"
+  chown -R 1000:1000 "$1/home/demo"
+  chown -R 1001:1001 "$1/home/ubuntu"
+  chmod 755 "$1" "$1"/home/*
+  chmod 700 "$1/root" "$1/root/.ssh" "$1"/home/*/.ssh
+  chmod 600 "$1/etc/shadow"
+  chmod 1777 "$1/tmp"
+  chmod 1777 "$1/persist"
+  mke2fs -q -t ext4 -d "$1" -L lvhost-root -m 0 -E lazy_itable_init=0,root_owner=0:0 "$2" "$3M"
+'
+
+build_guest() {
+  fetch_packages
+  say "unpacking"
+  unpack_packages
+  KERNEL=$(basename "$WORK"/stage/usr/lib/modules/*)
+  find "$WORK/stage/usr/lib/modules" -name '*.ko.xz' -exec unxz {} +
+  # busybox's modprobe reads it; the kernel's package leaves it to its installation to make.
+  depmod -b "$WORK/stage" "$KERNEL"
+  mkdir "$WORK/boot"
+  cp "$WORK/stage/boot/vmlinuz-$KERNEL" "$WORK/boot/vmlinuz"
+  make_root
+  make_initramfs
+  cp "$HERE/small/syslinux.cfg" "$WORK/boot/"
+  as_owner sh -c "$MAKE_ROOT_IMAGE" sh "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
+  assemble_disk "$WORK/boot" "$BOOT_MIB" "$WORK/root.ext4"
+}
