@@ -11,6 +11,8 @@
 //! `unsafe` code stands in one module, `connection::ffi`, and nowhere else in the product.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "libvirt")]
+mod connection;
 mod domain;
 mod error;
 pub mod fake;
@@ -20,6 +22,8 @@ mod uri;
 mod volume;
 mod xml;
 
+#[cfg(feature = "libvirt")]
+pub use connection::Libvirt;
 pub use domain::{
     BootDevice, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface,
     InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol, UnknownName,

@@ -1,0 +1,241 @@
+//! Pools, networks and volumes.
+use virt::{
+    error::{Error as VirtError, ErrorNumber},
+    network::Network,
+    storage_pool::StoragePool,
+    storage_vol::StorageVol,
+};
+
+use super::{Session, errors::Context};
+use crate::{
+    Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec, volume_xml,
+    xml::{self, check_characters},
+};
+
+impl Session {
+    pub(super) fn pools(&self) -> Result<Vec<String>> {
+        let context = Context::new(self, "list the storage pools");
+        let pools = self
+            .connect
+            .list_all_storage_pools(0)
+            .map_err(|error| context.error(error))?;
+        sorted(pools.iter().map(StoragePool::get_name), &context)
+    }
+
+    pub(super) fn networks(&self) -> Result<Vec<String>> {
+        let context = Context::new(self, "list the networks");
+        let networks = self
+            .connect
+            .list_all_networks(0)
+            .map_err(|error| context.error(error))?;
+        sorted(networks.iter().map(Network::get_name), &context)
+    }
+
+    pub(super) fn pool(&self, name: &str) -> Result<PoolFacts> {
+        let pool = self.active_pool(name)?;
+        let context = Context::new(self, format!("look at the storage pool {name:?}"));
+        let xml = pool.get_xml_desc(0).map_err(|error| context.error(error))?;
+        xml::pool_facts(&xml, true)
+    }
+
+    pub(super) fn network(&self, name: &str) -> Result<NetworkFacts> {
+        let action = format!("look at the network {name:?}");
+        check_characters(&action, name)?;
+        let context = Context::new(self, action);
+        let network = match Network::lookup_by_name(&self.connect, name) {
+            Ok(network) => network,
+            Err(error) if error.code() == ErrorNumber::NoNetwork => {
+                return Err(Error::NoSuchNetwork {
+                    name: name.to_owned(),
+                    existing: self.networks()?,
+                });
+            }
+            Err(error) => return Err(context.error(error)),
+        };
+        if !network.is_active().map_err(|error| context.error(error))? {
+            return Err(Error::NetworkInactive {
+                name: name.to_owned(),
+            });
+        }
+        let xml = network
+            .get_xml_desc(0)
+            .map_err(|error| context.error(error))?;
+        xml::network_facts(&xml, true)
+    }
+
+    pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
+        match self.find_volume(id) {
+            Ok(volume) => self.volume_facts(id, &volume).map(Some),
+            Err(Error::NoSuchVolume { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn volume_by_path(&self, path: &str) -> Result<Option<(VolumeId, VolumeFacts)>> {
+        let action = format!("look for the volume at {path:?}");
+        check_characters(&action, path)?;
+        let context = Context::new(self, action);
+        let volume = match StorageVol::lookup_by_path(&self.connect, path) {
+            Ok(volume) => volume,
+            Err(error) if error.code() == ErrorNumber::NoStorageVolume => return Ok(None),
+            Err(error) => return Err(context.error(error)),
+        };
+        let pool = StoragePool::lookup_by_volume(&volume)
+            .and_then(|pool| pool.get_name())
+            .map_err(|error| context.error(error))?;
+        let name = volume.get_name().map_err(|error| context.error(error))?;
+        let id = VolumeId { pool, name };
+        let facts = self.volume_facts(&id, &volume)?;
+        Ok(Some((id, facts)))
+    }
+
+    pub(super) fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts> {
+        let id = &spec.id;
+        let action = format!("create the volume {id}");
+        let xml = volume_xml(spec);
+        check_characters(&action, &xml)?;
+        let pool = self.active_pool(&id.pool)?;
+        self.refuse_existing(id, &pool)?;
+        let volume = StorageVol::create_xml(&pool, &xml, 0)
+            .map_err(|error| self.creation_error(id, action, error))?;
+        self.facts_or_delete(id, &volume)
+    }
+
+    pub(super) fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts> {
+        let id = &spec.id;
+        let action = format!("clone the volume {source} to {id}");
+        let xml = volume_xml(spec);
+        check_characters(&action, &xml)?;
+        let pool = self.active_pool(&id.pool)?;
+        let original = self.find_volume(source)?;
+        self.refuse_existing(id, &pool)?;
+        let volume = StorageVol::create_xml_from(&pool, &xml, &original, 0)
+            .map_err(|error| self.creation_error(id, action, error))?;
+        let facts = self.facts_or_delete(id, &volume)?;
+        // libvirt gives a clone its source's capacity, whatever the XML asks for.
+        if facts.capacity >= spec.capacity {
+            return Ok(facts);
+        }
+        match self.grow(id, &volume, facts.capacity, spec.capacity) {
+            Ok(()) => self.facts_or_delete(id, &volume),
+            Err(error) => {
+                self.delete_again(id, &volume);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()> {
+        let volume = self.find_volume(id)?;
+        let facts = self.volume_facts(id, &volume)?;
+        self.grow(id, &volume, facts.capacity, capacity)
+    }
+
+    pub(super) fn delete_volume(&self, id: &VolumeId) -> Result<()> {
+        let volume = self.find_volume(id)?;
+        volume.delete(0).map_err(|error| match error.code() {
+            ErrorNumber::NoStorageVolume => Error::NoSuchVolume { id: id.clone() },
+            // "volume '…' is still in use", or "… being allocated" (storage_driver.c).
+            ErrorNumber::OperationInvalid => Error::VolumeInUse {
+                id: id.clone(),
+                message: error.message().to_owned(),
+            },
+            _ => Context::new(self, format!("delete the volume {id}")).error(error),
+        })
+    }
+
+    /// A volume, or [`Error::NoSuchVolume`].
+    pub(super) fn find_volume(&self, id: &VolumeId) -> Result<StorageVol> {
+        let action = format!("look for the volume {id}");
+        check_characters(&action, &id.name)?;
+        let pool = self.active_pool(&id.pool)?;
+        StorageVol::lookup_by_name(&pool, &id.name).map_err(|error| match error.code() {
+            ErrorNumber::NoStorageVolume => Error::NoSuchVolume { id: id.clone() },
+            _ => Context::new(self, action).error(error),
+        })
+    }
+
+    fn active_pool(&self, name: &str) -> Result<StoragePool> {
+        let action = format!("look at the storage pool {name:?}");
+        check_characters(&action, name)?;
+        let context = Context::new(self, action);
+        let pool = match StoragePool::lookup_by_name(&self.connect, name) {
+            Ok(pool) => pool,
+            Err(error) if error.code() == ErrorNumber::NoStoragePool => {
+                return Err(Error::NoSuchPool {
+                    name: name.to_owned(),
+                    existing: self.pools()?,
+                });
+            }
+            Err(error) => return Err(context.error(error)),
+        };
+        if pool.is_active().map_err(|error| context.error(error))? {
+            Ok(pool)
+        } else {
+            Err(Error::PoolInactive {
+                name: name.to_owned(),
+            })
+        }
+    }
+
+    fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
+        let context = Context::new(self, format!("look at the volume {id}"));
+        let xml = volume
+            .get_xml_desc(0)
+            .map_err(|error| context.error(error))?;
+        xml::volume_facts(&xml)
+    }
+
+    /// The facts of a volume that was just made. The caller learns of the volume by them, so one without is removed.
+    fn facts_or_delete(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
+        self.volume_facts(id, volume)
+            .inspect_err(|_| self.delete_again(id, volume))
+    }
+
+    fn delete_again(&self, id: &VolumeId, volume: &StorageVol) {
+        if let Err(error) = volume.delete(0) {
+            tracing::warn!(%id, %error, "a volume that could not be finished could not be removed either");
+        }
+    }
+
+    fn grow(&self, id: &VolumeId, volume: &StorageVol, from: u64, to: u64) -> Result<()> {
+        if to == from {
+            return Ok(());
+        }
+        if to < from {
+            return Err(Error::shrink(id, from, to));
+        }
+        let context = Context::new(self, format!("resize the volume {id} to {to} bytes"));
+        volume
+            .resize(to, 0)
+            .map(drop)
+            .map_err(|error| context.error(error))
+    }
+
+    /// Not all drivers answer a second creation with a number of its own.
+    fn refuse_existing(&self, id: &VolumeId, pool: &StoragePool) -> Result<()> {
+        match StorageVol::lookup_by_name(pool, &id.name) {
+            Ok(_) => Err(Error::VolumeExists { id: id.clone() }),
+            Err(error) if error.code() == ErrorNumber::NoStorageVolume => Ok(()),
+            Err(error) => Err(Context::new(self, format!("look for the volume {id}")).error(error)),
+        }
+    }
+
+    fn creation_error(&self, id: &VolumeId, action: String, error: VirtError) -> Error {
+        match error.code() {
+            ErrorNumber::StorageVolExist => Error::VolumeExists { id: id.clone() },
+            _ => Context::new(self, action).error(error),
+        }
+    }
+}
+
+fn sorted(
+    names: impl Iterator<Item = std::result::Result<String, VirtError>>,
+    context: &Context<'_>,
+) -> Result<Vec<String>> {
+    let mut names = names
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|error| context.error(error))?;
+    names.sort();
+    Ok(names)
+}
