@@ -1,7 +1,5 @@
 //! The `graphics` block.
 
-use secrecy::SecretString;
-
 use crate::declare::options;
 use crate::setting::choices;
 
@@ -25,8 +23,6 @@ options! {
             port: Option<u16>,
             /// The address the VNC server listens on.
             listen: Option<String>,
-            /// The password for VNC, of at most 8 characters.
-            password: Option<SecretString>,
             /// The X display, such as `:0`. Required for `sdl`.
             display: Option<String>,
         }

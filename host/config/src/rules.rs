@@ -244,9 +244,6 @@ fn mac_address(mac: &str, origin: &Origin, report: &mut Diagnostics) {
 }
 
 fn graphical_console(graphics: &Graphics, report: &mut Diagnostics) {
-    /// What the protocol of VNC can carry; libvirt would cut off the rest without a word.
-    const LONGEST_VNC_PASSWORD: usize = 8;
-    use secrecy::ExposeSecret;
     let origin = &graphics.origin;
     if origin.is_unknown("type") || !origin.is_set("type") {
         return;
@@ -260,7 +257,7 @@ fn graphical_console(graphics: &Graphics, report: &mut Diagnostics) {
     }
     let foreign: &[&str] = match kind {
         GraphicsType::Vnc => &["display"],
-        GraphicsType::Sdl => &["port", "listen", "password"],
+        GraphicsType::Sdl => &["port", "listen"],
     };
     for name in foreign.iter().filter(|name| origin.is_set(name)) {
         report.push(Diagnostic::warning(
@@ -269,16 +266,6 @@ fn graphical_console(graphics: &Graphics, report: &mut Diagnostics) {
                 "`{name}` has no effect in graphics of type `{}`",
                 kind.as_str()
             ),
-        ));
-    }
-    if graphics
-        .password
-        .as_ref()
-        .is_some_and(|password| password.expose_secret().len() > LONGEST_VNC_PASSWORD)
-    {
-        report.push(Diagnostic::error(
-            origin.span_of("password"),
-            format!("VNC knows passwords of at most {LONGEST_VNC_PASSWORD} characters"),
         ));
     }
 }

@@ -1,1 +1,32 @@
-//! (being written)
+//! The build as a state machine: from a decoded template to an artifact.
+//!
+//! [`Build`] takes a `source "libvirt"` that has been decoded and checked, and everything it needs of
+//! the outside as traits and values: the hypervisor, the volume sources, the downloader, the way into
+//! the guest, the provisioners and the user. It prints nothing, never exits, and reads neither
+//! arguments nor environment.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod build;
+mod configure;
+mod connect;
+mod error;
+mod identity;
+mod ledger;
+mod plan;
+mod provision;
+mod sources;
+mod ui;
+mod volumes;
+
+pub use build::{Artifact, Build, Outcome};
+pub use configure::{Configured, configure};
+pub use connect::{Connector, SshConnector};
+pub use error::{Error, ProvisionError, VolumeError};
+pub use identity::Identity;
+pub use ledger::Leftover;
+pub use plan::{Contents, Plan, PlannedInterface, PlannedVolume, domain_name, plan};
+pub use provision::{Provision, ProvisionContext, TemplateProvisioners};
+pub use sources::{NameClash, Sources};
+pub use ui::{Step, Stream, Transfer, Ui};

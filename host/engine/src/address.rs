@@ -1,0 +1,177 @@
+//! Finds out where the guest can be reached.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use lvhost_config::{LibvirtSource, NetworkAddressSource};
+use lvhost_libvirt::{
+    AddressSource, DomainId, DomainState, Hypervisor, InterfaceAddress, InterfaceSource,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::plan::{Plan, PlannedInterface};
+
+/// The first pause between two questions; it doubles up to [`LONGEST_PAUSE`]. Nothing announces a
+/// lease, so this has to be asked for, and what is waited for too long is lost time of every build.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Where the guest's port can be reached from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(formatter, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(formatter, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The way to the guest as far as it is known before the guest runs.
+pub(crate) enum Way<'a> {
+    /// The template names it, or a port of the hypervisor's host leads there.
+    Known(Address),
+    /// The interface's address has to be asked for.
+    Ask { interface: &'a PlannedInterface, source: NetworkAddressSource, port: u16 },
+}
+
+/// How the guest will be reached.
+pub(crate) fn way<'a>(source: &LibvirtSource, plan: &'a Plan, port: u16) -> Option<Way<'a>> {
+    let communicator = source.communicator.as_ref()?;
+    if let Some(host) = &communicator.ssh_host {
+        return Some(Way::Known(Address { host: host.clone(), port }));
+    }
+    let interface = &plan.interfaces[plan.communicator_interface?];
+    if let InterfaceSource::User { port_forwards } = &interface.source {
+        let forward = port_forwards.iter().find(|forward| forward.guest_port == port)?;
+        let host = match forward.address {
+            Some(address) if !address.is_unspecified() => address.to_string(),
+            _ => "127.0.0.1".to_string(),
+        };
+        return Some(Way::Known(Address { host, port: forward.host_port }));
+    }
+    Some(Way::Ask { interface, source: source.network_address_source, port })
+}
+
+/// Waits for the guest's address until `deadline`.
+pub(crate) async fn find(
+    way: Way<'_>,
+    hypervisor: &dyn Hypervisor,
+    domain: &DomainId,
+    state: &mut watch::Receiver<DomainState>,
+    deadline: Instant,
+) -> Result<Address, Error> {
+    let (interface, source, port) = match way {
+        Way::Known(address) => return Ok(address),
+        Way::Ask { interface, source, port } => (interface, source, port),
+    };
+    let begun = Instant::now();
+    let asked = match source {
+        NetworkAddressSource::Agent => AddressSource::Agent,
+        NetworkAddressSource::Lease => AddressSource::Lease,
+        NetworkAddressSource::Arp => AddressSource::Arp,
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let answers = hypervisor.interface_addresses(domain, asked).await?;
+        if let Some(ip) = choose(&answers, &interface.mac) {
+            return Ok(Address { host: ip.to_string(), port });
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::NoAddress {
+                mac: interface.mac.clone(),
+                asked: source.as_str(),
+                answers: shown(&answers),
+                waited: begun.elapsed(),
+            });
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline.min(Instant::now() + pause)) => {}
+            stopped = stopped(state) => {
+                return Err(Error::GuestStopped { during: "waited for its address", state: stopped });
+            }
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Returns when the domain is off or can't be followed any more.
+pub(crate) async fn stopped(state: &mut watch::Receiver<DomainState>) -> DomainState {
+    let is_over = |state: &DomainState| state.is_off() || *state == DomainState::Disconnected;
+    match state.wait_for(is_over).await {
+        Ok(state) => *state,
+        Err(_) => DomainState::Disconnected,
+    }
+}
+
+/// The address that most likely leads to the guest: IPv4 before IPv6, link-local last. Of equal ones
+/// the smallest, so that a second try takes the same.
+fn choose(answers: &[InterfaceAddress], mac: &str) -> Option<IpAddr> {
+    let own = answers
+        .iter()
+        .filter(|answer| answer.mac.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(mac)))
+        .map(|answer| answer.ip)
+        .filter(|ip| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast());
+    own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip)).filter(|ip| match ip {
+        // A link-local IPv6 address means nothing without the interface it is on.
+        IpAddr::V6(_) => !is_link_local(ip),
+        IpAddr::V4(_) => true,
+    })
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn shown(answers: &[InterfaceAddress]) -> String {
+    if answers.is_empty() {
+        return "and nothing was answered".to_string();
+    }
+    let list: Vec<_> = answers
+        .iter()
+        .map(|answer| format!("{} has {}", answer.mac.as_deref().unwrap_or("-"), answer.ip))
+        .collect();
+    format!("and was answered: {}", list.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(mac: &str, ip: &str) -> InterfaceAddress {
+        let mac = (!mac.is_empty()).then(|| mac.to_string());
+        InterfaceAddress { name: "eth0".to_string(), mac, ip: ip.parse().unwrap(), prefix: 24 }
+    }
+
+    #[test]
+    fn the_most_reachable_address_of_the_right_interface_is_taken() {
+        let mac = "52:54:00:aa:bb:cc";
+        for (answers, expected) in [
+            (vec![], None),
+            (vec![answer("", "127.0.0.1")], None),
+            (vec![answer("52:54:00:00:00:01", "10.0.0.1")], None),
+            (vec![answer("52:54:00:AA:BB:CC", "10.0.0.1")], Some("10.0.0.1")),
+            (vec![answer(mac, "fe80::1")], None),
+            (vec![answer(mac, "fe80::1"), answer(mac, "fd00::5")], Some("fd00::5")),
+            (vec![answer(mac, "fd00::5"), answer(mac, "10.0.0.9")], Some("10.0.0.9")),
+            (vec![answer(mac, "10.0.0.9"), answer(mac, "10.0.0.2")], Some("10.0.0.2")),
+            (vec![answer(mac, "169.254.0.9")], Some("169.254.0.9")),
+            (vec![answer(mac, "169.254.0.9"), answer(mac, "fd00::5")], Some("fd00::5")),
+        ] {
+            let expected = expected.map(|ip| ip.parse::<IpAddr>().unwrap());
+            assert_eq!(choose(&answers, mac), expected, "{answers:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Asks each volume's component what it makes of the user's options, and puts its answers where the
+//! template can show them.
+
+use lvhost_config::{Device, LibvirtSource, SourceValue, Volume, VolumeSource};
+use lvhost_hcl::{Diagnostic, Diagnostics};
+use lvhost_runtime::{
+    Configuration, OptionSetting, OptionValue, Severity, Volume as ComponentVolume, VolumeId,
+};
+
+use crate::sources::Sources;
+
+/// What the components said, one for each volume of the source; `None` where there is no component
+/// to ask or where its options are only known when the build runs.
+#[derive(Debug, Default)]
+pub struct Configured(pub(crate) Vec<Option<Configuration>>);
+
+/// Asks all components. No grants are given and nothing outside is touched.
+///
+/// What is wrong with the options goes to `report` with the place in the template.
+pub async fn configure(
+    source: &LibvirtSource,
+    sources: &Sources,
+    domain: &str,
+    report: &mut Diagnostics,
+) -> Configured {
+    let mut configured = Vec::with_capacity(source.volume.len());
+    for volume in &source.volume {
+        let answer = match &volume.source {
+            Some(block) if block.is_known() => ask(volume, block, sources, domain, report).await,
+            _ => None,
+        };
+        configured.push(answer);
+    }
+    Configured(configured)
+}
+
+async fn ask(
+    volume: &Volume,
+    block: &VolumeSource,
+    sources: &Sources,
+    domain: &str,
+    report: &mut Diagnostics,
+) -> Option<Configuration> {
+    let component = sources.find(&block.type_name)?;
+    // The name a volume gets may depend on the answer; until then the domain's stands in for it.
+    let name = volume.name.clone().unwrap_or_else(|| domain.to_string());
+    let asked = component_volume(volume, &VolumeId { pool: volume.pool.clone(), name }, domain);
+    match component.configure(&asked, &options(block)).await {
+        Ok(configuration) => {
+            for said in &configuration.diagnostics {
+                report.push(diagnostic(said, block));
+            }
+            Some(configuration)
+        }
+        Err(error) => {
+            report.push(
+                Diagnostic::error(block.origin.span(), error.to_string())
+                    .help("this is a fault of the component, not of the template"),
+            );
+            None
+        }
+    }
+}
+
+fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagnostic {
+    let span = block.span_of(&said.path);
+    let diagnostic = match said.severity {
+        Severity::Error => Diagnostic::error(span, &said.message),
+        Severity::Warning => Diagnostic::warning(span, &said.message),
+    };
+    match &said.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// The volume as a component gets to see it.
+pub(crate) fn component_volume(volume: &Volume, id: &VolumeId, domain: &str) -> ComponentVolume {
+    ComponentVolume {
+        id: id.clone(),
+        domain: domain.to_string(),
+        device: volume.device.map(|device| match device {
+            Device::Disk => lvhost_runtime::Device::Disk,
+            Device::Cdrom => lvhost_runtime::Device::Cdrom,
+            Device::Floppy => lvhost_runtime::Device::Floppy,
+            Device::Lun => lvhost_runtime::Device::Lun,
+        }),
+        format: volume.format.clone(),
+        capacity: volume.capacity.map(|capacity| capacity.0),
+        read_only: volume.readonly,
+    }
+}
+
+/// The options the user has set.
+pub(crate) fn options(block: &VolumeSource) -> Vec<OptionSetting> {
+    let known = block.settings.iter().filter_map(|setting| {
+        let value = match setting.value.clone()? {
+            SourceValue::Text(text) => OptionValue::Text(text),
+            SourceValue::Integer(number) => OptionValue::Integer(number),
+            SourceValue::Boolean(value) => OptionValue::Boolean(value),
+            SourceValue::TextList(texts) => OptionValue::TextList(texts),
+            SourceValue::TextMap(entries) => OptionValue::TextMap(entries.into_iter().collect()),
+        };
+        Some(OptionSetting { name: setting.name.clone(), value })
+    });
+    known.collect()
+}

@@ -1,0 +1,189 @@
+//! Why a build failed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lvhost_hcl::Diagnostics;
+use lvhost_libvirt::{VolumeId, DomainState};
+use lvhost_runtime::ComponentError;
+
+/// What ended a build.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user stopped it.
+    #[error("the build was cancelled")]
+    Cancelled,
+    /// Something in the template that only shows in the run; each has its place.
+    #[error("the template can't be used")]
+    Template(Diagnostics),
+    /// The hypervisor refused.
+    #[error(transparent)]
+    Hypervisor(#[from] lvhost_libvirt::Error),
+    /// A volume could not be made.
+    #[error("the volume {volume} can't be prepared")]
+    Volume {
+        /// Which one.
+        volume: VolumeId,
+        /// Why.
+        #[source]
+        source: VolumeError,
+    },
+    /// A volume that the template has no source for is not there.
+    #[error(
+        "the volume {volume} does not exist; a volume without a `source` must be there before the \
+         build"
+    )]
+    MissingVolume {
+        /// Which one.
+        volume: VolumeId,
+    },
+    /// A volume that the build is to make is there already.
+    #[error(
+        "the volume {volume} exists already and is not touched; delete it with \
+         `virsh vol-delete --pool {} {}`, or choose another `name`", volume.pool, volume.name
+    )]
+    VolumeExists {
+        /// Which one.
+        volume: VolumeId,
+    },
+    /// A forwarded port has to be chosen on a host that is not this one.
+    #[error(
+        "`host_port` must be set in the `port_forward` block: the hypervisor is not on this \
+         machine, so lvhost can't look for a free port"
+    )]
+    NoFreePort(#[source] Option<std::io::Error>),
+    /// There is no interface that leads to the guest.
+    #[error(
+        "there is no way to reach the guest {domain}: set `ssh_host`, or add a `network_interface` \
+         with the alias of `communicator_interface`"
+    )]
+    NoWay {
+        /// The domain.
+        domain: String,
+    },
+    /// The guest went off while it was needed.
+    #[error("the guest stopped while lvhost {during} (its state is now: {state:?})")]
+    GuestStopped {
+        /// What lvhost was doing: `waited for its address`.
+        during: &'static str,
+        /// What libvirt says.
+        state: DomainState,
+    },
+    /// The guest has got no address.
+    #[error(
+        "the guest has no address after {} s; asked for MAC {mac} by `network_address_source = \
+         \"{asked}\"`, {answers}", waited.as_secs()
+    )]
+    NoAddress {
+        /// The interface's.
+        mac: String,
+        /// `agent`, `lease` or `arp`.
+        asked: &'static str,
+        /// What was answered.
+        answers: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// The guest does not let us in.
+    #[error(transparent)]
+    Communicator(#[from] lvhost_communicator::Error),
+    /// A provisioner failed.
+    #[error("the provisioner `{provisioner}` failed")]
+    Provisioner {
+        /// Its type, and its name if it has one.
+        provisioner: String,
+        /// Why.
+        #[source]
+        source: ProvisionError,
+    },
+    /// With `communicator = "none"`, the guest has to end the build by powering off.
+    #[error(
+        "the guest has not powered itself off within {} s (`shutdown_timeout`)", waited.as_secs()
+    )]
+    NotPoweredOff {
+        /// How long.
+        waited: Duration,
+    },
+}
+
+/// Why one volume could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// The component failed or misbehaved.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The hypervisor refused.
+    #[error(transparent)]
+    Hypervisor(#[from] lvhost_libvirt::Error),
+    /// What the component wants is not possible or not granted.
+    #[error("{0}")]
+    Refused(String),
+    /// The template asks for less than the image needs.
+    #[error(
+        "`capacity` is {wanted} bytes, but what the volume is made from has {needed} bytes; a \
+         volume can't be smaller"
+    )]
+    Capacity {
+        /// What the template says.
+        wanted: u64,
+        /// What there is.
+        needed: u64,
+    },
+}
+
+/// Why a provisioner failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// Its options, once everything in them is known.
+    #[error("its options can't be used")]
+    Options(Diagnostics),
+    /// The connection failed.
+    #[error(transparent)]
+    Communicator(#[from] lvhost_communicator::Error),
+    /// A script or command ended with something else than success.
+    #[error("{what} ended with {status}")]
+    Status {
+        /// The script or command.
+        what: String,
+        /// `exit code 3`, `signal KILL`.
+        status: String,
+    },
+    /// The guest went away during a script.
+    #[error(
+        "the connection ended during {what}; if it is meant to (a reboot), set \
+         `expect_disconnect = true`"
+    )]
+    Disconnected {
+        /// The script.
+        what: String,
+    },
+    /// A file of this machine can't be used.
+    #[error("can't {action} {}", path.display())]
+    File {
+        /// `read`, `write`, `list`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A `{{ … }}` in an option.
+    #[error("`{option}`: {message}")]
+    Interpolation {
+        /// The option.
+        option: &'static str,
+        /// Why.
+        message: String,
+    },
+    /// The time its `timeout` gives it is over.
+    #[error("it took longer than its `timeout` of {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// Nobody could be asked.
+    #[error("it can't wait for the user: {0}")]
+    NoUser(String),
+    /// The user stopped the build.
+    #[error("the build was cancelled")]
+    Cancelled,
+}

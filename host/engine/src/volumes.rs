@@ -1,0 +1,217 @@
+//! Gives every volume of a plan its bytes, several at a time.
+//!
+//! ```text
+//!             ┌─ existing ─► look it up
+//!   volume ───┼─ blank ────► create
+//!             └─ source ───► component.prepare ─┬─ Blank ───► create
+//!                                               ├─ Overlay ─► find the base, create on it
+//!                                               ├─ Clone ───► clone, resize
+//!                                               └─ Image ───► (filled already) resize
+//! ```
+
+mod base;
+mod files;
+mod grants;
+mod services;
+mod target;
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use lvhost_config::LibvirtSource;
+use lvhost_libvirt::{Hypervisor, VolumeFacts, VolumeId, VolumeSpec};
+use lvhost_runtime::Recipe;
+
+use self::grants::Grants;
+use self::services::{VolumeServices, Wanted};
+use crate::build::Build;
+use crate::configure::{component_volume, options};
+use crate::error::{Error, VolumeError};
+use crate::ledger::Ledger;
+use crate::plan::{Contents, Plan, PlannedVolume};
+
+/// Volumes that are prepared at the same time. An upload holds a few MiB of buffers, and more than
+/// this many do not go faster on any disk.
+const AT_ONCE: usize = 4;
+
+/// Checks, before anything is downloaded or made, that pools are there, that volumes which must exist
+/// do, and that those to be made don't.
+pub(crate) async fn check(plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Error> {
+    for volume in &plan.volumes {
+        hypervisor.pool(&volume.id.pool).await?;
+        let found = hypervisor.volume(&volume.id).await?;
+        match (&volume.contents, found) {
+            (Contents::Existing, None) => {
+                return Err(Error::MissingVolume { volume: volume.id.clone() });
+            }
+            (Contents::Blank | Contents::Source { .. }, Some(_)) => {
+                return Err(Error::VolumeExists { volume: volume.id.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Prepares the volumes of one build.
+pub(crate) struct Volumes<'a> {
+    pub(crate) build: &'a Build,
+    pub(crate) source: &'a LibvirtSource,
+    pub(crate) plan: &'a Plan,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl Volumes<'_> {
+    /// Prepares all; returns their facts in the order of the plan. The first failure ends the others.
+    pub(crate) async fn prepare(&self) -> Result<Vec<VolumeFacts>, Error> {
+        let volumes = self.plan.volumes.iter().enumerate();
+        stream::iter(volumes.map(|(index, volume)| async move {
+            self.one(index, volume)
+                .await
+                .map_err(|source| Error::Volume { volume: volume.id.clone(), source })
+        }))
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+    }
+
+    async fn one(&self, index: usize, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+        match &volume.contents {
+            Contents::Existing => self.facts(&volume.id).await,
+            Contents::Blank => self.blank(volume).await,
+            Contents::Source { block, grants } => {
+                let component = self.build.sources.find(&block.type_name).ok_or_else(|| {
+                    VolumeError::Refused(format!("there is no source `{}`", block.type_name))
+                })?;
+                let services = self.services(volume, Grants::new(grants, block, &volume.id));
+                let id = lvhost_runtime::VolumeId {
+                    pool: volume.id.pool.clone(),
+                    name: volume.id.name.clone(),
+                };
+                let asked = component_volume(&self.source.volume[index], &id, &self.plan.domain);
+                let recipe =
+                    component.prepare(&asked, &options(block), Arc::new(services)).await?;
+                let grants = Grants::new(grants, block, &volume.id);
+                self.follow(volume, &recipe, &grants).await
+            }
+        }
+    }
+
+    fn services(&self, volume: &PlannedVolume, grants: Grants) -> VolumeServices {
+        VolumeServices {
+            hypervisor: Arc::clone(&self.build.hypervisor),
+            fetcher: self.build.fetcher.clone(),
+            ledger: self.ledger.clone(),
+            ui: Arc::clone(&self.build.ui),
+            cancel: self.build.cancel.clone(),
+            working_directory: self.build.working_directory.clone(),
+            grants,
+            wanted: Wanted {
+                id: volume.id.clone(),
+                capacity: volume.capacity,
+                allocation: volume.allocation,
+                format: volume.format.clone(),
+            },
+            label: volume.id.name.clone(),
+        }
+    }
+
+    async fn follow(
+        &self,
+        volume: &PlannedVolume,
+        recipe: &Recipe,
+        grants: &Grants,
+    ) -> Result<VolumeFacts, VolumeError> {
+        let refused = |error: lvhost_runtime::ServiceError| VolumeError::Refused(error.to_string());
+        match recipe {
+            Recipe::Blank => self.blank(volume).await,
+            Recipe::Overlay(base) => {
+                let base = base::find(self.build.hypervisor.as_ref(), base, grants).await?;
+                self.overlay(volume, base).await
+            }
+            Recipe::Clone(source) => {
+                let source = VolumeId::new(&source.pool, &source.name);
+                grants.volume(&source).map_err(refused)?;
+                self.copy(volume, source).await
+            }
+            Recipe::Image => self.grow(volume).await,
+        }
+    }
+
+    async fn facts(&self, id: &VolumeId) -> Result<VolumeFacts, VolumeError> {
+        let facts = self.build.hypervisor.volume(id).await?;
+        Ok(facts.ok_or_else(|| lvhost_libvirt::Error::NoSuchVolume { id: id.clone() })?)
+    }
+
+    async fn blank(&self, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+        let capacity = volume.capacity.ok_or_else(|| {
+            VolumeError::Refused("`capacity` must be set for a volume that begins empty".into())
+        })?;
+        let spec = VolumeSpec {
+            id: volume.id.clone(),
+            capacity,
+            allocation: Some(volume.allocation.min(capacity)),
+            format: volume.format.clone(),
+            backing: None,
+        };
+        Ok(self.ledger.create_volume(spec).await?)
+    }
+
+    async fn overlay(
+        &self,
+        volume: &PlannedVolume,
+        base: base::Found,
+    ) -> Result<VolumeFacts, VolumeError> {
+        let capacity = at_least(base.capacity, volume.capacity)?;
+        let spec = VolumeSpec {
+            id: volume.id.clone(),
+            capacity,
+            allocation: Some(volume.allocation.min(capacity)),
+            format: Some(volume.format.clone().unwrap_or_else(|| "qcow2".to_string())),
+            backing: Some(base.backing),
+        };
+        Ok(self.ledger.create_volume(spec).await?)
+    }
+
+    /// Clones at the source's own size and grows afterwards, so that the copy is written down before
+    /// anything else can go wrong with it.
+    async fn copy(
+        &self,
+        volume: &PlannedVolume,
+        source: VolumeId,
+    ) -> Result<VolumeFacts, VolumeError> {
+        let facts = self.facts(&source).await?;
+        at_least(facts.capacity, volume.capacity)?;
+        let spec = VolumeSpec {
+            id: volume.id.clone(),
+            capacity: facts.capacity,
+            allocation: Some(volume.allocation.min(facts.capacity)),
+            format: volume.format.clone().or(facts.format),
+            backing: None,
+        };
+        self.build.ui.say(&format!("{}: cloning {source}", volume.id.name));
+        self.ledger.clone_volume(spec, source).await?;
+        self.grow(volume).await
+    }
+
+    /// Grows a volume to what the template wants, if that is more.
+    async fn grow(&self, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+        let facts = self.facts(&volume.id).await?;
+        match volume.capacity {
+            Some(capacity) if capacity != facts.capacity => {
+                at_least(facts.capacity, Some(capacity))?;
+                self.build.hypervisor.resize_volume(&volume.id, capacity).await?;
+                self.facts(&volume.id).await
+            }
+            _ => Ok(facts),
+        }
+    }
+}
+
+fn at_least(needed: u64, wanted: Option<u64>) -> Result<u64, VolumeError> {
+    match wanted {
+        Some(wanted) if wanted < needed => Err(VolumeError::Capacity { wanted, needed }),
+        Some(wanted) => Ok(wanted),
+        None => Ok(needed),
+    }
+}

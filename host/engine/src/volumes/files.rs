@@ -1,0 +1,236 @@
+//! Lists and opens the files of this machine that a volume's options name, through `cap-std`: what
+//! lies outside of the folder that a pattern begins in can't be reached, by no link either.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, PermissionsExt};
+use globset::{GlobBuilder, GlobMatcher};
+use lvhost_runtime::{Blob, FileEntry, FileKind, ServiceError};
+
+/// The most entries a pattern may match with all that is in them: a CD's directories are built in
+/// the component's memory, and a pattern such as `/*` is a mistake.
+const MAX_ENTRIES: usize = 100_000;
+/// How deep folders may be nested; Linux itself gives up on paths of about twice that many parts.
+const MAX_DEPTH: usize = 128;
+
+/// A pattern, taken apart into the folder it begins in and what has to match below.
+struct Pattern {
+    folder: PathBuf,
+    parts: Vec<GlobMatcher>,
+}
+
+impl Pattern {
+    fn parse(pattern: &str, working_directory: &Path) -> Result<Self, ServiceError> {
+        let invalid = |why: &dyn std::fmt::Display| {
+            ServiceError::Invalid(format!("`{pattern}` can't be used as a path: {why}"))
+        };
+        if pattern.is_empty() || pattern.contains('\0') {
+            return Err(invalid(&"it is empty or has a NUL in it"));
+        }
+        let mut parts: Vec<&str> =
+            pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        // The last part is always matched, so that the folder is one and the match has a name.
+        let fixed = parts
+            .iter()
+            .position(|part| part.contains(['*', '?', '[', '\\']))
+            .unwrap_or_else(|| parts.len().saturating_sub(1));
+        let mut folder = working_directory.to_path_buf();
+        if pattern.starts_with('/') {
+            folder = PathBuf::from("/");
+        }
+        folder.extend(parts.drain(..fixed));
+        if parts.is_empty() || parts.contains(&"..") {
+            return Err(invalid(&"it must end in the name of a file or a folder"));
+        }
+        let parts = parts
+            .into_iter()
+            .map(|part| {
+                GlobBuilder::new(part)
+                    .literal_separator(true)
+                    .backslash_escape(true)
+                    .build()
+                    .map(|glob| glob.compile_matcher())
+                    .map_err(|error| invalid(&error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { folder, parts })
+    }
+}
+
+/// Everything `pattern` matches, folders with all that is in them, ordered by path.
+///
+/// This blocks on the file system.
+pub(super) fn list(
+    pattern: &str,
+    working_directory: &Path,
+) -> Result<Vec<FileEntry>, ServiceError> {
+    let found = find(pattern, working_directory)?;
+    Ok(found.into_iter().map(|(path, found)| found.entry(path)).collect())
+}
+
+/// Opens a file that [`list`] shows. This blocks on the file system.
+pub(super) fn open(
+    pattern: &str,
+    path: &str,
+    working_directory: &Path,
+) -> Result<Blob, ServiceError> {
+    let mut found = find(pattern, working_directory)?;
+    let failed = |error: &io::Error| {
+        ServiceError::Other(format!("can't read `{path}` of `{pattern}`: {error}"))
+    };
+    let Some(Found { folder, below, metadata }) = found.remove(path) else {
+        return Err(ServiceError::NotFound(format!("`{pattern}` matches no `{path}`")));
+    };
+    if metadata.is_dir() {
+        return Err(ServiceError::Invalid(format!("`{path}` is a folder")));
+    }
+    let file = folder.open(&below).map_err(|error| failed(&error))?.into_std();
+    let size = file.metadata().map_err(|error| failed(&error))?.len();
+    let name = path.rsplit('/').next().unwrap_or(path).to_string();
+    Ok(Blob { name, file: Arc::new(file), size })
+}
+
+struct Found {
+    folder: Arc<Dir>,
+    below: PathBuf,
+    metadata: Metadata,
+}
+
+impl Found {
+    fn entry(&self, path: String) -> FileEntry {
+        let is_folder = self.metadata.is_dir();
+        FileEntry {
+            path,
+            kind: if is_folder { FileKind::Directory } else { FileKind::File },
+            size: if is_folder { 0 } else { self.metadata.len() },
+            executable: !is_folder && self.metadata.permissions().mode() & 0o100 != 0,
+        }
+    }
+}
+
+fn find(
+    pattern: &str,
+    working_directory: &Path,
+) -> Result<BTreeMap<String, Found>, ServiceError> {
+    let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
+    let none = || {
+        ServiceError::NotFound(format!(
+            "`{pattern}` matches no file (looked in {})",
+            folder.display()
+        ))
+    };
+    let root = match Dir::open_ambient_dir(&folder, ambient_authority()) {
+        Ok(root) => Arc::new(root),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(none()),
+        Err(error) => {
+            return Err(ServiceError::Other(format!(
+                "can't list {} for `{pattern}`: {error}",
+                folder.display()
+            )));
+        }
+    };
+    let mut walk = Walk { pattern, root, found: BTreeMap::new() };
+    walk.matches(Path::new("."), &parts)?;
+    if walk.found.is_empty() {
+        return Err(none());
+    }
+    Ok(walk.found)
+}
+
+struct Walk<'a> {
+    pattern: &'a str,
+    root: Arc<Dir>,
+    found: BTreeMap<String, Found>,
+}
+
+impl Walk<'_> {
+    fn failed(&self, path: &Path, error: &io::Error) -> ServiceError {
+        let why = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("{error}; a link that leads out of the folder is not followed")
+            }
+            _ => error.to_string(),
+        };
+        ServiceError::Other(format!("can't read {} for `{}`: {why}", path.display(), self.pattern))
+    }
+
+    fn names(&self, folder: &Path) -> Result<Vec<String>, ServiceError> {
+        let failed = |error: &io::Error| self.failed(folder, error);
+        let mut names = Vec::new();
+        for entry in self.root.read_dir(folder).map_err(|error| failed(&error))? {
+            let entry = entry.map_err(|error| failed(&error))?;
+            let name = entry.file_name().into_string().map_err(|name| {
+                ServiceError::Other(format!("{name:?} in {} is not UTF-8", folder.display()))
+            })?;
+            names.push(name);
+            if names.len() > MAX_ENTRIES {
+                return Err(self.too_many());
+            }
+        }
+        Ok(names)
+    }
+
+    fn too_many(&self) -> ServiceError {
+        ServiceError::Other(format!(
+            "`{}` matches more than {MAX_ENTRIES} files and folders",
+            self.pattern
+        ))
+    }
+
+    /// Follows the pattern, part by part.
+    fn matches(&mut self, folder: &Path, parts: &[GlobMatcher]) -> Result<(), ServiceError> {
+        let Some((part, rest)) = parts.split_first() else { return Ok(()) };
+        for name in self.names(folder)? {
+            if !part.is_match(&name) {
+                continue;
+            }
+            let path = folder.join(&name);
+            if rest.is_empty() {
+                self.take(name, path, 0)?;
+            } else if self.metadata(&path)?.is_dir() {
+                self.matches(&path, rest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Metadata, ServiceError> {
+        self.root.metadata(path).map_err(|error| self.failed(path, &error))
+    }
+
+    /// Takes what is at `path` under the name it has in the image, with all that is in it.
+    fn take(&mut self, name: String, path: PathBuf, depth: usize) -> Result<(), ServiceError> {
+        if depth > MAX_DEPTH {
+            return Err(ServiceError::Other(format!(
+                "{} is nested too deeply; does a link lead back into it?",
+                path.display()
+            )));
+        }
+        if self.found.len() >= MAX_ENTRIES {
+            return Err(self.too_many());
+        }
+        let metadata = self.metadata(&path)?;
+        let is_folder = metadata.is_dir();
+        if !is_folder && !metadata.is_file() {
+            return Err(ServiceError::Invalid(format!(
+                "{} is neither a file nor a folder",
+                path.display()
+            )));
+        }
+        if is_folder {
+            for inner in self.names(&path)? {
+                self.take(format!("{name}/{inner}"), path.join(&inner), depth + 1)?;
+            }
+        }
+        let found = Found { folder: Arc::clone(&self.root), below: path, metadata };
+        self.found.insert(name, found);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! What the engine does for one component that prepares one volume. Every call is checked against the
+//! volume's grants first.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lvhost_fetch::{Checksum, Fetcher, Location, Request};
+use lvhost_libvirt::{Hypervisor, VolumeId, VolumeSpec};
+use lvhost_runtime::{
+    Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::files;
+use super::grants::Grants;
+use super::target::{Target, service_error};
+use crate::ledger::Ledger;
+use crate::ui::{Transfer, Ui};
+
+/// The services of one volume.
+pub(super) struct VolumeServices {
+    pub(super) hypervisor: Arc<dyn Hypervisor>,
+    pub(super) fetcher: Fetcher,
+    pub(super) ledger: Ledger,
+    pub(super) ui: Arc<dyn Ui>,
+    pub(super) cancel: CancellationToken,
+    pub(super) working_directory: PathBuf,
+    pub(super) grants: Grants,
+    pub(super) wanted: Wanted,
+    /// What log lines and bars begin with.
+    pub(super) label: String,
+}
+
+/// What the template says of the volume.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) id: VolumeId,
+    pub(super) capacity: Option<u64>,
+    pub(super) allocation: u64,
+    pub(super) format: Option<String>,
+}
+
+impl VolumeServices {
+    async fn blocking<T: Send + 'static>(
+        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(ServiceError::Other(error.to_string())))
+    }
+
+    fn check_image(&self, image: &Image) -> Result<(), ServiceError> {
+        // Other formats can name further files to be opened, in ways that are not checked here.
+        if !matches!(image.format.as_str(), "raw" | "qcow2") {
+            return Err(ServiceError::Invalid(format!(
+                "images of format `{}` can't be uploaded; convert it with `qemu-img convert -O qcow2`",
+                image.format
+            )));
+        }
+        if let Some(format) = &self.wanted.format
+            && *format != image.format
+        {
+            return Err(ServiceError::Invalid(format!(
+                "the volume's `format` is `{format}`, but the image is `{}`",
+                image.format
+            )));
+        }
+        match self.wanted.capacity {
+            Some(capacity) if capacity < image.capacity => Err(ServiceError::Invalid(format!(
+                "`capacity` is {capacity} bytes, but the image has {}; a volume can't be smaller \
+                 than its image",
+                image.capacity
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Services for VolumeServices {
+    async fn download(
+        &self,
+        urls: Vec<String>,
+        checksum: Option<String>,
+    ) -> Result<Blob, ServiceError> {
+        let mut locations = Vec::with_capacity(urls.len());
+        for url in &urls {
+            self.grants.url(url)?;
+            let location = Location::parse(url)
+                .map_err(|error| ServiceError::Invalid(error.to_string()))?;
+            locations.push(location.resolved_in(&self.working_directory));
+        }
+        let checksum = Checksum::parse(checksum.as_deref().unwrap_or(""))
+            .map_err(|error| ServiceError::Invalid(error.to_string()))?;
+        let progress = DownloadProgress { ui: self.ui.as_ref(), label: &self.label, bar: None.into() };
+        let request = Request::named_by_user(locations, checksum);
+        let fetched = self
+            .fetcher
+            .fetch(&request, &progress, &self.cancel)
+            .await
+            .map_err(|error| fetch_error(&error))?;
+        if fetched.from_cache {
+            self.ui.say(&format!("{}: {} is in the cache", self.label, fetched.origin));
+        }
+        let name = fetched.origin.file_name().unwrap_or("image").to_string();
+        Ok(Blob { name, size: fetched.length, file: fetched.file })
+    }
+
+    async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
+        self.grants.files(pattern)?;
+        let (pattern, folder) = (pattern.to_string(), self.working_directory.clone());
+        Self::blocking(move || files::list(&pattern, &folder)).await
+    }
+
+    async fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
+        self.grants.files(pattern)?;
+        let (pattern, path) = (pattern.to_string(), path.to_string());
+        let folder = self.working_directory.clone();
+        Self::blocking(move || files::open(&pattern, &path, &folder)).await
+    }
+
+    async fn volume_facts(
+        &self,
+        id: &lvhost_runtime::VolumeId,
+    ) -> Result<VolumeFacts, ServiceError> {
+        let id = VolumeId::new(&id.pool, &id.name);
+        self.grants.volume(&id)?;
+        match self.hypervisor.volume(&id).await.map_err(service_error)? {
+            Some(facts) => Ok(volume_facts(facts)),
+            None => Err(ServiceError::NotFound(format!("there is no volume {id}"))),
+        }
+    }
+
+    async fn volume_facts_of_path(&self, path: &str) -> Result<Option<VolumeFacts>, ServiceError> {
+        self.grants.path(path)?;
+        let found = self.hypervisor.volume_by_path(path).await.map_err(service_error)?;
+        Ok(found.map(|(_, facts)| volume_facts(facts)))
+    }
+
+    async fn create_target(&self, image: &Image) -> Result<Box<dyn Sink>, ServiceError> {
+        self.check_image(image)?;
+        let spec = VolumeSpec {
+            id: self.wanted.id.clone(),
+            capacity: image.capacity,
+            allocation: Some(self.wanted.allocation.min(image.capacity)),
+            format: Some(image.format.clone()),
+            backing: None,
+        };
+        self.ledger.create_volume(spec).await.map_err(service_error)?;
+        let upload = self
+            .hypervisor
+            .open_upload(&self.wanted.id, image.length)
+            .await
+            .map_err(service_error)?;
+        let transfer = self.ui.transfer(&format!("{}: upload", self.label), image.length);
+        Ok(Box::new(Target::new(upload, transfer, image.format.clone())))
+    }
+
+    fn decoder(
+        &self,
+        codec: Codec,
+        inner: Box<dyn Read + Send>,
+    ) -> Result<Box<dyn Read + Send>, ServiceError> {
+        let codec = match codec {
+            Codec::Gzip => lvhost_fetch::decode::Codec::Gzip,
+            Codec::Bzip2 => lvhost_fetch::decode::Codec::Bzip2,
+            Codec::Xz => lvhost_fetch::decode::Codec::Xz,
+            Codec::Zstd => lvhost_fetch::decode::Codec::Zstd,
+        };
+        Ok(lvhost_fetch::decode::decoder(codec, inner))
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let line = format!("{}: {message}", self.label);
+        match level {
+            Level::Debug => tracing::debug!("{line}"),
+            Level::Info => self.ui.say(&line),
+            Level::Warning => self.ui.warn(&line),
+        }
+    }
+
+    fn progress(&self, fraction: f64, what: &str) {
+        tracing::debug!(volume = self.label, fraction, what, "component's progress");
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}
+
+fn volume_facts(facts: lvhost_libvirt::VolumeFacts) -> VolumeFacts {
+    VolumeFacts {
+        capacity: facts.capacity,
+        format: facts.format.unwrap_or_else(|| "raw".to_string()),
+        path: facts.path,
+        backing: facts.backing.map(|backing| backing.path),
+    }
+}
+
+fn fetch_error(error: &lvhost_fetch::FetchError) -> ServiceError {
+    use lvhost_fetch::FetchError;
+    match error {
+        FetchError::Cancelled => ServiceError::Cancelled,
+        FetchError::AllFailed(_) => ServiceError::Network(error.to_string()),
+        _ => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text.push_str(": ");
+                text.push_str(&cause.to_string());
+                source = cause.source();
+            }
+            ServiceError::Other(text)
+        }
+    }
+}
+
+/// Hands a download's progress to the user.
+struct DownloadProgress<'a> {
+    ui: &'a dyn Ui,
+    label: &'a str,
+    bar: std::sync::Mutex<Option<Box<dyn Transfer>>>,
+}
+
+impl DownloadProgress<'_> {
+    fn with_bar(&self, act: impl FnOnce(&dyn Transfer)) {
+        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(bar) = bar.as_deref() {
+            act(bar);
+        }
+    }
+}
+
+impl lvhost_fetch::Progress for DownloadProgress<'_> {
+    fn started(&self, origin: &Location, total: Option<u64>, resumed_from: u64) {
+        let name = match origin {
+            Location::Web(_) => format!("{}: download", self.label),
+            Location::Path(path) => format!("{}: read {}", self.label, shown(path)),
+        };
+        let bar = self.ui.transfer(&name, total);
+        bar.set_position(resumed_from);
+        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+    }
+
+    fn advanced(&self, bytes: u64) {
+        self.with_bar(|bar| bar.advance(bytes));
+    }
+
+    fn finished(&self) {
+        self.with_bar(|bar| bar.finish());
+    }
+
+    fn note(&self, text: &str) {
+        self.ui.say(&format!("{}: {text}", self.label));
+    }
+}
+
+fn shown(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
+}
