@@ -156,8 +156,8 @@ pub fn layout(tree: &Tree, options: &Options) -> Result<Image, Error> {
 /// A run of clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
-    /// The first cluster, or 0 if there is none: an empty file, and the root directory, which is not
-    /// in a cluster and is called 0 by its children.
+    /// The first cluster, or 0 if there is none: an empty file has none, and the root directory,
+    /// which is in no cluster either, is called 0 by its children.
     first: u16,
     count: u16,
 }

@@ -2,8 +2,8 @@
 //!
 //! A record's fields stand behind its identifier as far as they fit; the rest goes to a
 //! continuation area, which the last field in the record (`CE`) points at. Directories are not
-//! relocated: ISO 9660's limit of eight levels is one that no reader of today enforces, and a
-//! relocated directory shows up as `RR_MOVED` in Joliet-less systems.
+//! relocated: ISO 9660's limit of eight levels is one that no reader of today enforces, and
+//! relocation would put a directory `RR_MOVED` on the disc that nobody asked for.
 
 use super::SECTOR;
 use super::field::{both_u32, short_date};

@@ -168,27 +168,33 @@ fn what_the_format_forbids_is_refused() {
         ),
         (
             Made::new().u32(100, 105),
-            "the qcow2 header is invalid: header_length is 105, not a multiple of 8 between 104 and the cluster size",
+            "the qcow2 header is invalid: header_length is 105, not a multiple of 8 between \
+             104 and the cluster size",
         ),
         (
             Made::new().u64(8, 200).u32(16, 1024),
-            "the qcow2 header is invalid: backing_file_size is 1024, more than the 1023 bytes allowed",
+            "the qcow2 header is invalid: backing_file_size is 1024, more than the 1023 \
+             bytes allowed",
         ),
         (
             Made::new().u64(8, 65_530).u32(16, 7),
-            "the qcow2 header is invalid: backing_file_offset is 65530, not between the header and the end of the first cluster",
+            "the qcow2 header is invalid: backing_file_offset is 65530, not between the \
+             header and the end of the first cluster",
         ),
         (
             Made::new().u64(8, 40).u32(16, 7),
-            "the qcow2 header is invalid: backing_file_offset is 40, not between the header and the end of the first cluster",
+            "the qcow2 header is invalid: backing_file_offset is 40, not between the \
+             header and the end of the first cluster",
         ),
         (
             Made::new().u32(104, 1).u32(108, u32::MAX),
-            "the qcow2 header is invalid: a header extension's length is 4294967295, more than the space for extensions",
+            "the qcow2 header is invalid: a header extension's length is 4294967295, more \
+             than the space for extensions",
         ),
         (
             Made::new().extension(104, EXTENSION_BACKING_FORMAT, &[b'x'; 1024]),
-            "the qcow2 header is invalid: a header extension's length is 1024, more than the 1023 bytes of a name",
+            "the qcow2 header is invalid: a header extension's length is 1024, more than \
+             the 1023 bytes of a name",
         ),
         (
             Made(Made::new().0[..70].to_vec()),
@@ -197,7 +203,8 @@ fn what_the_format_forbids_is_refused() {
         (
             // Clusters of 2 MiB, with the name where nobody puts it.
             Made::new().u32(20, 21).u64(8, 1 << 20).u32(16, 10),
-            "the qcow2 header is cut short: the name of the backing file ends at byte 1048586, there are 65536",
+            "the qcow2 header is cut short: the name of the backing file ends at byte \
+             1048586, there are 65536",
         ),
     ];
     for (made, expected) in cases {
@@ -284,7 +291,10 @@ proptest! {
         length in 0..65_536usize,
         changes in prop::collection::vec((0..200usize, any::<u8>()), 0..8),
     ) {
-        let made = Made::new().extension(104, EXTENSION_BACKING_FORMAT, b"raw").u64(8, 128).u32(16, 4);
+        let made = Made::new()
+            .extension(104, EXTENSION_BACKING_FORMAT, b"raw")
+            .u64(8, 128)
+            .u32(16, 4);
         let mut bytes = made.0;
         for (at, value) in changes {
             bytes[at] = value;
