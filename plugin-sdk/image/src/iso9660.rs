@@ -99,8 +99,8 @@ pub enum Error {
 /// Lays the tree out as a CD.
 ///
 /// Files get mode 0444 or 0555, directories 0555, all of them owner 0. Names are kept in Rock Ridge
-/// whatever they are (Linux shows up to 253 bytes of them); in Joliet the characters `* : ; ? \` become
-/// `_`, and what is longer than 103 UTF-16 units is cut before its extension.
+/// whatever they are (Linux shows up to 253 bytes of them). In Joliet the characters `* : ; ? \`
+/// become `_`, and what is longer than 103 UTF-16 units is cut before its extension.
 ///
 /// # Errors
 /// See [`Error`].
