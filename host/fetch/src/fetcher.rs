@@ -127,3 +127,6 @@ impl Fetcher {
         Err(FetchError::AllFailed(failures))
     }
 }
+
+#[cfg(test)]
+mod tests;
