@@ -1,10 +1,12 @@
 //! An evaluated block body: values with the places they come from.
 
 mod element_spans;
+mod expand;
 
 use indexmap::IndexMap;
 
 pub(crate) use self::element_spans::ElementSpans;
+pub(crate) use self::expand::ExpandedBlock;
 use crate::source_map::Span;
 use crate::value::Value;
 

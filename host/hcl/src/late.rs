@@ -1,17 +1,44 @@
 //! Bodies that are evaluated when the machine is there.
 
+use hcl::edit::structure;
+
 use crate::body::Body;
 use crate::diagnostic::Diagnostics;
-use crate::source_map::Span;
+use crate::document::BUILD_ATTRIBUTES;
+use crate::evaluate::{Context, Evaluator};
+use crate::scope::Scope;
+use crate::source_map::{FileId, Span};
 use crate::value::Value;
 
-/// A body that refers to `build` and `source`.
+/// A body that may refer to `build` and `source`, with everything else it refers to.
 pub(crate) struct LateBody {
-    span: Span,
+    pub(crate) body: structure::Body,
+    pub(crate) file: FileId,
+    pub(crate) span: Span,
+    /// Attributes that belong to every block of the kind and are evaluated early.
+    pub(crate) without: &'static [&'static str],
+    pub(crate) scope: Scope<'static>,
+    pub(crate) context: Context,
 }
 
 impl LateBody {
-    pub(crate) fn evaluate(&self, _build: &Value, _source: &Value) -> Result<Body, Diagnostics> {
-        Ok(Body::empty(self.span))
+    pub(crate) fn evaluate(&self, build: &Value, source: &Value) -> Result<Body, Diagnostics> {
+        let mut scope = self.scope.child();
+        scope.set("build", build.clone());
+        scope.set("source", source.clone());
+        let mut evaluator = Evaluator::new(&self.context, self.file);
+        let body = evaluator.body(&self.body, self.span, self.without, &scope);
+        if evaluator.diagnostics.has_errors() {
+            Err(evaluator.diagnostics)
+        } else {
+            Ok(body)
+        }
+    }
+
+    /// What is wrong with the body whatever the machine will be like.
+    pub(crate) fn check(&self) -> Diagnostics {
+        let build = Value::object(BUILD_ATTRIBUTES.map(|name| (name, Value::UNKNOWN)));
+        let source = Value::object(["name", "type"].map(|name| (name, Value::UNKNOWN)));
+        self.evaluate(&build, &source).err().unwrap_or_default()
     }
 }

@@ -1,11 +1,34 @@
 //! From text to a [`Document`].
+//!
+//! ```text
+//! files ─► blocks by kind ─► variables ─► locals and data, each after what it refers to
+//!                                              └─► sources ─► builds
+//! ```
+//! Each step goes on past the errors of the one before, as far as that makes sense: only a file
+//! that can't be parsed ends it, since everything missing from it would be reported again.
+
+mod blocks;
+mod builds;
+mod graph;
+mod packer;
+mod parse;
+mod references;
+mod sources;
+mod variable_files;
+mod variables;
 
 use std::sync::Arc;
 
+use self::blocks::Blocks;
+use self::builds::Builds;
+use self::graph::Graph;
 use crate::diagnostic::Diagnostics;
 use crate::document::Document;
 use crate::environment::{DataSources, Environment};
+use crate::evaluate::Context;
+use crate::scope::Scope;
 use crate::source_map::SourceMap;
+use crate::value::Value;
 
 /// A file the caller has read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +65,56 @@ pub fn load(
     environment: Arc<dyn Environment>,
     data_sources: &dyn DataSources,
 ) -> (Option<Document>, SourceMap, Diagnostics) {
-    let _ = (inputs, environment, data_sources);
-    (None, SourceMap::default(), Diagnostics::default())
+    let mut files = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let parsed = parse::templates(&inputs.templates, &mut files, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return (None, files, diagnostics);
+    }
+    let context = Context::new(Arc::clone(&environment));
+    let blocks = Blocks::sort(&parsed, &context, &mut diagnostics);
+    let (required_version, required_plugins) =
+        packer::read(&blocks.packer, &context, &mut diagnostics);
+
+    let variables = variables::resolve(&blocks, inputs, &context, &mut files, &mut diagnostics);
+    let mut scope = Scope::default();
+    let values = variables
+        .iter()
+        .map(|(name, variable)| (name, variable.value.clone()));
+    scope.set("var", Value::object(values));
+    let root = if inputs.root.is_empty() {
+        "."
+    } else {
+        &inputs.root
+    };
+    let working_directory = environment.working_directory();
+    scope.set(
+        "path",
+        Value::object([
+            ("root", Value::string(root)),
+            ("cwd", Value::string(working_directory.to_string_lossy())),
+        ]),
+    );
+    scope.set(
+        "packer",
+        Value::object([("version", Value::string(&inputs.packer_version))]),
+    );
+
+    Graph::new(&blocks, &context, data_sources, &mut diagnostics).resolve(&mut scope);
+    let sources = sources::read(&blocks.sources, &context, &scope, &mut diagnostics);
+    let builds = Builds {
+        sources: &sources,
+        context: &context,
+        scope: &scope,
+    };
+    let builds = builds.read(&blocks.builds, &mut diagnostics);
+
+    let document = (!diagnostics.has_errors()).then(|| Document {
+        required_version,
+        required_plugins,
+        variables,
+        sources: sources.into_values().collect(),
+        builds,
+    });
+    (document, files, diagnostics)
 }

@@ -1,0 +1,247 @@
+//! Expressions to values.
+//!
+//! Evaluation never stops at an error: what fails is reported and counts as unknown from there
+//! on. Whatever is computed from an unknown value is unknown, so one mistake is one message.
+
+mod calls;
+mod loops;
+mod operators;
+mod template;
+mod traversal;
+
+pub(crate) use self::operators::equal;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hcl::edit::Span as _;
+use hcl::edit::expr::{Expression, Object, ObjectKey};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::environment::Environment;
+use crate::number::Number;
+use crate::scope::Scope;
+use crate::source_map::{FileId, Span};
+use crate::value::{Value, ValueKind};
+
+/// How many expressions one block attribute, local or option may evaluate to get its value.
+/// Loops inside loops over long lists would otherwise run for hours without saying why.
+const MAX_STEPS: u32 = 5_000_000;
+
+/// Longest text an expression may build, in bytes: a few doublings would fill the memory.
+pub(crate) const MAX_STRING: usize = 64 * 1024 * 1024;
+
+/// Longest list an expression may build.
+pub(crate) const MAX_ELEMENTS: usize = 1_000_000;
+
+/// What the functions may use, which depends on where an expression stands.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// The world outside.
+    pub(crate) environment: Arc<dyn Environment>,
+    /// Whether `env()` may be called: only in the default of a variable.
+    pub(crate) env_allowed: bool,
+    /// Whether this is inside of a file that `templatefile` reads, which may not read another.
+    pub(crate) in_template_file: bool,
+}
+
+impl Context {
+    pub(crate) fn new(environment: Arc<dyn Environment>) -> Self {
+        Self {
+            environment,
+            env_allowed: false,
+            in_template_file: false,
+        }
+    }
+}
+
+/// Evaluates the expressions of one file.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) file: FileId,
+    pub(crate) diagnostics: Diagnostics,
+    steps: u32,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(crate) fn new(context: &'a Context, file: FileId) -> Self {
+        Self {
+            context,
+            file,
+            diagnostics: Diagnostics::default(),
+            steps: 0,
+        }
+    }
+
+    /// The value of `expression`; unknown, with something in the diagnostics, if it has none.
+    pub(crate) fn evaluate(&mut self, expression: &Expression, scope: &Scope<'_>) -> Value {
+        if self.out_of_steps(expression) {
+            return Value::UNKNOWN;
+        }
+        let value = match expression {
+            Expression::Null(_) => Value::NULL,
+            Expression::Bool(value) => Value::from(*value.value()),
+            Expression::Number(number) => {
+                // The parser's own number went through an f64; the text did not.
+                let text = number.as_repr().map(|text| &**text).unwrap_or_default();
+                match text
+                    .parse::<Number>()
+                    .ok()
+                    .or_else(|| Number::from_f64(number.value().as_f64().unwrap_or(f64::NAN)))
+                {
+                    Some(number) => Value::from(number),
+                    None => self.fail(expression.span(), "number out of range", ""),
+                }
+            }
+            Expression::String(text) => Value::string(text.value()),
+            Expression::Array(array) => Value::list(
+                array
+                    .iter()
+                    .map(|element| self.evaluate(element, scope))
+                    .collect::<Vec<_>>(),
+            ),
+            Expression::Object(object) => self.object(object, scope),
+            Expression::StringTemplate(template) => self.template(template, scope),
+            Expression::HeredocTemplate(heredoc) => self.template_text(&heredoc.template, scope),
+            Expression::Parenthesis(inner) => self.evaluate(inner.inner(), scope),
+            Expression::Variable(name) => self.variable(name.as_str(), name.span(), scope),
+            Expression::Conditional(conditional) => self.conditional(conditional, scope),
+            Expression::FuncCall(call) => self.call(call, scope),
+            Expression::Traversal(traversal) => self.traversal(traversal, scope),
+            Expression::UnaryOp(operation) => self.unary(operation, scope),
+            Expression::BinaryOp(operation) => self.binary(operation, scope),
+            Expression::ForExpr(expression) => self.for_expression(expression, scope),
+        };
+        self.bounded(value, expression)
+    }
+
+    /// Evaluates without reporting anything: the value, and what would have been reported.
+    pub(crate) fn attempt(
+        &mut self,
+        expression: &Expression,
+        scope: &Scope<'_>,
+    ) -> (Value, Diagnostics) {
+        let outer = std::mem::take(&mut self.diagnostics);
+        let value = self.evaluate(expression, scope);
+        (value, std::mem::replace(&mut self.diagnostics, outer))
+    }
+
+    pub(crate) fn span(&self, range: Option<Range<usize>>) -> Span {
+        Span::new(self.file, range.unwrap_or_default())
+    }
+
+    /// Reports an error and gives the value that stands for it.
+    fn fail(
+        &mut self,
+        range: Option<Range<usize>>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Value {
+        let span = self.span(range);
+        self.report(Diagnostic::error(span, summary).detail(detail))
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) -> Value {
+        self.diagnostics.push(diagnostic);
+        Value::UNKNOWN
+    }
+
+    fn out_of_steps(&mut self, expression: &Expression) -> bool {
+        self.steps = self.steps.saturating_add(1);
+        if self.steps == MAX_STEPS {
+            self.fail(
+                expression.span(),
+                "this takes too long to evaluate",
+                format!("more than {MAX_STEPS} steps"),
+            );
+        }
+        self.steps >= MAX_STEPS
+    }
+
+    fn bounded(&mut self, value: Value, expression: &Expression) -> Value {
+        let too_large = match value.kind() {
+            ValueKind::String(text) => text.len() > MAX_STRING,
+            ValueKind::List(elements) => elements.len() > MAX_ELEMENTS,
+            ValueKind::Object(entries) => entries.len() > MAX_ELEMENTS,
+            _ => false,
+        };
+        if too_large {
+            let detail = format!(
+                "a string may have {MAX_STRING} bytes, a list or object {MAX_ELEMENTS} elements"
+            );
+            return self.fail(expression.span(), "the value is too large", detail);
+        }
+        value
+    }
+
+    fn variable(&mut self, name: &str, range: Option<Range<usize>>, scope: &Scope<'_>) -> Value {
+        if let Some(value) = scope.get(name) {
+            return value.clone();
+        }
+        let span = self.span(range);
+        let names = scope.names();
+        let diagnostic = Diagnostic::error(span, format!("there is no `{name}` here"));
+        let diagnostic = match crate::suggest::suggest(name, names.iter().copied()) {
+            Some(_) => diagnostic.suggest(name, names),
+            None => diagnostic.help(format!("to mean the text, put it in quotes: \"{name}\"")),
+        };
+        self.report(diagnostic)
+    }
+
+    fn object(&mut self, object: &Object, scope: &Scope<'_>) -> Value {
+        let mut entries = Vec::with_capacity(object.len());
+        let mut wholly_known = true;
+        let mut marked = false;
+        for (key, value) in object {
+            let value = self.evaluate(value.expr(), scope);
+            let key = match key {
+                ObjectKey::Ident(name) => Some(name.as_str().to_owned()),
+                ObjectKey::Expression(Expression::Traversal(traversal)) => {
+                    let span = self.span(traversal.span());
+                    self.report(
+                        Diagnostic::error(span, "ambiguous key of an object")
+                            .detail("a reference as a key")
+                            .help("put it in parentheses to use its value as the key"),
+                    );
+                    None
+                }
+                ObjectKey::Expression(expression) => {
+                    let key = self.evaluate(expression, scope);
+                    marked |= key.is_marked();
+                    self.key(&key, expression.span())
+                }
+            };
+            match key {
+                Some(key) => entries.push((key, value)),
+                None => wholly_known = false,
+            }
+        }
+        if wholly_known {
+            Value::object(entries).marked(marked)
+        } else {
+            Value::UNKNOWN
+        }
+    }
+
+    /// A key of an object as text; `None`, reported if it is wrong and not only unknown.
+    fn key(&mut self, key: &Value, range: Option<Range<usize>>) -> Option<String> {
+        if key.is_unknown() {
+            return None;
+        }
+        let text = key.to_text();
+        if text.is_none() {
+            let detail = format!("this is {}", article(key.type_name()));
+            self.fail(range, "the key of an object must be a string", detail);
+        }
+        text
+    }
+}
+
+/// A type's name with its article: "a list", "an object", "null".
+pub(crate) fn article(type_name: &str) -> String {
+    match type_name {
+        "null" => "null".to_owned(),
+        "object" | "unknown value" => format!("an {type_name}"),
+        _ => format!("a {type_name}"),
+    }
+}

@@ -1,0 +1,140 @@
+//! Files and paths. A leading `~` is the user's home; the rest is meant from the working
+//! directory.
+
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+
+use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter, strings};
+use crate::environment::Environment;
+use crate::value::Value;
+
+const PATH: &[Parameter] = &[parameter("path", Kind::String)];
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("abspath", PATH, |a| {
+        let path = a.context.environment.working_directory().join(a.string(0));
+        Ok(clean(&path).to_string_lossy().into_owned().into())
+    }),
+    Function::new("basename", PATH, |a| Ok(basename(a.string(0)).into())),
+    Function::new("dirname", PATH, |a| Ok(dirname(a.string(0)).into())),
+    Function::new("env", &[parameter("name", Kind::String)], |a| {
+        if !a.context.env_allowed {
+            return Err("it can only be used in the `default` of a variable".into());
+        }
+        // One that isn't set is empty.
+        Ok(a.context
+            .environment
+            .variable(a.string(0))
+            .unwrap_or_default()
+            .into())
+    }),
+    Function::new("file", PATH, |a| {
+        let environment = &*a.context.environment;
+        match read_text(environment, Path::new(a.string(0))) {
+            Ok(text) => Ok(text.into()),
+            Err(problem) => Err(FunctionError::at(0, problem)),
+        }
+    }),
+    Function::new("fileexists", PATH, |a| {
+        let environment = &*a.context.environment;
+        let path = expanded(environment, Path::new(a.string(0)));
+        environment
+            .file_exists(&path)
+            .map(Value::from)
+            .map_err(|error| FunctionError::at(0, format!("{}: {error}", path.display())))
+    }),
+    Function::new(
+        "fileset",
+        &[
+            parameter("path", Kind::String),
+            parameter("pattern", Kind::String),
+        ],
+        fileset,
+    ),
+    Function::new("pathexpand", PATH, |a| {
+        let path = expanded(&*a.context.environment, Path::new(a.string(0)));
+        Ok(path.to_string_lossy().into_owned().into())
+    }),
+];
+
+/// Content of a text file, for `file` and `templatefile`; the error names the file.
+pub(crate) fn read_text(environment: &dyn Environment, path: &Path) -> Result<String, String> {
+    let path = expanded(environment, path);
+    let bytes = environment
+        .read_file(&path)
+        .map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    String::from_utf8(bytes)
+        .map_err(|_| format!("{} is not a text file: it is not UTF-8", path.display()))
+}
+
+/// The path with a leading `~` replaced.
+fn expanded(environment: &dyn Environment, path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), environment.home_directory()) {
+        (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home,
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// The path without `.`, `..` and doubled slashes, by its text alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match cleaned.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    cleaned.pop();
+                }
+                Some(Component::RootDir | Component::Prefix(_)) => {}
+                _ => cleaned.push(".."),
+            },
+            component => cleaned.push(component),
+        }
+    }
+    if cleaned.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        cleaned
+    }
+}
+
+fn basename(path: &str) -> String {
+    if path.is_empty() {
+        return ".".to_owned();
+    }
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() {
+        return "/".to_owned();
+    }
+    trimmed.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn dirname(path: &str) -> String {
+    let folder = match path.rfind('/') {
+        Some(slash) => &path[..=slash],
+        None => "",
+    };
+    clean(Path::new(folder)).to_string_lossy().into_owned()
+}
+
+fn fileset(arguments: &Arguments<'_>) -> Outcome {
+    let environment = &*arguments.context.environment;
+    let matcher = GlobBuilder::new(arguments.string(1))
+        .literal_separator(true)
+        .build()
+        .map_err(|error| FunctionError::at(1, format!("not a pattern: {}", error.kind())))?
+        .compile_matcher();
+    let folder = expanded(environment, Path::new(arguments.string(0)));
+    let files = environment
+        .list_files(&folder)
+        .map_err(|error| FunctionError::at(0, format!("{}: {error}", folder.display())))?;
+    let mut matching: Vec<String> = files
+        .into_iter()
+        .filter(|file| matcher.is_match(file))
+        .collect();
+    matching.sort_unstable();
+    matching.dedup();
+    Ok(strings(matching))
+}

@@ -1,0 +1,65 @@
+//! YAML.
+
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+
+use super::json::Decoded;
+use super::{Function, FunctionError, Kind, parameter};
+use crate::evaluate::MAX_STRING;
+use crate::value::{Value, ValueKind};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("yamldecode", &[parameter("text", Kind::String)], |a| {
+        serde_saphyr::from_str::<Decoded>(a.string(0))
+            .map(|decoded| decoded.0)
+            .map_err(|error| {
+                let reason = error.to_string();
+                let reason = reason.lines().next().unwrap_or_default().to_owned();
+                FunctionError::at(0, format!("not YAML: {reason}"))
+            })
+    }),
+    Function::new("yamlencode", &[parameter("value", Kind::Any)], |a| {
+        let options = serde_saphyr::ser_options! {
+            quote_all: true,
+            compact_list_indent: true,
+            prefer_block_scalars: false,
+        };
+        let text = serde_saphyr::to_string_with_options(&Encoded(a.value(0)), options)
+            .map_err(|error| error.to_string())?;
+        if text.len() > MAX_STRING {
+            Err("the text gets too long".into())
+        } else {
+            Ok(text.into())
+        }
+    }),
+];
+
+struct Encoded<'a>(&'a Value);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.kind() {
+            ValueKind::Null | ValueKind::Unknown => serializer.serialize_unit(),
+            ValueKind::Bool(truth) => serializer.serialize_bool(*truth),
+            ValueKind::Number(number) => match (number.to_i64(), number.to_u64()) {
+                (Some(number), _) => serializer.serialize_i64(number),
+                (None, Some(number)) => serializer.serialize_u64(number),
+                (None, None) => serializer.serialize_f64(number.to_f64()),
+            },
+            ValueKind::String(text) => serializer.serialize_str(text),
+            ValueKind::List(elements) => {
+                let mut sequence = serializer.serialize_seq(Some(elements.len()))?;
+                for element in elements.iter() {
+                    sequence.serialize_element(&Encoded(element))?;
+                }
+                sequence.end()
+            }
+            ValueKind::Object(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries.iter() {
+                    map.serialize_entry(key, &Encoded(value))?;
+                }
+                map.end()
+            }
+        }
+    }
+}

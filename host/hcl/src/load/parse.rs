@@ -1,0 +1,87 @@
+//! Files to syntax trees.
+
+use hcl::edit::parser;
+use hcl::edit::structure::Body;
+
+use super::InputFile;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::source_map::{FileId, SourceMap, Span};
+
+/// A file and its blocks.
+pub(super) struct ParsedFile {
+    pub(super) file: FileId,
+    pub(super) body: Body,
+}
+
+/// Parses the template's files. Each reports its first error.
+pub(super) fn templates(
+    inputs: &[InputFile],
+    files: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Vec<ParsedFile> {
+    if inputs.is_empty() {
+        diagnostics.push(Diagnostic::error(None, "there is no template to load"));
+    }
+    let mut parsed = Vec::new();
+    for input in inputs {
+        let file = add(input, files);
+        if input.name.ends_with(".json") {
+            diagnostics.push(
+                Diagnostic::error(Span::new(file, 0..0), "templates in JSON are not supported")
+                    .help("Packer's own `hcl2_upgrade` turns one into HCL"),
+            );
+            continue;
+        }
+        match parse(files.text(file), file) {
+            Ok(body) => parsed.push(ParsedFile { file, body }),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    parsed
+}
+
+/// Adds a file, without the byte order mark that some editors put first.
+pub(super) fn add(input: &InputFile, files: &mut SourceMap) -> FileId {
+    let text = input.text.strip_prefix('\u{feff}').unwrap_or(&input.text);
+    files.add(&*input.name, text)
+}
+
+/// Parses one file.
+pub(super) fn parse(text: &str, file: FileId) -> Result<Body, Diagnostic> {
+    parser::parse_body(text).map_err(|error| {
+        let offset = error.location().offset();
+        let end = text
+            .get(offset..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(offset, |next| {
+                if next == '\n' || next == '\r' {
+                    offset
+                } else {
+                    offset + next.len_utf8()
+                }
+            });
+        let diagnostic =
+            Diagnostic::error(Span::new(file, offset..end), "syntax error").detail(error.message());
+        match hint(text, offset) {
+            Some(hint) => diagnostic.help(hint),
+            None => diagnostic,
+        }
+    })
+}
+
+/// What is most likely behind an error the parser can only describe by what it expected.
+fn hint(text: &str, offset: usize) -> Option<&'static str> {
+    let rest = text.get(offset..)?;
+    let line = rest.lines().next()?;
+    if rest.starts_with('\'') {
+        Some("strings are in double quotes")
+    } else if rest.starts_with(['\u{201c}', '\u{201d}']) {
+        Some("these are typographic quotes; strings are in plain ones")
+    } else if line.matches('"').count() % 2 == 1 {
+        Some("a string on this line is not closed")
+    } else if rest.trim().is_empty() {
+        Some("the file ends in the middle of something: is a brace or a heredoc not closed?")
+    } else {
+        None
+    }
+}

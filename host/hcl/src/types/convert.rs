@@ -1,0 +1,211 @@
+//! Conversion of values to types, as loosely as the language has it.
+
+use std::cmp::Ordering;
+
+use super::Type;
+use crate::evaluate::{article, equal};
+use crate::value::{Value, ValueKind};
+
+/// Why a value can't be had in a type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", .path.as_deref().map(|path| format!("{path}: ")).unwrap_or_default())]
+pub struct ConversionError {
+    path: Option<String>,
+    message: String,
+}
+
+impl ConversionError {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            path: None,
+            message: message.into(),
+        }
+    }
+
+    fn within(self, step: String) -> Self {
+        let path = self
+            .path
+            .map_or_else(|| step.clone(), |path| format!("{step}{path}"));
+        Self {
+            path: Some(path),
+            ..self
+        }
+    }
+}
+
+impl Type {
+    /// `value` in this type; marks and unknown parts stay.
+    ///
+    /// # Errors
+    /// When it can't be had in this type. The message doesn't show the value.
+    pub fn convert(&self, value: &Value) -> Result<Value, ConversionError> {
+        if value.is_null() || value.is_unknown() {
+            return Ok(value.clone());
+        }
+        let wrong = || {
+            let given = article(value.type_name());
+            ConversionError::new(format!("{} is needed, this is {given}", article_of(self)))
+        };
+        let converted = match self {
+            Self::Any => value.clone(),
+            Self::Bool => value.to_bool().map(Value::from).ok_or_else(wrong)?,
+            Self::Number => value.to_number().map(Value::from).ok_or_else(wrong)?,
+            Self::String => value.to_text().map(Value::from).ok_or_else(wrong)?,
+            Self::List(element) => unified(
+                element,
+                elements(element, value.as_list().ok_or_else(wrong)?)?,
+            ),
+            Self::Set(element) => set(unified_elements(
+                element,
+                elements(element, value.as_list().ok_or_else(wrong)?)?,
+            )),
+            Self::Map(element) => {
+                let entries = value.as_object().ok_or_else(wrong)?;
+                let keys: Vec<&String> = entries.keys().collect();
+                let values = entries
+                    .iter()
+                    .map(|(key, value)| {
+                        element
+                            .convert(value)
+                            .map_err(|error| error.within(format!(".{key}")))
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                let values = unified_elements(element, values);
+                Value::object(keys.into_iter().cloned().zip(values))
+            }
+            Self::Tuple(types) => {
+                let elements = value.as_list().ok_or_else(wrong)?;
+                if elements.len() != types.len() {
+                    return Err(ConversionError::new(format!(
+                        "a list of {} elements is needed, this has {}",
+                        types.len(),
+                        elements.len()
+                    )));
+                }
+                let converted = types
+                    .iter()
+                    .zip(elements)
+                    .enumerate()
+                    .map(|(position, (wanted, element))| {
+                        wanted
+                            .convert(element)
+                            .map_err(|e| e.within(format!("[{position}]")))
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                Value::list(converted)
+            }
+            Self::Object(attributes) => {
+                let entries = value.as_object().ok_or_else(wrong)?;
+                let converted = attributes
+                    .iter()
+                    .map(|(name, attribute)| {
+                        let value = match (entries.get(name), &attribute.default) {
+                            (Some(value), Some(default)) if value.is_null() => default.clone(),
+                            (Some(value), _) => attribute
+                                .value_type
+                                .convert(value)
+                                .map_err(|error| error.within(format!(".{name}")))?,
+                            (None, Some(default)) => default.clone(),
+                            (None, None) => {
+                                return Err(ConversionError::new(format!(
+                                    "the attribute `{name}` is missing"
+                                )));
+                            }
+                        };
+                        Ok((name.clone(), value))
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                Value::object(converted)
+            }
+        };
+        Ok(converted.marked(value.is_marked()))
+    }
+}
+
+fn article_of(wanted: &Type) -> String {
+    match wanted {
+        Type::Object(_) => format!("an {wanted}"),
+        Type::Any => "any value".to_owned(),
+        _ => format!("a {wanted}"),
+    }
+}
+
+fn elements(element: &Type, values: &[Value]) -> Result<Vec<Value>, ConversionError> {
+    values
+        .iter()
+        .enumerate()
+        .map(|(position, value)| {
+            element
+                .convert(value)
+                .map_err(|error| error.within(format!("[{position}]")))
+        })
+        .collect()
+}
+
+fn unified(element: &Type, values: Vec<Value>) -> Value {
+    Value::list(unified_elements(element, values))
+}
+
+/// The elements of a list or map of `any` have one type all the same: where a string is among
+/// numbers and bools, all are strings.
+fn unified_elements(element: &Type, values: Vec<Value>) -> Vec<Value> {
+    if *element != Type::Any {
+        return values;
+    }
+    let primitive = |value: &Value| value.is_null() || value.to_text().is_some();
+    let strings = values.iter().any(|value| value.as_str().is_some());
+    let mixed = values.iter().any(|value| value.as_bool().is_some())
+        && values.iter().any(|value| value.as_number().is_some());
+    if !values.iter().all(primitive) || !(strings || mixed) {
+        return values;
+    }
+    values
+        .iter()
+        .map(|value| {
+            Type::String
+                .convert(value)
+                .unwrap_or_else(|_| value.clone())
+        })
+        .collect()
+}
+
+/// A set: each element once, in order.
+pub(crate) fn set(mut values: Vec<Value>) -> Value {
+    values.sort_by(compare);
+    values.dedup_by(|a, b| equal(a, b));
+    Value::list(values)
+}
+
+/// The order of the elements of a set: numbers by size, strings by their bytes, everything else
+/// by kind first.
+fn compare(left: &Value, right: &Value) -> Ordering {
+    fn rank(value: &Value) -> u8 {
+        match value.kind() {
+            ValueKind::Null => 0,
+            ValueKind::Bool(_) => 1,
+            ValueKind::Number(_) => 2,
+            ValueKind::String(_) => 3,
+            ValueKind::List(_) => 4,
+            ValueKind::Object(_) => 5,
+            ValueKind::Unknown => 6,
+        }
+    }
+    match (left.kind(), right.kind()) {
+        (ValueKind::Bool(left), ValueKind::Bool(right)) => left.cmp(right),
+        (ValueKind::Number(left), ValueKind::Number(right)) => left.cmp(right),
+        (ValueKind::String(left), ValueKind::String(right)) => left.cmp(right),
+        (ValueKind::List(left), ValueKind::List(right)) => left
+            .iter()
+            .zip(right.iter())
+            .map(|(left, right)| compare(left, right))
+            .find(|order| order.is_ne())
+            .unwrap_or_else(|| left.len().cmp(&right.len())),
+        (ValueKind::Object(left), ValueKind::Object(right)) => left
+            .iter()
+            .zip(right.iter())
+            .map(|(left, right)| left.0.cmp(right.0).then_with(|| compare(left.1, right.1)))
+            .find(|order| order.is_ne())
+            .unwrap_or_else(|| left.len().cmp(&right.len())),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
