@@ -164,3 +164,76 @@ fn write(mut key: PrivateKey, comment: &str) -> Result<KeyPair, Error> {
         private_openssh: SecretString::from(private.as_str()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use russh::keys::PublicKey;
+
+    use super::*;
+
+    #[test]
+    fn every_algorithm_makes_a_pair_that_reads_back() {
+        for (algorithm, name) in [
+            (Algorithm::Ed25519, "ssh-ed25519"),
+            (Algorithm::EcdsaP256, "ecdsa-sha2-nistp256"),
+            (Algorithm::EcdsaP384, "ecdsa-sha2-nistp384"),
+            (Algorithm::EcdsaP521, "ecdsa-sha2-nistp521"),
+            (Algorithm::Rsa(RSA_BITS_MINIMUM), "ssh-rsa"),
+        ] {
+            let pair = generate(algorithm, "packer build").unwrap();
+            let public = PublicKey::from_openssh(&pair.public_openssh).unwrap();
+            assert!(pair.public_openssh.starts_with(&format!("{name} ")));
+            assert!(pair.public_openssh.ends_with(" packer build"));
+            let private = parse("test", &pair.private_openssh, None).unwrap();
+            assert_eq!(private.public_key().key_data(), public.key_data());
+            assert!(
+                pair.private_openssh
+                    .expose_secret()
+                    .ends_with("-----END OPENSSH PRIVATE KEY-----\n")
+            );
+
+            let again = read("test", &pair.private_openssh, None, "other").unwrap();
+            assert!(again.public_openssh.ends_with(" other"));
+            assert_eq!(
+                again.public_openssh.rsplit_once(' ').unwrap().0,
+                pair.public_openssh.rsplit_once(" packer").unwrap().0
+            );
+        }
+    }
+
+    #[test]
+    fn two_keys_differ() {
+        let one = || generate(Algorithm::Ed25519, "").unwrap().public_openssh;
+        assert_ne!(one(), one());
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_said() {
+        for bits in [
+            0,
+            1024,
+            RSA_BITS_MINIMUM - 1,
+            RSA_BITS_MAXIMUM + 1,
+            usize::MAX,
+        ] {
+            let error = generate(Algorithm::Rsa(bits), "").unwrap_err();
+            assert!(matches!(error, Error::RsaBits { .. }), "{error}");
+        }
+        let error = generate(Algorithm::Ed25519, "two\nlines").unwrap_err();
+        assert!(matches!(error, Error::Comment), "{error}");
+    }
+
+    #[test]
+    fn the_private_half_does_not_show() {
+        let pair = generate(Algorithm::Ed25519, "").unwrap();
+        assert!(!format!("{pair:?}").contains("PRIVATE"));
+        let broken = SecretString::from("-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n");
+        let error = parse("id_test", &broken, None).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the SSH private key id_test cannot be used")
+        );
+        assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
+    }
+}

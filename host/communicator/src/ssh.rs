@@ -160,7 +160,7 @@ impl Ssh {
     }
 
     fn reconnect_deadline(&self) -> Instant {
-        Instant::now() + self.settings.reconnect_timeout
+        settings::after(self.settings.reconnect_timeout)
     }
 }
 

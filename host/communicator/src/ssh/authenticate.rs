@@ -192,7 +192,7 @@ impl Login<'_> {
             // russh answers a connection that ended during a login with a refusal.
             AuthResult::Failure { .. } if self.handle.is_closed() => {
                 self.refusals.push(format!(
-                    "at {} the guest closed the connection",
+                    "{} was refused and the connection closed",
                     self.trying
                 ));
                 Err(self.refused())

@@ -32,6 +32,7 @@ use super::authenticate::{Credential, log_in};
 use super::session::{Observed, Session, configuration, describe};
 use super::settings::{
     IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, TCP_TIMEOUT,
+    after,
 };
 
 /// How far an attempt came before it failed.
@@ -176,7 +177,7 @@ pub(super) async fn connect(
         let Some((number, stream)) = wait.reach().await else {
             return Err(wait.give_up());
         };
-        let bound = deadline.min(Instant::now() + settings.attempt_timeout);
+        let bound = deadline.min(after(settings.attempt_timeout));
         let greeting = greet(settings, credentials, Arc::clone(&configuration), stream);
         let failure = match timeout_at(bound, greeting).await {
             Ok(Ok((session, host_key, method))) => {
@@ -310,7 +311,7 @@ async fn probe(host: String, port: u16, patience: Duration) -> Result<TcpStream,
         stage: Stage::Handshake,
         reason,
     };
-    let until = Instant::now() + patience;
+    let until = after(patience);
     let connecting = timeout(
         TCP_TIMEOUT.min(patience),
         TcpStream::connect((host.as_str(), port)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 /// Time for one attempt: the wait for the server's first word, and again for key exchange and
 /// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many seconds.
@@ -33,6 +34,15 @@ pub(super) const KEEP_ALIVE_UNANSWERED: usize = 6;
 /// How long a call that finds the connection lost tries for a new one: Packer's default for
 /// `start_retry_timeout`, which is what it gives a guest to reboot in.
 pub const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// The furthest that a deadline lies ahead: a year, where a user's number of hours may
+/// overflow the clock.
+const FURTHEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The instant so long from now.
+pub(super) fn after(duration: Duration) -> Instant {
+    Instant::now() + duration.min(FURTHEST)
+}
 
 /// Everything needed to reach one guest by SSH.
 ///

@@ -1,0 +1,201 @@
+//! The in-process guest's files: an SFTP server that misbehaves as told.
+//!
+//! Its tree: `/` holds what was uploaded; `/tree` is a folder whose entries are the point.
+
+use std::collections::HashMap;
+
+use russh::server::Handle as Guest;
+use russh_sftp::protocol::{
+    Attrs, Data, File, FileAttributes, FileMode, Handle, Name, OpenFlags, Status, StatusCode,
+};
+use russh_sftp::server::{Handler, StatusReply};
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Trouble {
+    /// Nothing: files are kept in memory.
+    None,
+    /// The disk is full, which comes out at a write.
+    FullAtWrite,
+    /// The disk is full, which comes out when the file is closed.
+    FullAtClose,
+    /// The connection is lost at the first write.
+    LostAtWrite,
+    /// `/tree` holds one entry of this name.
+    Name(String),
+    /// `/tree` never ends.
+    EndlessFolder,
+    /// `/tree` holds a folder that holds a folder, and so on.
+    BottomlessFolder,
+    /// `/tree` holds a device.
+    Device,
+}
+
+pub(super) struct Files {
+    trouble: Trouble,
+    guest: Guest,
+    contents: HashMap<String, Vec<u8>>,
+    listed: bool,
+}
+
+impl Files {
+    pub(super) fn new(trouble: Trouble, guest: Guest) -> Self {
+        Self {
+            trouble,
+            guest,
+            contents: HashMap::new(),
+            listed: false,
+        }
+    }
+}
+
+fn full() -> StatusReply {
+    StatusCode::Failure.with_message("No space left on device")
+}
+
+fn done(id: u32) -> Status {
+    let (error_message, language_tag) = ("Ok".to_owned(), "en".to_owned());
+    Status {
+        id,
+        status_code: StatusCode::Ok,
+        error_message,
+        language_tag,
+    }
+}
+
+fn attributes(kind: FileMode, size: u64) -> FileAttributes {
+    let permissions = Some(kind.bits() | 0o755);
+    FileAttributes {
+        size: Some(size),
+        permissions,
+        ..FileAttributes::empty()
+    }
+}
+
+impl Handler for Files {
+    type Error = StatusReply;
+
+    fn unimplemented(&self) -> Self::Error {
+        StatusCode::OpUnsupported.into()
+    }
+
+    async fn open(
+        &mut self,
+        id: u32,
+        path: String,
+        flags: OpenFlags,
+        _: FileAttributes,
+    ) -> Result<Handle, Self::Error> {
+        if flags.contains(OpenFlags::WRITE) {
+            if path.starts_with("/missing/") {
+                return Err(StatusCode::NoSuchFile.into());
+            }
+            if path == "/tree" {
+                return Err(StatusCode::Failure.into());
+            }
+            self.contents.insert(path.clone(), Vec::new());
+        }
+        Ok(Handle { id, handle: path })
+    }
+
+    async fn close(&mut self, id: u32, handle: String) -> Result<Status, Self::Error> {
+        if self.trouble == Trouble::FullAtClose && self.contents.contains_key(&handle) {
+            return Err(full());
+        }
+        Ok(done(id))
+    }
+
+    async fn write(
+        &mut self,
+        id: u32,
+        handle: String,
+        offset: u64,
+        data: Vec<u8>,
+    ) -> Result<Status, Self::Error> {
+        match self.trouble {
+            Trouble::FullAtWrite => return Err(full()),
+            Trouble::LostAtWrite => {
+                let reason = russh::Disconnect::ByApplication;
+                let _ = self
+                    .guest
+                    .disconnect(reason, "cable".into(), String::new())
+                    .await;
+                std::future::pending::<()>().await;
+            }
+            _ => {}
+        }
+        let contents = self.contents.get_mut(&handle).ok_or(StatusCode::Failure)?;
+        assert_eq!(contents.len() as u64, offset, "writes are in order");
+        contents.extend(data);
+        Ok(done(id))
+    }
+
+    async fn read(
+        &mut self,
+        id: u32,
+        handle: String,
+        offset: u64,
+        length: u32,
+    ) -> Result<Data, Self::Error> {
+        let contents = self.contents.get(&handle).ok_or(StatusCode::Failure)?;
+        let rest = contents.get(offset as usize..).unwrap_or_default();
+        if rest.is_empty() {
+            return Err(StatusCode::Eof.into());
+        }
+        Ok(Data {
+            id,
+            data: rest[..rest.len().min(length as usize)].to_vec(),
+        })
+    }
+
+    async fn fsetstat(
+        &mut self,
+        id: u32,
+        _: String,
+        _: FileAttributes,
+    ) -> Result<Status, Self::Error> {
+        Ok(done(id))
+    }
+
+    async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, Self::Error> {
+        let attrs = if let Some(contents) = self.contents.get(&path) {
+            attributes(FileMode::REG, contents.len() as u64)
+        } else if path == "/tree/device" {
+            attributes(FileMode::CHR, 0)
+        } else if path.starts_with("/tree") {
+            attributes(FileMode::DIR, 0)
+        } else {
+            return Err(StatusCode::NoSuchFile.into());
+        };
+        Ok(Attrs { id, attrs })
+    }
+
+    async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, Self::Error> {
+        self.listed = false;
+        Ok(Handle { id, handle: path })
+    }
+
+    async fn readdir(&mut self, id: u32, _: String) -> Result<Name, Self::Error> {
+        let names = match &self.trouble {
+            Trouble::EndlessFolder => (0..400).map(|number| format!("{number:0>200}")).collect(),
+            _ if self.listed => return Err(StatusCode::Eof.into()),
+            Trouble::Name(name) => vec![".".to_owned(), "..".to_owned(), name.clone()],
+            Trouble::BottomlessFolder => vec!["deeper".to_owned()],
+            Trouble::Device => vec!["device".to_owned()],
+            _ => Vec::new(),
+        };
+        self.listed = true;
+        let file = |name| File::new(name, FileAttributes::empty());
+        Ok(Name {
+            id,
+            files: names.into_iter().map(file).collect(),
+        })
+    }
+
+    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, Self::Error> {
+        Ok(Name {
+            id,
+            files: vec![File::dummy(path)],
+        })
+    }
+}

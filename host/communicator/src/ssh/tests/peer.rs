@@ -1,0 +1,345 @@
+//! A guest in this process: russh's server half, doing what a script tells it to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::keys::{Algorithm, PrivateKey, PublicKey};
+use russh::server::{
+    self, Auth, ChannelOpenHandle, Config, Msg, Response, Session, VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Pty, Sig};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+use super::files::{Files, Trouble};
+
+/// What the guest does.
+#[derive(Clone, Default)]
+pub(super) struct Script {
+    /// Connections that are closed before a word is said.
+    pub(super) hang_ups: usize,
+    /// Connections that are accepted and never answered, after the hang-ups.
+    pub(super) silences: usize,
+    /// Logins that are refused, after those.
+    pub(super) refusals: usize,
+    /// The key that is let in.
+    pub(super) key: Option<PublicKey>,
+    /// The password that is let in.
+    pub(super) password: Option<String>,
+    /// Ask for the password by keyboard-interactive only.
+    pub(super) questions: bool,
+    /// Whether commands may have a terminal.
+    pub(super) terminal: bool,
+    /// What the SFTP subsystem does; none is refused.
+    pub(super) files: Option<Trouble>,
+}
+
+/// A running guest; it goes away when this is dropped.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    _task: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct State {
+    script: Script,
+    connections: usize,
+    /// One of each kind per authentication, in order.
+    logins: Vec<String>,
+}
+
+impl Peer {
+    pub(super) async fn start(script: Script) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
+    }
+
+    fn listen(listener: TcpListener, script: Script) -> Self {
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State {
+            script,
+            ..State::default()
+        }));
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            _task: task,
+        }
+    }
+
+    /// A socket that holds a port and refuses connections until it is told to listen.
+    pub(super) fn reserve() -> (SocketAddr, TcpSocket) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        (socket.local_addr().unwrap(), socket)
+    }
+
+    pub(super) fn on(socket: TcpSocket, script: Script) -> Self {
+        Self::listen(socket.listen(16).unwrap(), script)
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
+    pub(super) fn logins(&self) -> Vec<String> {
+        self.state.lock().unwrap().logins.clone()
+    }
+}
+
+async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+    let config = Arc::new(Config {
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()],
+        methods: methods(&state.lock().unwrap().script),
+        nodelay: true,
+        ..Config::default()
+    });
+    let mut silent = Vec::new();
+    let mut running = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        enum Fate {
+            HangUp,
+            Silence,
+            Speak,
+        }
+        let fate = {
+            let mut state = state.lock().unwrap();
+            state.connections += 1;
+            if take(&mut state.script.hang_ups) {
+                Fate::HangUp
+            } else if take(&mut state.script.silences) {
+                Fate::Silence
+            } else {
+                Fate::Speak
+            }
+        };
+        match fate {
+            Fate::HangUp => drop(stream),
+            Fate::Silence => silent.push(stream),
+            Fate::Speak => {
+                running.spawn(speak(Arc::clone(&config), stream, Arc::clone(&state)));
+            }
+        }
+    }
+}
+
+async fn speak(config: Arc<Config>, stream: TcpStream, state: Arc<Mutex<State>>) {
+    let guest = Guest {
+        state,
+        channels: HashMap::new(),
+        terminals: Vec::new(),
+    };
+    // Ends in an error whenever a test drops the connection.
+    if let Ok(session) = server::run_stream(config, stream, guest).await {
+        let _ = session.await;
+    }
+}
+
+fn take(count: &mut usize) -> bool {
+    let left = *count > 0;
+    *count = count.saturating_sub(1);
+    left
+}
+
+fn methods(script: &Script) -> MethodSet {
+    let mut methods = MethodSet::empty();
+    if script.key.is_some() {
+        methods.push(MethodKind::PublicKey);
+    }
+    if script.questions {
+        methods.push(MethodKind::KeyboardInteractive);
+    } else if script.password.is_some() {
+        methods.push(MethodKind::Password);
+    }
+    methods
+}
+
+struct Guest {
+    state: Arc<Mutex<State>>,
+    channels: HashMap<ChannelId, Channel<Msg>>,
+    terminals: Vec<ChannelId>,
+}
+
+impl Guest {
+    fn decide(&self, kind: &str, right: impl Fn(&Script) -> bool) -> Auth {
+        let mut state = self.state.lock().unwrap();
+        state.logins.push(kind.to_owned());
+        if right(&state.script) && !take(&mut state.script.refusals) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        }
+    }
+}
+
+impl server::Handler for Guest {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, Self::Error> {
+        Ok(self.decide("password", |script| {
+            script.password.as_deref() == Some(password)
+        }))
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        _: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let offered = key.public_key.key_data();
+        let known = |script: &Script| script.key.as_ref().map(PublicKey::key_data) == Some(offered);
+        Ok(self.decide(&format!("key {}", key.algorithm), known))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        let Some(mut response) = response else {
+            let prompts = vec![("Password: ".into(), false)].into();
+            return Ok(Auth::Partial {
+                name: "".into(),
+                instructions: "".into(),
+                prompts,
+            });
+        };
+        let answer = response.next().unwrap_or_default();
+        let right =
+            |script: &Script| script.password.as_ref().map(String::as_bytes) == Some(&answer);
+        Ok(self.decide("questions", right))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.channels.insert(channel.id(), channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _: &str,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.state.lock().unwrap().script.terminal {
+            self.terminals.push(channel);
+            session.channel_success(channel)
+        } else {
+            session.channel_failure(channel)
+        }
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let command = String::from_utf8(command.to_vec()).unwrap();
+        if command == "refuse" {
+            return session.channel_failure(channel);
+        }
+        session.channel_success(channel)?;
+        let terminal = self.terminals.contains(&channel);
+        let channel = self.channels.remove(&channel).unwrap();
+        tokio::spawn(execute(command, terminal, channel, session.handle()));
+        Ok(())
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let trouble = self.state.lock().unwrap().script.files.clone();
+        let Some(trouble) = trouble.filter(|_| name == "sftp") else {
+            return session.channel_failure(channel);
+        };
+        session.channel_success(channel)?;
+        let stream = self.channels.remove(&channel).unwrap().into_stream();
+        let files = Files::new(trouble, session.handle());
+        tokio::spawn(russh_sftp::server::run(stream, files));
+        Ok(())
+    }
+}
+
+/// The guest's shell. A client that goes away in the middle is none of its business.
+async fn execute(command: String, terminal: bool, channel: Channel<Msg>, guest: server::Handle) {
+    let id = channel.id();
+    let (word, argument) = command.split_once(' ').unwrap_or((&command, ""));
+    let (mut messages, channel) = channel.split();
+    let mut code = 0;
+    match word {
+        "exit" => code = argument.parse().unwrap(),
+        "signal" => {
+            let signal = match argument {
+                "KILL" => Sig::KILL,
+                other => Sig::Custom(other.to_owned()),
+            };
+            let _ = guest
+                .exit_signal_request(id, signal, false, String::new(), String::new())
+                .await;
+            let _ = channel.close().await;
+            return;
+        }
+        "both" => {
+            let _ = channel.data(&b"to stdout\n"[..]).await;
+            let _ = channel.extended_data(1, &b"to stderr\n"[..]).await;
+            let _ = channel.extended_data(2, &b"to nowhere\n"[..]).await;
+        }
+        "large" => {
+            let bytes = vec![b'x'; argument.parse().unwrap()];
+            let _ = channel.data(&bytes[..]).await;
+        }
+        "terminal" => {
+            let _ = channel.data(format!("{terminal}").as_bytes()).await;
+        }
+        "cat" => loop {
+            match messages.wait().await {
+                Some(ChannelMsg::Data { data }) => {
+                    let _ = channel.data(&data[..]).await;
+                }
+                Some(ChannelMsg::Eof) | None => break,
+                Some(_) => {}
+            }
+        },
+        "silent-end" => {
+            let _ = channel.close().await;
+            return;
+        }
+        "drop" => {
+            let _ = channel.data(&b"going down\n"[..]).await;
+            let _ = guest
+                .disconnect(
+                    russh::Disconnect::ByApplication,
+                    "reboot".into(),
+                    String::new(),
+                )
+                .await;
+            return;
+        }
+        other => panic!("the test asks for {other}"),
+    }
+    let _ = channel.exit_status(code).await;
+    let _ = channel.eof().await;
+    let _ = channel.close().await;
+}
