@@ -155,9 +155,7 @@ impl Subscription {
             *mut c_void,
         ) -> c_int;
         type Generic = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
-        let opaque = Arc::into_raw(Arc::clone(watches))
-            .cast_mut()
-            .cast::<c_void>();
+        let opaque = lend(watches);
         // SAFETY: libvirt's interface wants the callback cast to this type (its macro VIR_DOMAIN_EVENT_CALLBACK) and
         // casts it back to the type that belongs to the event's id before it calls it.
         let callback = unsafe { std::mem::transmute::<Lifecycle, Generic>(on_lifecycle) };
@@ -184,9 +182,7 @@ impl Subscription {
     }
 
     fn register_close(&mut self, watches: &Arc<Watches>) {
-        let opaque = Arc::into_raw(Arc::clone(watches))
-            .cast_mut()
-            .cast::<c_void>();
+        let opaque = lend(watches);
         // SAFETY: as with the lifecycle events.
         let result = unsafe {
             sys::virConnectRegisterCloseCallback(
@@ -218,16 +214,24 @@ impl Drop for Subscription {
     }
 }
 
+/// The reference a registration holds: [`release`] gives it back, [`watches_of`] looks behind it.
+fn lend(watches: &Arc<Watches>) -> *mut c_void {
+    Weak::into_raw(Arc::downgrade(watches)).cast_mut().cast()
+}
+
 /// Gives back the reference a registration held.
+///
+/// # Safety
+/// `opaque` comes from [`lend`], and this is called once for it.
 unsafe extern "C" fn release(opaque: *mut c_void) {
-    // SAFETY: `opaque` is what `Weak::into_raw` gave at registration, and this is called once for it.
+    // SAFETY: the caller's promise.
     drop(unsafe { Weak::from_raw(opaque.cast_const().cast::<Watches>()) });
 }
 
 /// The watches behind a registration, if the connection is not being closed.
 ///
 /// # Safety
-/// `opaque` is what `Weak::into_raw` gave at registration, and was not released.
+/// `opaque` comes from [`lend`] and was not released.
 unsafe fn watches_of(opaque: *mut c_void) -> Option<Arc<Watches>> {
     // SAFETY: the caller's promise; the reference stays the registration's.
     ManuallyDrop::new(unsafe { Weak::from_raw(opaque.cast_const().cast::<Watches>()) }).upgrade()
