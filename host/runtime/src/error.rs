@@ -115,7 +115,7 @@ pub struct ComponentError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It ended by a trap: an assertion or a panic in its code, an access out of bounds.
-    #[error("crashed: {message}")]
+    #[error("crashed: {message}{}", said(last_words.as_deref()))]
     Trap {
         /// What the engine says of it.
         message: String,
@@ -149,4 +149,10 @@ pub enum Fault {
     /// The user cancelled the build.
     #[error("was cancelled")]
     Cancelled,
+}
+
+fn said(last_words: Option<&str>) -> String {
+    last_words
+        .map(|words| format!("; its last words were: {words}"))
+        .unwrap_or_default()
 }

@@ -1,0 +1,16 @@
+//! The host's side of the contract, generated from `wit/v0.1`.
+
+wasmtime::component::bindgen!({
+    path: "../../wit/v0.1",
+    world: "volume-source",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    with: {
+        "lvhost:source/blobs.blob": crate::types::Blob,
+        "lvhost:source/blobs.reader": crate::blobs::Reader,
+        "lvhost:source/target.sink": crate::target::SinkHandle,
+    },
+});
+
+pub(crate) use exports::lvhost::source::source as exported;
+pub(crate) use lvhost::source::{blobs, fetch, files, report, target, types, volumes};

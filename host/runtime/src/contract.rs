@@ -1,0 +1,193 @@
+//! What a component may import and has to export, by name. Looked at before anything is linked, so
+//! that a refusal names the thing and not a detail of it.
+
+use crate::error::LoadError;
+
+/// The versions of the contract this host speaks: a component made for any patch version of it.
+pub(crate) const OFFERED: &str = "lvhost:source@0.1";
+
+const PACKAGE: &str = "lvhost:source";
+const INTERFACES: &[&str] = &[
+    "blobs", "fetch", "files", "report", "target", "types", "volumes",
+];
+const EXPORT: &str = "source";
+
+/// What the standard libraries of languages import even when nothing of it is used. None of it
+/// reaches anything: the clock stands still, there are no variables, arguments or input.
+const WASI: &[(&str, &[&str])] = &[
+    (
+        "wasi:cli",
+        &[
+            "environment",
+            "exit",
+            "stderr",
+            "stdin",
+            "stdout",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stderr",
+            "terminal-stdin",
+            "terminal-stdout",
+        ],
+    ),
+    ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
+    ("wasi:io", &["error", "poll", "streams"]),
+    ("wasi:random", &["insecure", "insecure-seed", "random"]),
+];
+
+/// `package/interface@version`.
+struct Name<'a> {
+    package: &'a str,
+    interface: &'a str,
+    version: &'a str,
+}
+
+impl<'a> Name<'a> {
+    fn parse(name: &'a str) -> Option<Self> {
+        let (path, version) = name.split_once('@')?;
+        let (package, interface) = path.split_once('/')?;
+        Some(Self {
+            package,
+            interface,
+            version,
+        })
+    }
+
+    /// Whether the version is `minor` (`0.1`) and any patch. Linking sees later to it that nothing
+    /// of a newer patch version is used.
+    fn is_a(&self, minor: &str) -> bool {
+        self.version
+            .strip_prefix(minor)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
+
+/// Checks the names of all imports and exports of the component called `component`.
+pub(crate) fn check<'a>(
+    component: &str,
+    imports: impl IntoIterator<Item = &'a str>,
+    exports: impl IntoIterator<Item = &'a str>,
+) -> Result<(), LoadError> {
+    for import in imports {
+        check_import(component, import)?;
+    }
+    let mut exports = exports.into_iter();
+    let export = exports.find(|export| {
+        Name::parse(export).is_some_and(|name| name.package == PACKAGE && name.interface == EXPORT)
+    });
+    match export {
+        Some(export) if Name::parse(export).is_some_and(|name| name.is_a("0.1")) => Ok(()),
+        Some(export) => Err(wrong_version(component, export)),
+        None => Err(LoadError::MissingExport {
+            component: component.to_owned(),
+            export: format!("{PACKAGE}/{EXPORT}"),
+        }),
+    }
+}
+
+fn check_import(component: &str, import: &str) -> Result<(), LoadError> {
+    let forbidden = || LoadError::ForbiddenImport {
+        component: component.to_owned(),
+        // A component's import may be called anything.
+        import: crate::untrusted::text(import, 200),
+    };
+    let name = Name::parse(import).ok_or_else(forbidden)?;
+    if name.package == PACKAGE {
+        if !name.is_a("0.1") {
+            return Err(wrong_version(component, import));
+        }
+        return if INTERFACES.contains(&name.interface) {
+            Ok(())
+        } else {
+            Err(forbidden())
+        };
+    }
+    let allowed = WASI.iter().any(|(package, interfaces)| {
+        *package == name.package && interfaces.contains(&name.interface)
+    });
+    if allowed && name.is_a("0.2") {
+        Ok(())
+    } else {
+        Err(forbidden())
+    }
+}
+
+fn wrong_version(component: &str, found: &str) -> LoadError {
+    LoadError::Version {
+        component: component.to_owned(),
+        found: crate::untrusted::text(found, 200),
+        offered: OFFERED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "lvhost:source/source@0.1.0";
+
+    #[test]
+    fn imports_are_allowed_by_name_and_version() {
+        let cases: &[(&str, &str)] = &[
+            ("lvhost:source/blobs@0.1.0", "ok"),
+            ("lvhost:source/blobs@0.1.7", "ok"),
+            ("lvhost:source/types@0.1.0", "ok"),
+            ("lvhost:source/blobs@0.2.0", "version"),
+            ("lvhost:source/blobs@1.0.0", "version"),
+            ("lvhost:source/blobs@0.1.0-rc.1", "version"),
+            ("lvhost:source/blobs@0.10.0", "version"),
+            ("lvhost:source/secrets@0.1.0", "forbidden"),
+            ("lvhost:sources/blobs@0.1.0", "forbidden"),
+            ("wasi:io/streams@0.2.6", "ok"),
+            ("wasi:io/streams@0.3.0", "forbidden"),
+            ("wasi:cli/environment@0.2.12", "ok"),
+            ("wasi:cli/run@0.2.6", "forbidden"),
+            ("wasi:filesystem/types@0.2.6", "forbidden"),
+            ("wasi:filesystem/preopens@0.2.6", "forbidden"),
+            ("wasi:sockets/tcp@0.2.6", "forbidden"),
+            ("wasi:http/outgoing-handler@0.2.6", "forbidden"),
+            ("wasi:random/random@0.2.6", "ok"),
+            ("wasi:io/streams", "forbidden"),
+            ("anything", "forbidden"),
+            ("", "forbidden"),
+        ];
+        for (import, expected) in cases {
+            let found = match check("it", [*import], [SOURCE]) {
+                Ok(()) => "ok",
+                Err(LoadError::Version { .. }) => "version",
+                Err(LoadError::ForbiddenImport { .. }) => "forbidden",
+                Err(other) => panic!("{import}: {other}"),
+            };
+            assert_eq!(found, *expected, "{import}");
+        }
+    }
+
+    #[test]
+    fn the_source_interface_must_be_exported() {
+        let exports = |names: &[&'static str]| check("it", [], names.iter().copied());
+        assert!(exports(&[SOURCE]).is_ok());
+        assert!(exports(&["other:thing/x@1.0.0", "lvhost:source/source@0.1.3"]).is_ok());
+        let error = exports(&["wasi:cli/run@0.2.6"]).expect_err("no source");
+        assert_eq!(
+            error.to_string(),
+            "\"it\" is not a volume source: it does not export lvhost:source/source"
+        );
+        let error = exports(&["lvhost:source/source@0.2.0"]).expect_err("too new");
+        assert_eq!(
+            error.to_string(),
+            "source \"it\" was made for lvhost:source/source@0.2.0, and this lvhost speaks \
+             lvhost:source@0.1; use a version of the source that was made for it"
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_import() {
+        let error = check("it", ["wasi:sockets/tcp@0.2.6"], [SOURCE]).expect_err("refused");
+        assert_eq!(
+            error.to_string(),
+            "source \"it\" asks for wasi:sockets/tcp@0.2.6, which lvhost does not grant; sources \
+             may import lvhost:source, and of WASI only io, clocks, random and cli"
+        );
+    }
+}

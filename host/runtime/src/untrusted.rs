@@ -1,0 +1,335 @@
+//! What components say, and what becomes of it: the only way from their types to ours.
+//!
+//! Names and sizes must be right, or the answer is refused with the reason; texts for the user are
+//! made harmless instead (no control characters, no endless sentences). Grants are not looked at
+//! here but behind [`Services`](crate::Services), at each call.
+//!
+//! The functions answer `Err(reason)`; the reason ends up after `source "x" misbehaved: `, or as
+//! the `invalid` error of an import.
+
+use std::collections::BTreeSet;
+
+use crate::bindings::{exported, report, target, types as wit};
+use crate::limits;
+use crate::services::ServiceError;
+use crate::types::{
+    Base, Configuration, Defaults, Description, Device, Diagnostic, Grant, Image, Level,
+    OptionSchema, OptionType, Recipe, Severity, VolumeId,
+};
+
+type Checked<T> = Result<T, String>;
+
+/// A text for the user's eyes: at most `limit` bytes, and nothing in it that moves a terminal's
+/// cursor or turns the direction of writing. Newlines stay.
+pub(crate) fn text(text: &str, limit: usize) -> String {
+    let mut clean = String::with_capacity(text.len().min(limit));
+    for character in text.chars() {
+        if clean.len() + character.len_utf8() > limit {
+            clean.push('…');
+            break;
+        }
+        clean.push(if is_harmful(character) {
+            '\u{fffd}'
+        } else {
+            character
+        });
+    }
+    clean
+}
+
+/// Like [`text`], on one line.
+pub(crate) fn line(line: &str, limit: usize) -> String {
+    text(line, limit).replace('\n', " ")
+}
+
+fn is_harmful(character: char) -> bool {
+    let turns_direction = matches!(
+        character,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    (character.is_control() && character != '\n') || turns_direction
+}
+
+/// Whether it is `[a-z][a-z0-9]*` with `more` allowed after the first, and no longer than a word.
+fn is_word(word: &str, more: &[u8]) -> bool {
+    word.len() <= limits::WORD
+        && word
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase())
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || more.contains(&b))
+}
+
+fn word(what: &str, value: String, more: &[u8]) -> Checked<String> {
+    if is_word(&value, more) {
+        Ok(value)
+    } else {
+        Err(format!(
+            "{what} can't be called \"{}\"",
+            line(&value, limits::WORD)
+        ))
+    }
+}
+
+fn few<T>(what: &str, items: Vec<T>, limit: usize) -> Checked<Vec<T>> {
+    if items.len() > limit {
+        return Err(format!(
+            "{} {what}; at most {limit} are allowed",
+            items.len()
+        ));
+    }
+    Ok(items)
+}
+
+/// A path, pattern or URL: not empty, not endless, without control characters.
+pub(crate) fn path(what: &str, value: String, limit: usize) -> Checked<String> {
+    if value.is_empty() {
+        return Err(format!("{what} is empty"));
+    }
+    if value.len() > limit {
+        return Err(format!(
+            "{what} has {} bytes; at most {limit} are allowed",
+            value.len()
+        ));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(format!(
+            "{what} has control characters in it: \"{}\"",
+            line(&value, 100)
+        ));
+    }
+    Ok(value)
+}
+
+/// An absolute path on the hypervisor.
+pub(crate) fn hypervisor_path(value: String) -> Checked<String> {
+    let value = path("a path on the hypervisor", value, limits::PATH)?;
+    if !value.starts_with('/') || value.split('/').any(|part| part == "..") {
+        return Err(format!(
+            "a path on the hypervisor must begin with / and go without ..: \"{value}\""
+        ));
+    }
+    Ok(value)
+}
+
+fn name(what: &str, value: String) -> Checked<String> {
+    let value = path(what, value, limits::NAME)?;
+    if value.contains('/') || value == "." || value == ".." {
+        return Err(format!("{what} can't be \"{value}\""));
+    }
+    Ok(value)
+}
+
+/// A volume's pool and name.
+pub(crate) fn volume_id(id: wit::VolumeId) -> Checked<VolumeId> {
+    Ok(VolumeId {
+        pool: name("a pool's name", id.pool)?,
+        name: name("a volume's name", id.name)?,
+    })
+}
+
+fn format(value: String) -> Checked<String> {
+    word("a format", value, b"-_.")
+}
+
+fn device(device: wit::Device) -> Device {
+    match device {
+        wit::Device::Disk => Device::Disk,
+        wit::Device::Cdrom => Device::Cdrom,
+        wit::Device::Floppy => Device::Floppy,
+        wit::Device::Lun => Device::Lun,
+    }
+}
+
+/// The answer of `describe`.
+pub(crate) fn description(said: exported::Description) -> Checked<Description> {
+    let source_type = word("a source", said.type_, b"-")?;
+    let aliases = few("aliases", said.aliases, limits::ALIASES)?
+        .into_iter()
+        .map(|alias| word("a source", alias, b"-"))
+        .collect::<Checked<Vec<_>>>()?;
+    let options = few("options", said.options, limits::OPTIONS)?
+        .into_iter()
+        .map(option_schema)
+        .collect::<Checked<Vec<_>>>()?;
+    let mut names = BTreeSet::new();
+    for name in aliases.iter().chain([&source_type]) {
+        if !names.insert(name) {
+            return Err(format!("it is called \"{name}\" twice"));
+        }
+    }
+    names.clear();
+    for option in &options {
+        if !names.insert(&option.name) {
+            return Err(format!("two options are called \"{}\"", option.name));
+        }
+    }
+    Ok(Description {
+        source_type,
+        aliases,
+        summary: line(&said.summary, limits::SUMMARY),
+        options,
+    })
+}
+
+fn option_schema(said: wit::OptionSchema) -> Checked<OptionSchema> {
+    Ok(OptionSchema {
+        name: word("an option", said.name, b"_")?,
+        option_type: match said.type_ {
+            wit::OptionType::Text => OptionType::Text,
+            wit::OptionType::Integer => OptionType::Integer,
+            wit::OptionType::Boolean => OptionType::Boolean,
+            wit::OptionType::TextList => OptionType::TextList,
+            wit::OptionType::TextMap => OptionType::TextMap,
+        },
+        required: said.required,
+        default: said.default.map(|default| line(&default, limits::SUMMARY)),
+        sensitive: said.sensitive,
+        documentation: text(&said.documentation, limits::DOCUMENTATION),
+    })
+}
+
+/// The answer of `configure`.
+pub(crate) fn configuration(said: exported::Configuration) -> Checked<Configuration> {
+    let diagnostics = few("diagnostics", said.diagnostics, limits::DIAGNOSTICS)?;
+    let grants = few("grants", said.grants, limits::GRANTS)?;
+    Ok(Configuration {
+        diagnostics: diagnostics.into_iter().map(diagnostic).collect(),
+        defaults: defaults(said.defaults)?,
+        grants: grants.into_iter().map(grant).collect::<Checked<_>>()?,
+    })
+}
+
+fn diagnostic(said: exported::Diagnostic) -> Diagnostic {
+    Diagnostic {
+        severity: match said.severity {
+            exported::Severity::Error => Severity::Error,
+            exported::Severity::Warning => Severity::Warning,
+        },
+        path: line(&said.path, limits::SENTENCE),
+        message: text(&said.message, limits::SENTENCE),
+        help: said.help.map(|help| text(&help, limits::SENTENCE)),
+    }
+}
+
+fn defaults(said: exported::Defaults) -> Checked<Defaults> {
+    let name_suffix = match said.name_suffix {
+        Some(suffix) => {
+            let suffix = name("a name's suffix", suffix)?;
+            if suffix.len() > limits::WORD || suffix.contains(char::is_whitespace) {
+                return Err(format!("a name's suffix can't be \"{suffix}\""));
+            }
+            Some(suffix)
+        }
+        None => None,
+    };
+    Ok(Defaults {
+        name_suffix,
+        device: said.device.map(device),
+        format: said.format.map(format).transpose()?,
+        bus: said.bus.map(|bus| word("a bus", bus, b"-_")).transpose()?,
+        read_only: said.read_only,
+    })
+}
+
+fn grant(said: exported::Grant) -> Checked<Grant> {
+    Ok(match said {
+        exported::Grant::Url(url) => Grant::Url(path("a URL", url, limits::PATH)?),
+        exported::Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
+        exported::Grant::Volume(id) => Grant::Volume(volume_id(id)?),
+        exported::Grant::HypervisorPath(path) => Grant::HypervisorPath(hypervisor_path(path)?),
+    })
+}
+
+/// The answer of `prepare`.
+pub(crate) fn recipe(said: exported::Recipe) -> Checked<Recipe> {
+    Ok(match said {
+        exported::Recipe::Blank => Recipe::Blank,
+        exported::Recipe::Overlay(exported::Base::Volume(id)) => {
+            Recipe::Overlay(Base::Volume(volume_id(id)?))
+        }
+        exported::Recipe::Overlay(exported::Base::HypervisorPath(path)) => {
+            Recipe::Overlay(Base::HypervisorPath(hypervisor_path(path)?))
+        }
+        exported::Recipe::Clone(id) => Recipe::Clone(volume_id(id)?),
+        exported::Recipe::Image => Recipe::Image,
+    })
+}
+
+/// The image that a component is going to write.
+pub(crate) fn image(said: target::Image) -> Checked<Image> {
+    let format = format(said.format)?;
+    for size in said.length.iter().chain([&said.capacity]) {
+        if *size > limits::IMAGE_SIZE {
+            return Err(format!(
+                "an image of {size} bytes; at most {} are allowed",
+                limits::IMAGE_SIZE
+            ));
+        }
+    }
+    if said.capacity == 0 {
+        return Err("an image of no capacity".to_owned());
+    }
+    if format == "raw" && said.length != Some(said.capacity) {
+        return Err(match said.length {
+            Some(length) => format!(
+                "a raw image of {length} bytes with a capacity of {}: these are the same thing",
+                said.capacity
+            ),
+            None => "a raw image of unknown length".to_owned(),
+        });
+    }
+    Ok(Image {
+        format,
+        length: said.length,
+        capacity: said.capacity,
+    })
+}
+
+/// The error a component gives up with.
+pub(crate) fn service_error(said: wit::Error) -> ServiceError {
+    let sentence = |message: String| text(&message, limits::SENTENCE);
+    match said {
+        wit::Error::Invalid(message) => ServiceError::Invalid(sentence(message)),
+        wit::Error::Denied(message) => ServiceError::Denied(sentence(message)),
+        wit::Error::NotFound(message) => ServiceError::NotFound(sentence(message)),
+        wit::Error::Network(message) => ServiceError::Network(sentence(message)),
+        wit::Error::Corrupt(message) => ServiceError::Corrupt(sentence(message)),
+        wit::Error::Cancelled => ServiceError::Cancelled,
+        wit::Error::Other(message) => ServiceError::Other(sentence(message)),
+    }
+}
+
+/// URLs and checksum of a download.
+pub(crate) fn download(
+    urls: Vec<String>,
+    checksum: Option<String>,
+) -> Checked<(Vec<String>, Option<String>)> {
+    if urls.is_empty() {
+        return Err("a download without a URL".to_owned());
+    }
+    let urls = few("URLs", urls, limits::URLS)?
+        .into_iter()
+        .map(|url| path("a URL", url, limits::PATH))
+        .collect::<Checked<_>>()?;
+    let checksum = match checksum {
+        Some(checksum) if checksum.is_empty() => None,
+        Some(checksum) => Some(path("a checksum", checksum, limits::CHECKSUM)?),
+        None => None,
+    };
+    Ok((urls, checksum))
+}
+
+/// How much a line of the log matters.
+pub(crate) fn level(said: report::Level) -> Level {
+    match said {
+        report::Level::Debug => Level::Debug,
+        report::Level::Info => Level::Info,
+        report::Level::Warning => Level::Warning,
+    }
+}
+
+#[cfg(test)]
+mod tests;

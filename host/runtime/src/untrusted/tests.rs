@@ -1,0 +1,205 @@
+//! What is refused of what components say, what is cleaned, and what passes.
+
+use super::*;
+
+fn option(name: &str) -> wit::OptionSchema {
+    wit::OptionSchema {
+        name: name.into(),
+        type_: wit::OptionType::Text,
+        required: false,
+        default: None,
+        sensitive: false,
+        documentation: String::new(),
+    }
+}
+
+fn described(
+    type_: &str,
+    aliases: &[&str],
+    options: Vec<wit::OptionSchema>,
+) -> Checked<Description> {
+    description(exported::Description {
+        type_: type_.into(),
+        aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+        summary: "a\nsummary".into(),
+        options,
+    })
+}
+
+#[test]
+fn descriptions() {
+    let good = described(
+        "cloud-init",
+        &["cloudinit"],
+        vec![option("user_data"), option("x9")],
+    )
+    .expect("a good description");
+    assert_eq!(good.source_type, "cloud-init");
+    assert_eq!(good.summary, "a summary");
+    assert_eq!(good.options[1].name, "x9");
+
+    let long = "x".repeat(limits::WORD + 1);
+    let many = vec!["a"; limits::ALIASES + 1];
+    let refused = [
+        described("", &[], vec![]),
+        described("Files", &[], vec![]),
+        described("9p", &[], vec![]),
+        described("a b", &[], vec![]),
+        described("files\n", &[], vec![]),
+        described(&long, &[], vec![]),
+        described("files", &["files"], vec![]),
+        described("files", &["a", "a"], vec![]),
+        described("files", &many, vec![]),
+        described("files", &[], vec![option("a"), option("a")]),
+        described("files", &[], vec![option("a-b")]),
+        described("files", &[], vec![option("")]),
+        described(
+            "files",
+            &[],
+            (0..=limits::OPTIONS)
+                .map(|i| option(&format!("o{i}")))
+                .collect(),
+        ),
+    ];
+    for (index, result) in refused.into_iter().enumerate() {
+        assert!(result.is_err(), "case {index} passed: {result:?}");
+    }
+}
+
+#[test]
+fn volume_names() {
+    let id = |pool: &str, name: &str| {
+        volume_id(wit::VolumeId {
+            pool: pool.into(),
+            name: name.into(),
+        })
+    };
+    for (pool, name) in [
+        ("default", "a.qcow2"),
+        ("my pool", "unit:0:0:1"),
+        ("ü", "..a"),
+    ] {
+        assert!(id(pool, name).is_ok(), "{pool} {name}");
+    }
+    let long = "x".repeat(limits::NAME + 1);
+    for bad in ["", ".", "..", "a/b", "/", "a\nb", "a\0", long.as_str()] {
+        assert!(id(bad, "good").is_err(), "{bad:?}");
+        assert!(id("good", bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn hypervisor_paths() {
+    for good in ["/a", "/var/lib/libvirt/images/a b.qcow2", "/a..b/c"] {
+        assert!(hypervisor_path(good.into()).is_ok(), "{good}");
+    }
+    let long = format!("/{}", "x".repeat(limits::PATH));
+    for bad in [
+        "",
+        "a",
+        "./a",
+        "/a/../b",
+        "/..",
+        "/a\0b",
+        "/a\nb",
+        long.as_str(),
+    ] {
+        assert!(hypervisor_path(bad.into()).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn images() {
+    let checked = |format: &str, length, capacity| {
+        image(target::Image {
+            format: format.into(),
+            length,
+            capacity,
+        })
+    };
+    for (format, length, capacity) in [
+        ("raw", Some(5), 5),
+        ("qcow2", None, 9),
+        ("qcow2", Some(10), 9),
+        ("vmdk", Some(1), 1 << 40),
+    ] {
+        assert!(
+            checked(format, length, capacity).is_ok(),
+            "{format} {length:?} {capacity}"
+        );
+    }
+    for (format, length, capacity) in [
+        ("raw", None, 5),
+        ("raw", Some(4), 5),
+        ("raw", Some(0), 0),
+        ("qcow2", None, 0),
+        ("qcow2", None, u64::MAX),
+        ("qcow2", Some(u64::MAX), 5),
+        ("", Some(5), 5),
+        ("raw'/>", Some(5), 5),
+        ("RAW", Some(5), 5),
+    ] {
+        assert!(
+            checked(format, length, capacity).is_err(),
+            "{format} {length:?} {capacity}"
+        );
+    }
+}
+
+#[test]
+fn defaults_and_grants() {
+    let none = || exported::Defaults {
+        name_suffix: None,
+        device: None,
+        format: None,
+        bus: None,
+        read_only: None,
+    };
+    assert_eq!(defaults(none()).expect("nothing said"), Defaults::default());
+    for suffix in ["", "a/b", "..", "a b", "a\n"] {
+        let said = exported::Defaults {
+            name_suffix: Some(suffix.into()),
+            ..none()
+        };
+        assert!(defaults(said).is_err(), "{suffix:?}");
+    }
+    for bus in ["", "virtio'", "virtio bus", "VIRTIO"] {
+        let said = exported::Defaults {
+            bus: Some(bus.into()),
+            ..none()
+        };
+        assert!(defaults(said).is_err(), "{bus:?}");
+    }
+    assert!(grant(exported::Grant::Url(String::new())).is_err());
+    assert!(grant(exported::Grant::Files("a\0".into())).is_err());
+    assert!(grant(exported::Grant::HypervisorPath("a".into())).is_err());
+    assert_eq!(
+        grant(exported::Grant::Files("~/*.iso".into())),
+        Ok(Grant::Files("~/*.iso".into()))
+    );
+}
+
+#[test]
+fn downloads() {
+    assert!(download(vec![], None).is_err());
+    assert!(download(vec!["u".into(); limits::URLS + 1], None).is_err());
+    assert!(download(vec!["u\r\nHost: x".into()], None).is_err());
+    assert!(download(vec!["u".into()], Some("x".repeat(limits::CHECKSUM + 1))).is_err());
+    let (urls, checksum) = download(vec!["u".into()], Some(String::new())).expect("good");
+    assert_eq!((urls, checksum), (vec!["u".to_owned()], None));
+}
+
+#[test]
+fn texts_are_made_harmless() {
+    for (said, shown) in [
+        ("plain ü 漢", "plain ü 漢"),
+        ("two\nlines", "two\nlines"),
+        ("\u{1b}[31mred\u{7}\r", "\u{fffd}[31mred\u{fffd}\u{fffd}"),
+        ("a\u{202e}b\u{9b}", "a\u{fffd}b\u{fffd}"),
+    ] {
+        assert_eq!(text(said, 100), shown);
+    }
+    assert_eq!(text("123456", 3), "123…");
+    assert_eq!(text("üü", 3), "ü…");
+    assert_eq!(line("two\nlines", 100), "two lines");
+}
