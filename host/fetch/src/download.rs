@@ -18,12 +18,14 @@
 //!   checkpoint kept, error
 //! ```
 
+mod retry;
+mod version;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, RANGE,
 };
 use reqwest::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
@@ -36,18 +38,8 @@ use crate::{
     Fetched, Location, LocationError, Progress, Request, SafeUrl, Settings, exchange, local,
 };
 
-/// Attempts in a row that bring nothing worth mentioning before a location is given up.
-const MAXIMUM_ATTEMPTS: u32 = 5;
-
-/// The same while no connection comes about at all: a dead mirror shouldn't hold up the next.
-const MAXIMUM_CONNECT_ATTEMPTS: u32 = 3;
-
-/// Bytes by which a resumable transfer must have grown for its attempts to be counted anew.
-/// Each attempt costs a server at least this much or is counted, so their number is bounded.
-const WORTHWHILE: u64 = 1 << 20;
-
-/// The longest wait between two attempts.
-const MAXIMUM_DELAY: Duration = Duration::from_secs(15);
+use retry::Retry;
+use version::{Validators, continued};
 
 /// The longest file received, in bytes: ext4's limit for one file. Stops a server that sends
 /// for ever only where the disk is larger still.
@@ -100,34 +92,6 @@ enum Outcome {
     NotModified,
     /// All bytes are in the sink; the server's validators.
     Complete(Validators),
-}
-
-/// By what a server recognises a version of a file.
-#[derive(Clone)]
-struct Validators {
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-impl Validators {
-    fn of(headers: &HeaderMap) -> Self {
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        Self {
-            etag: text(ETAG),
-            last_modified: text(LAST_MODIFIED),
-        }
-    }
-
-    /// The entity tag if it is strong (RFC 9110 §8.8.3): same tag, same bytes. A date never
-    /// counts as strong here; whole seconds are too coarse for a file being replaced.
-    fn strong_etag(&self) -> Option<String> {
-        self.etag.clone().filter(|etag| etag.starts_with('"'))
-    }
 }
 
 /// One download's surroundings.
@@ -240,8 +204,7 @@ impl Download<'_> {
     ) -> Result<Fetched, Failed> {
         let partial = self.cache.partial(self.url);
         let mut sink = self.open_sink(&partial, &lock).await?;
-        let mut attempts = 0;
-        let mut reached = sink.position();
+        let mut retry = Retry::new(self.settings.retry_delay, sink.position());
         loop {
             let entry = known.as_ref().map(|(entry, _)| entry);
             let error = match (self.attempt(&mut sink, entry).await, known.as_ref()) {
@@ -266,16 +229,15 @@ impl Download<'_> {
                 }
                 (Err(Broken::Location(error)), _) => error,
             };
-            if sink.etag().is_some() && sink.position() >= reached + WORTHWHILE {
-                reached = sink.position();
-                attempts = 0;
-            }
-            attempts += 1;
-            if attempts >= attempts_worth(&error) {
+            let kept = if sink.etag().is_some() {
+                sink.position()
+            } else {
+                0
+            };
+            let Some(delay) = retry.after(&error, kept) else {
                 sink.suspend().await?;
                 return Err(error.into());
-            }
-            let delay = self.delay(attempts);
+            };
             self.progress
                 .note(&format!("{}: {error}; next attempt in {delay:?}", self.url));
             if self
@@ -289,17 +251,6 @@ impl Download<'_> {
         }
         let (entry, blob) = known.ok_or(LocationError::Protocol("304 for nothing"))?;
         Ok(self.cached(blob, entry.etag))
-    }
-
-    /// Doubles with each attempt.
-    fn delay(&self, attempts: u32) -> Duration {
-        let factor = 1_u32
-            .checked_shl(attempts.saturating_sub(1))
-            .unwrap_or(u32::MAX);
-        self.settings
-            .retry_delay
-            .saturating_mul(factor)
-            .min(MAXIMUM_DELAY)
     }
 
     /// Opens the partial file after its last checkpoint, or empty.
@@ -483,35 +434,6 @@ fn resume_point(
     })
 }
 
-/// Whether the answer is exactly the rest that was asked for: the total length if so, as far as
-/// it is known.
-fn continued(response: &Response, sink: &Sink) -> Option<Option<u64>> {
-    if response.status() != StatusCode::PARTIAL_CONTENT || sink.position() == 0 {
-        return None;
-    }
-    let etag = Validators::of(response.headers()).etag;
-    if etag.is_some() && etag.as_deref() != sink.etag() {
-        return None;
-    }
-    let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    let (start, end, total) = parse_content_range(range)?;
-    let to_the_end = total.is_none_or(|total| end + 1 == total);
-    (start == sink.position() && to_the_end).then_some(total)
-}
-
-/// `bytes FIRST-LAST/TOTAL` of RFC 9110 §14.4; the total may be `*`.
-fn parse_content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
-    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    let total = match total.trim() {
-        "*" => None,
-        total => Some(total.parse().ok()?),
-    };
-    let sane = first <= last && last < u64::MAX && total.is_none_or(|total| last < total);
-    sane.then_some((first, last, total))
-}
-
 fn body_error(error: reqwest::Error, received: u64, total: Option<u64>) -> LocationError {
     let error = error.without_url();
     match total {
@@ -522,41 +444,5 @@ fn body_error(error: reqwest::Error, received: u64, total: Option<u64>) -> Locat
             source: Some(error),
         },
         None => LocationError::Transfer(error),
-    }
-}
-
-/// How many attempts in a row an error is worth; 1 means it would only happen again.
-fn attempts_worth(error: &LocationError) -> u32 {
-    match error {
-        LocationError::Short { .. } | LocationError::Timeout(_) | LocationError::Transfer(_) => {
-            MAXIMUM_ATTEMPTS
-        }
-        LocationError::Connect(_) => MAXIMUM_CONNECT_ATTEMPTS,
-        LocationError::Status { status } => match status.as_u16() {
-            408 | 429 | 500 | 502 | 503 | 504 => MAXIMUM_ATTEMPTS,
-            _ => 1,
-        },
-        _ => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges() {
-        let cases = [
-            ("bytes 5-9/10", Some((5, 9, Some(10)))),
-            ("bytes 5-9/*", Some((5, 9, None))),
-            ("bytes 9-5/10", None),
-            ("bytes 5-10/10", None),
-            ("bytes */10", None),
-            ("items 5-9/10", None),
-            ("bytes 0-18446744073709551615/*", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(parse_content_range(text), expected, "{text}");
-        }
     }
 }

@@ -188,8 +188,10 @@ impl Sink {
 
     async fn join(self) -> io::Result<Hashers> {
         drop(self.lanes);
-        self.writing.await.map_err(io::Error::other)??;
-        self.hashing.await.map_err(io::Error::other)
+        // Both, whatever one says: only then is nothing touched any more.
+        let (written, hashed) = tokio::join!(self.writing, self.hashing);
+        written.map_err(io::Error::other)??;
+        hashed.map_err(io::Error::other)
     }
 }
 
