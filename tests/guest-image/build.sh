@@ -60,7 +60,7 @@ trap 'rm -rf "$WORK" "$DIRECTORY.new"' EXIT
 rm -rf "$DIRECTORY.new"
 mkdir "$DIRECTORY.new"
 
-# shellcheck source=tests/guest-image/disk.sh
+# shellcheck source=/dev/null
 . "$HERE/disk.sh"
 # shellcheck source=/dev/null
 . "$HERE/$KIND/recipe.sh"

@@ -3,10 +3,11 @@
 # root of their own that keeps what is written to it. Its init (root/etc/init.d/rcS) takes a DHCP
 # lease, reads a NoCloud seed's SSH keys and host name, and starts sshd. Read by build.sh.
 
+# shellcheck disable=SC2034 # its reader is build.sh
+QCOW2_OPTIONS=(-c)
 BOOT_MIB=32
 # Room for tests to write to; what is not used is a hole in the image.
 ROOT_MIB=224
-QCOW2_OPTIONS=(-c)
 
 # What is taken out of which package, beside the shared libraries these need.
 PACKAGES=(busybox-static dropbear-bin openssh-client openssh-sftp-server qemu-guest-agent iproute2)
@@ -15,10 +16,11 @@ PROGRAMS=(
   usr/lib/sftp-server usr/sbin/qemu-ga bin/ip
 )
 
-# To reach the root file system on any bus a template may name.
-BOOT_MODULES=(virtio_pci virtio_blk virtio_scsi ahci ata_piix sd_mod mptspi sym53c8xx
-  usb_storage xhci_pci ehci_pci uhci_hcd crc32c_generic ext4)
-# For everything else, loaded by rcS.
+# Drivers are loaded for the devices that are there. These are in the initramfs, to reach the root
+# file system on any bus a template may name; the first two are no device's and always loaded.
+BOOT_MODULES=(crc32c_generic ext4 virtio_pci virtio_blk virtio_scsi ahci ata_piix sd_mod mptspi
+  sym53c8xx usb_storage xhci_pci ehci_pci uhci_hcd)
+# For everything else.
 ROOT_MODULES=(virtio_net e1000 e1000e 8139cp virtio_rng virtio_console virtio_balloon
   button evdev sr_mod isofs floppy vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8 loop
   usbhid hid_generic)
@@ -115,7 +117,6 @@ make_root() {
   # iproute2's program, which knows `ip -br`, and not busybox's.
   copy_modules "$root" "${BOOT_MODULES[@]}" "${ROOT_MODULES[@]}"
   cp -R "$HERE/small/root/." "$root/"
-  printf '%s\n' "${ROOT_MODULES[@]}" >"$root/etc/modules"
   cat >"$root/etc/os-release" <<RELEASE
 NAME="lvhost test guest"
 ID=lvhost-guest
@@ -132,8 +133,6 @@ make_initramfs() {
   # The kernel asks for modules by this path.
   ln -s ../bin/busybox "$tree/sbin/modprobe"
   copy_modules "$tree" "${BOOT_MODULES[@]}"
-  # One a line, in the order to load them in.
-  printf '%s\n' "${BOOT_MODULES[@]}" >"$tree/modules"
   install -m 755 "$HERE/small/initramfs-init" "$tree/init"
   (cd "$tree" && find . -print0 | LC_ALL=C sort -z |
     cpio --quiet --null -o -H newc -R 0:0) | gzip -1 >"$WORK/boot/initrd.gz"
