@@ -21,6 +21,7 @@ mod listing;
 mod session;
 mod settings;
 mod sftp;
+mod tree;
 
 use std::fmt;
 use std::path::Path;

@@ -16,6 +16,7 @@ use tokio::fs;
 use super::exclude::Exclude;
 use super::listing::{Listing, safe_name};
 use super::sftp::{PERMISSIONS, Sftp};
+use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 
@@ -26,91 +27,6 @@ const OWNER: u32 = 0o700;
 const PLAIN_PERMISSIONS: u32 = 0o777;
 /// How deep a folder in the guest may be nested. No real tree comes near; a hostile one has no bottom.
 const DEPTH_MAXIMUM: usize = 128;
-
-/// A file or folder on both sides.
-#[derive(Clone)]
-struct Place {
-    local: PathBuf,
-    remote: String,
-    /// Relative to the folder that is being copied, with slashes; empty for that folder itself.
-    path: String,
-}
-
-impl Place {
-    /// The entry `name` of this folder.
-    fn entry(&self, name: &str) -> Self {
-        let path = if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.path)
-        };
-        Self {
-            local: self.local.join(name),
-            remote: join(&self.remote, name),
-            path,
-        }
-    }
-}
-
-/// A folder that one is in. `P` is the path of the side it is read from.
-struct Folder<P> {
-    place: Place,
-    /// Its path there with all links resolved.
-    real: P,
-    outer: Option<Arc<Self>>,
-}
-
-impl<P: PartialEq> Folder<P> {
-    /// The folder at `place` inside `outer`; nothing if one is in it already.
-    fn enter(place: Place, real: P, outer: Option<Arc<Self>>) -> Option<Arc<Self>> {
-        let mut seen = outer.as_ref();
-        while let Some(folder) = seen {
-            if folder.real == real {
-                return None;
-            }
-            seen = folder.outer.as_ref();
-        }
-        Some(Arc::new(Self { place, real, outer }))
-    }
-
-    fn depth(&self) -> usize {
-        std::iter::successors(self.outer.as_ref(), |folder| folder.outer.as_ref()).count()
-    }
-}
-
-/// Something that remains to be done, on a stack.
-enum Step<P> {
-    /// Copy this entry. No more than its name is held, since folders can be large.
-    Copy {
-        folder: Arc<Folder<P>>,
-        name: String,
-    },
-    /// Give a folder that was made and filled its permission bits.
-    Finish { folder: Arc<Folder<P>>, mode: u32 },
-}
-
-/// The steps for a folder's entries, to be taken from the end.
-fn steps<P>(
-    folder: &Arc<Folder<P>>,
-    names: Vec<String>,
-    finish: Option<u32>,
-    exclude: &Exclude,
-) -> Vec<Step<P>> {
-    let mut steps = Vec::with_capacity(names.len() + 1);
-    steps.extend(finish.map(|mode| Step::Finish {
-        folder: Arc::clone(folder),
-        mode,
-    }));
-    for name in names.into_iter().rev() {
-        if !exclude.matches(&folder.place.entry(&name).path) {
-            steps.push(Step::Copy {
-                folder: Arc::clone(folder),
-                name,
-            });
-        }
-    }
-    steps
-}
 
 /// Copies the local folder `source` into the guest's folder `destination`.
 pub(super) async fn upload(
@@ -348,22 +264,6 @@ async fn make_folders(sftp: &Sftp, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The folder that the guest's `path` is in; empty for one that needs no making.
-fn parent(path: &str) -> &str {
-    path.trim_end_matches('/')
-        .rsplit_once('/')
-        .map_or("", |(parent, _)| parent)
-}
-
-/// `name` in the guest's folder `folder`.
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() || folder.ends_with('/') {
-        format!("{folder}{name}")
-    } else {
-        format!("{folder}/{name}")
-    }
-}
-
 /// SFTP's text is UTF-8 to the library that speaks it.
 fn utf8(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
@@ -380,82 +280,5 @@ fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         action,
         path,
         source,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn paths_in_the_guest() {
-        for (path, expected) in [
-            ("/a/b", "/a"),
-            ("/a/b/", "/a"),
-            ("/a", ""),
-            ("a", ""),
-            ("a/b", "a"),
-            ("/", ""),
-        ] {
-            assert_eq!(parent(path), expected, "{path}");
-        }
-        for (folder, name, expected) in [
-            ("/a", "b", "/a/b"),
-            ("/a/", "b", "/a/b"),
-            ("/", "b", "/b"),
-            ("", "b", "b"),
-        ] {
-            assert_eq!(join(folder, name), expected, "{folder} {name}");
-        }
-    }
-
-    #[test]
-    fn a_folder_is_not_entered_twice() {
-        let place = Place {
-            local: "/l".into(),
-            remote: "/r".to_owned(),
-            path: String::new(),
-        };
-        let enter = |real, outer: Option<&Arc<Folder<&'static str>>>| {
-            Folder::enter(place.clone(), real, outer.cloned())
-        };
-        let a = enter("a", None).unwrap();
-        let b = enter("b", Some(&a)).unwrap();
-        let c = enter("c", Some(&a)).unwrap();
-        assert!(enter("a", Some(&b)).is_none());
-        assert!(enter("b", Some(&b)).is_none());
-        assert!(enter("b", Some(&c)).is_some());
-        assert_eq!((a.depth(), b.depth()), (0, 1));
-    }
-
-    #[test]
-    fn entries_are_taken_in_order_and_the_folder_last() {
-        let place = Place {
-            local: "/l".into(),
-            remote: "/r".to_owned(),
-            path: "in".to_owned(),
-        };
-        let folder = Folder::enter(place, "real", None).unwrap();
-        let exclude = Exclude::new(&["in/b".to_owned()]).unwrap();
-        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let mut todo = steps(&folder, names, Some(0o555), &exclude);
-        let mut order = Vec::new();
-        while let Some(step) = todo.pop() {
-            order.push(match step {
-                Step::Copy { folder, name } => folder.place.entry(&name).remote,
-                Step::Finish { mode, .. } => format!("{mode:o}"),
-            });
-        }
-        assert_eq!(order, ["/r/a", "/r/c", "555"]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_parent_is_a_shorter_prefix(path in "[a-z/]{1,30}") {
-            let parent = parent(&path);
-            prop_assert!(path.starts_with(parent) && parent.len() < path.len());
-        }
     }
 }

@@ -184,6 +184,30 @@ async fn a_guest_that_stays_away_is_an_error_of_the_connection() {
 }
 
 #[tokio::test]
+async fn a_command_given_up_is_closed_in_the_guest() {
+    struct Began(tokio::sync::mpsc::UnboundedSender<()>);
+    impl Output for Began {
+        fn stdout(&mut self, _: &[u8]) {
+            let _ = self.0.send(());
+        }
+        fn stderr(&mut self, _: &[u8]) {}
+    }
+    let (peer, ssh) = guest(Script::default()).await;
+    let (sender, mut began) = tokio::sync::mpsc::unbounded_channel();
+    let (command, mut output) = (Command::new("hang"), Began(sender));
+    tokio::select! {
+        ended = ssh.run(&command, &mut output) => panic!("{ended:?}"),
+        _ = began.recv() => {}
+    }
+    tokio::time::timeout(ENOUGH, peer.given_up.notified())
+        .await
+        .unwrap();
+    // The connection is still good.
+    assert!(run(&ssh, "exit 0").await.0.success());
+    assert_eq!(peer.logins().len(), 1);
+}
+
+#[tokio::test]
 async fn goodbye_can_be_said_twice() {
     let (_peer, ssh) = guest(Script::default()).await;
     ssh.disconnect().await.unwrap();

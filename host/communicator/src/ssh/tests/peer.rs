@@ -11,6 +11,7 @@ use russh::server::{
 };
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Pty, Sig};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::files::{Files, Trouble};
@@ -39,6 +40,8 @@ pub(super) struct Script {
 /// A running guest; it goes away when this is dropped.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
+    /// Told when a client gives up the command `hang`.
+    pub(super) given_up: Arc<Notify>,
     state: Arc<Mutex<State>>,
     _task: JoinSet<()>,
 }
@@ -47,8 +50,9 @@ pub(super) struct Peer {
 struct State {
     script: Script,
     connections: usize,
-    /// One of each kind per authentication, in order.
+    /// The methods that were tried, in order.
     logins: Vec<String>,
+    given_up: Arc<Notify>,
 }
 
 impl Peer {
@@ -64,8 +68,10 @@ impl Peer {
         }));
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state)));
+        let given_up = Arc::clone(&state.lock().unwrap().given_up);
         Self {
             address,
+            given_up,
             state,
             _task: task,
         }
@@ -260,7 +266,14 @@ impl server::Handler for Guest {
         session.channel_success(channel)?;
         let terminal = self.terminals.contains(&channel);
         let channel = self.channels.remove(&channel).unwrap();
-        tokio::spawn(execute(command, terminal, channel, session.handle()));
+        let given_up = Arc::clone(&self.state.lock().unwrap().given_up);
+        tokio::spawn(execute(
+            command,
+            terminal,
+            channel,
+            session.handle(),
+            given_up,
+        ));
         Ok(())
     }
 
@@ -283,7 +296,13 @@ impl server::Handler for Guest {
 }
 
 /// The guest's shell. A client that goes away in the middle is none of its business.
-async fn execute(command: String, terminal: bool, channel: Channel<Msg>, guest: server::Handle) {
+async fn execute(
+    command: String,
+    terminal: bool,
+    channel: Channel<Msg>,
+    guest: server::Handle,
+    given_up: Arc<Notify>,
+) {
     let id = channel.id();
     let (word, argument) = command.split_once(' ').unwrap_or((&command, ""));
     let (mut messages, channel) = channel.split();
@@ -322,6 +341,12 @@ async fn execute(command: String, terminal: bool, channel: Channel<Msg>, guest: 
                 Some(_) => {}
             }
         },
+        "hang" => {
+            let _ = channel.data(&b"hanging\n"[..]).await;
+            while !matches!(messages.wait().await, Some(ChannelMsg::Close) | None) {}
+            given_up.notify_one();
+            return;
+        }
         "silent-end" => {
             let _ = channel.close().await;
             return;
