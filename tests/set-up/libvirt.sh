@@ -102,7 +102,22 @@ ensure_pool() {
   fi
 }
 
+# An upgrade leaves the old daemon running where no systemd restarts it. It would load the new
+# release's drivers, which it cannot. Running domains go on without it.
+stop_outdated_daemon() {
+  local pid
+  [ ! -d /run/systemd/system ] || return 0
+  for pid in $(pgrep -x libvirtd || true); do
+    [ "$(stat -c %u "/proc/$pid")" = 0 ] || continue
+    [[ $(as_root readlink "/proc/$pid/exe") == *' (deleted)' ]] || continue
+    say "libvirtd (process $pid) is of a release that has been replaced: restarting it"
+    as_root kill "$pid"
+    while as_root kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  done
+}
+
 system() {
+  stop_outdated_daemon
   answers "$SYSTEM" || start_system_daemons
   # libvirtd can outlive the log daemon it needs.
   if [ ! -d /run/systemd/system ] && ! pgrep -x virtlogd >/dev/null; then

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# test.sh [CARGO-TEST-ARGUMENT...]: runs the tests with a libvirt and guest images at hand.
+#
+# Tells the tests by environment variables what is there; a test that misses one prints a line
+# `SKIPPED: name: why` and passes. Such lines are counted at the end, so that a green run never
+# hides what it did not try. The exit status is cargo's.
+#
+#   LVHOST_TEST_LIBVIRT_URI   a libvirt the tests may make domains, volumes and networks in
+#   LVHOST_TEST_GUEST_SMALL   qcow2 of the tiny guest (tests/guest-image/small)
+#   LVHOST_TEST_GUEST_DEBIAN  qcow2 of the Debian guest (tests/guest-image/debian)
+#   LVHOST_TEST_TOOLS         the other people's programs the tests may call, separated by spaces
+#   LVHOST_TEST_SESSION       the script that runs a command with a private qemu:///session:
+#                             $LVHOST_TEST_SESSION session DIRECTORY COMMAND...
+#   LVHOST_TEST_DOMAIN_TYPE   kvm or qemu: what works here
+#
+# Each can be set beforehand: empty to do without, or to something else to use that.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$ROOT"
+say() { printf 'test: %s\n' "$*" >&2; }
+
+if [ -z "${LVHOST_TEST_LIBVIRT_URI+set}" ]; then
+  tests/set-up/libvirt.sh system
+  LVHOST_TEST_LIBVIRT_URI=qemu:///system
+fi
+if [ -z "${LVHOST_TEST_GUEST_SMALL+set}" ]; then
+  LVHOST_TEST_GUEST_SMALL=$(tests/guest-image/build.sh small)
+fi
+if [ -z "${LVHOST_TEST_GUEST_DEBIAN+set}" ]; then
+  LVHOST_TEST_GUEST_DEBIAN=$(tests/guest-image/build.sh debian)
+fi
+if [ -z "${LVHOST_TEST_DOMAIN_TYPE+set}" ]; then
+  LVHOST_TEST_DOMAIN_TYPE=$(tests/set-up/libvirt.sh domain-type)
+fi
+if [ -z "${LVHOST_TEST_TOOLS+set}" ]; then
+  LVHOST_TEST_TOOLS=
+  for tool in xorriso isoinfo mtools fsck.fat qemu-img virsh virt-xml-validate passt swtpm; do
+    if PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
+      LVHOST_TEST_TOOLS+="${LVHOST_TEST_TOOLS:+ }$tool"
+    fi
+  done
+fi
+LVHOST_TEST_SESSION=${LVHOST_TEST_SESSION-$ROOT/tests/set-up/libvirt.sh}
+export LVHOST_TEST_LIBVIRT_URI LVHOST_TEST_GUEST_SMALL LVHOST_TEST_GUEST_DEBIAN \
+  LVHOST_TEST_DOMAIN_TYPE LVHOST_TEST_TOOLS LVHOST_TEST_SESSION
+# fsck.fat, mkfs.fat and others are not on an ordinary user's path.
+export PATH=$PATH:/usr/sbin:/sbin
+env | grep '^LVHOST_TEST_' | sort >&2
+
+LOG=$(mktemp "${TMPDIR:-/tmp}/lvhost-test.XXXXXX")
+trap 'rm -f "$LOG"' EXIT
+STARTED=$SECONDS
+status=0
+# One crate's failure must not hide another's. The harness shows what a test prints only if it
+# fails, unless told otherwise; SKIPPED lines are for everybody to see.
+"${CARGO:-cargo}" test --workspace --locked --no-fail-fast "$@" -- --show-output 2>&1 |
+  tee "$LOG" || status=$?
+
+# Each test binary and each crate's documentation closes with a line of its own.
+total() {
+  sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$LOG" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+skipped=$(grep -c '^SKIPPED:' "$LOG" || true)
+echo
+if [ "$skipped" -gt 0 ]; then
+  say "these were skipped:"
+  grep '^SKIPPED:' "$LOG" | sort | uniq -c | sort -rn >&2
+fi
+passed=$(total passed)
+failed=$(total failed)
+say "took $((SECONDS - STARTED)) s"
+# A test that skips itself passes in the eyes of its harness.
+passed=$((passed > skipped ? passed - skipped : 0))
+echo "tests: $passed passed, $failed failed, $skipped skipped"
+if [ "$status" != 0 ]; then
+  say "cargo test ended with status $status"
+  grep -A 50 '^failures:$' "$LOG" | grep '^    ' | sort -u >&2 || true
+fi
+exit "$status"
