@@ -161,8 +161,9 @@ impl Hypervisor for Libvirt {
 
     async fn define_domain(&self, spec: &DomainSpec) -> Result<DomainId> {
         let spec = spec.clone();
+        // The daemon may have to probe QEMU first, which takes from seconds to a minute.
         self.workers
-            .call(move |session| session.define_domain(&spec))
+            .call_long(move |session| session.define_domain(&spec))
             .await
     }
 

@@ -4,10 +4,8 @@ use crate::VolumeSpec;
 
 /// What libvirt is given to make a volume.
 pub fn volume_xml(spec: &VolumeSpec) -> String {
-    let target = spec
-        .format
-        .as_ref()
-        .map(|format| Element::new("target").child(format_element(format)));
+    // Empty without a format: libvirt's schema wants the element all the same.
+    let target = Element::new("target").children(spec.format.as_deref().map(format_element));
     let backing = spec.backing.as_ref().map(|backing| {
         Element::new("backingStore")
             .child(Element::with_text("path", &backing.path))
@@ -19,11 +17,11 @@ pub fn volume_xml(spec: &VolumeSpec) -> String {
         .children(spec.allocation.map(|allocation| {
             Element::with_text("allocation", allocation).attribute("unit", "bytes")
         }))
-        .children(target)
+        .child(target)
         .children(backing)
         .to_xml()
 }
 
-fn format_element(format: impl AsRef<str>) -> Element {
-    Element::new("format").attribute("type", format.as_ref())
+fn format_element(format: &str) -> Element {
+    Element::new("format").attribute("type", format)
 }
