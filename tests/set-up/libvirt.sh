@@ -64,11 +64,18 @@ start_system_daemons() {
   die "$SYSTEM does not answer after $((attempt / 5)) s; run \"virsh -c $SYSTEM uri\" to see why"
 }
 
+network_is_active() { virsh -q -c "$SYSTEM" net-info "$1" 2>/dev/null | grep -q '^Active: *yes'; }
+pool_is_active() { "${@:2}" virsh -q -c "$1" pool-info default 2>/dev/null | grep -q '^State: *running'; }
+
+# Others may do the same at the same time, so a failure counts only if the thing is not there
+# afterwards either.
 ensure_network() {
-  local network=default
+  local network=default log
+  network_is_active "$network" && return
+  log=$(mktemp)
   if ! virsh -q -c "$SYSTEM" net-info "$network" >/dev/null 2>&1; then
     say "defining the network $network"
-    virsh -q -c "$SYSTEM" net-define /dev/stdin <<XML >&2
+    virsh -q -c "$SYSTEM" net-define /dev/stdin <<XML >"$log" 2>&1 || true
 <network>
   <name>$network</name>
   <bridge name='virbr0' stp='on' delay='0'/>
@@ -79,27 +86,29 @@ ensure_network() {
 </network>
 XML
   fi
-  if ! virsh -q -c "$SYSTEM" net-info "$network" | grep -q '^Active: *yes'; then
-    say "starting the network $network"
-    # Where the host may make no bridge or firewall rule, tests of managed networks have to be
-    # skipped; all others can still run.
-    virsh -q -c "$SYSTEM" net-start "$network" >&2 ||
-      say "warning: the network $network cannot be started here"
-  fi
+  say "starting the network $network"
+  virsh -q -c "$SYSTEM" net-start "$network" >>"$log" 2>&1 || true
+  # Where the host may make no bridge or firewall rule, tests of managed networks have to be
+  # skipped; all others can still run.
+  network_is_active "$network" || say "warning: it cannot be started here: $(cat "$log")"
+  rm "$log"
 }
 
-# ensure_pool URI DIRECTORY
+# ensure_pool URI DIRECTORY [PREFIX...]: PREFIX is what runs virsh as somebody else.
 ensure_pool() {
-  local uri=$1 directory=$2 pool=default
-  if ! virsh -q -c "$uri" pool-info "$pool" >/dev/null 2>&1; then
-    say "$uri: defining the storage pool $pool in $directory"
-    virsh -q -c "$uri" pool-define-as "$pool" dir --target "$directory" >&2
+  local uri=$1 directory=$2 log
+  shift 2
+  pool_is_active "$uri" "$@" && return
+  log=$(mktemp)
+  if ! "$@" virsh -q -c "$uri" pool-info default >/dev/null 2>&1; then
+    say "$uri: defining the storage pool default in $directory"
+    "$@" virsh -q -c "$uri" pool-define-as default dir --target "$directory" >"$log" 2>&1 || true
   fi
-  if ! virsh -q -c "$uri" pool-info "$pool" | grep -q '^State: *running'; then
-    say "$uri: starting the storage pool $pool"
-    virsh -q -c "$uri" pool-build "$pool" >&2
-    virsh -q -c "$uri" pool-start "$pool" >&2
-  fi
+  say "$uri: starting the storage pool default"
+  "$@" virsh -q -c "$uri" pool-build default >>"$log" 2>&1 || true
+  "$@" virsh -q -c "$uri" pool-start default >>"$log" 2>&1 || true
+  pool_is_active "$uri" "$@" || die "$uri has no storage pool default: $(cat "$log")"
+  rm "$log"
 }
 
 # An upgrade leaves the old daemon running where no systemd restarts it. It would load the new
@@ -194,14 +203,7 @@ session() {
   trap stop_session_daemons EXIT
   cd "$SESSION"
   in_session virsh -q -c qemu:///session uri >/dev/null || die "qemu:///session does not start"
-  if ! in_session virsh -q -c qemu:///session pool-info default >/dev/null 2>&1; then
-    say "qemu:///session: defining the storage pool default in $SESSION/pool"
-    in_session virsh -q -c qemu:///session pool-define-as default dir --target "$SESSION/pool" >&2
-  fi
-  if ! in_session virsh -q -c qemu:///session pool-info default | grep -q '^State: *running'; then
-    in_session virsh -q -c qemu:///session pool-build default >&2
-    in_session virsh -q -c qemu:///session pool-start default >&2
-  fi
+  ensure_pool qemu:///session "$SESSION/pool" in_session
   in_session "$@"
 }
 
