@@ -1,5 +1,5 @@
-//! Uploads a file into a new raw volume and says how long it took: `upload URI POOL NAME FILE`. The measure of
-//! uploads, beside `virsh vol-upload`.
+//! Uploads a file into a new raw volume and says how long it took: `upload URI POOL NAME FILE`. The
+//! measure of uploads, beside `virsh vol-upload`.
 #![expect(clippy::print_stdout, reason = "it is a program")]
 use std::{error::Error, fs::File, sync::Arc, time::Instant};
 

@@ -7,17 +7,17 @@ use crate::VolumeId;
 
 /// A domain to be defined.
 ///
-/// Beside what stands here every domain gets: two consoles (aliases `ua-serial-console` and `ua-virtual-console`), the
-/// guest agent's channel, a random number generator, a virtio video device iff it has graphics, and the controllers
-/// its disks need.
+/// Beside what stands here every domain gets: two consoles (aliases `ua-serial-console` and
+/// `ua-virtual-console`), the guest agent's channel, a random number generator, a virtio video
+/// device iff it has graphics, and the controllers its disks need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSpec {
     /// The name, unique at the hypervisor.
     pub name: String,
     /// `None` lets libvirt choose one.
     pub uuid: Option<Uuid>,
-    /// The build this domain belongs to. Written into the domain's metadata, so that what a killed build left behind
-    /// can be found (see [`crate::METADATA_NAMESPACE`]).
+    /// The build this domain belongs to. Written into the domain's metadata, so that what a killed
+    /// build left behind can be found (see [`crate::METADATA_NAMESPACE`]).
     pub build_id: Option<String>,
     /// libvirt's domain type: `kvm` (hardware), `qemu` (emulation), `hvf`, `xen`, `test`.
     pub domain_type: String,
@@ -35,8 +35,8 @@ pub struct DomainSpec {
     pub vcpu: u32,
     /// libvirt's CPU mode, as `host-passthrough`; `None` lets libvirt choose.
     pub cpu_mode: Option<String>,
-    /// What is tried at boot, in that order: each kind stands for all devices of that kind in definition order.
-    /// Empty means [`BootDevice::HardDisk`].
+    /// What is tried at boot, in that order: each kind stands for all devices of that kind in
+    /// definition order. Empty means [`BootDevice::HardDisk`].
     pub boot_devices: Vec<BootDevice>,
     /// The disks, in definition order: the target names (`vda`, `sdb`, …) follow from it.
     pub disks: Vec<Disk>,
@@ -47,7 +47,8 @@ pub struct DomainSpec {
 }
 
 impl DomainSpec {
-    /// A domain with the defaults of a build: `kvm`, `x86_64`, 512 MiB, one CPU, no disks, no interfaces, headless.
+    /// A domain with the defaults of a build: `kvm`, `x86_64`, 512 MiB, one CPU, no disks, no
+    /// interfaces, headless.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -170,8 +171,9 @@ pub enum InterfaceSource {
         /// The bridge's device name.
         bridge: String,
     },
-    /// User-mode networking through passt: no privileges needed, the guest reaches the outside, and the outside
-    /// reaches the guest only through forwarded ports. Needs libvirt 9.0 and `passt` on the hypervisor's host.
+    /// User-mode networking through passt: no privileges needed, the guest reaches the outside, and
+    /// the outside reaches the guest only through forwarded ports. Needs libvirt 9.0 and `passt` on
+    /// the hypervisor's host.
     User {
         /// Ports of the host that lead into the guest.
         port_forwards: Vec<PortForward>,
@@ -341,8 +343,8 @@ named! {
 }
 
 impl DiskDevice {
-    /// The bus a device hangs on when none is asked for: `fdc` for floppies, `sata` for CD-ROMs where the
-    /// architecture has it (`scsi` elsewhere), `scsi` for LUNs, `virtio` for disks.
+    /// The bus a device hangs on when none is asked for: `fdc` for floppies, `sata` for CD-ROMs
+    /// where the architecture has it (`scsi` elsewhere), `scsi` for LUNs, `virtio` for disks.
     pub fn default_bus(self, arch: &str) -> DiskBus {
         match self {
             Self::Disk => DiskBus::Virtio,

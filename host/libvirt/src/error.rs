@@ -100,7 +100,8 @@ pub enum Error {
         /// Why the state forbids it.
         message: String,
     },
-    /// The hypervisor's driver cannot do that. `test:///` answers this to uploads, resizes and most flags.
+    /// The hypervisor's driver cannot do that. `test:///` answers this to uploads, resizes and most
+    /// flags.
     #[error("cannot {action}: this hypervisor does not support it: {message}")]
     NotSupported {
         /// What was tried.
@@ -192,7 +193,8 @@ impl Error {
         Self::InvalidValue {
             action: format!("resize the volume {id}"),
             message: format!(
-                "it has {from} bytes and would lose data by shrinking to {to}; set a capacity of at least {from}"
+                "it has {from} bytes and would lose data by shrinking to {to}; \
+                 set a capacity of at least {from}"
             ),
         }
     }

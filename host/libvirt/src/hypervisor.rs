@@ -3,13 +3,13 @@
 //! A domain's life, as [`DomainState`] tells it:
 //!
 //! ```text
-//!               define_domain              start_domain
-//!   (nothing) ───────────────► ShutOff ───────────────────► Running ◄──► Paused, Suspended
-//!       ▲                        ▲  ▲                        │    │
-//!       │ undefine_domain        │  │     destroy_domain     │    │ shutdown_domain, or the guest itself
-//!       └────────────────────────┘  ├────────────────────────┘    ▼
-//!        Gone                       └──────────────────────── ShuttingDown
-//!                                     Crashed is entered from Running; the domain is destroyed on crash.
+//!             define_domain              start_domain
+//! (nothing) ───────────────► ShutOff ───────────────────► Running ◄──► Paused, Suspended
+//!     ▲                        ▲  ▲                        │  │
+//!     │ undefine_domain        │  │     destroy_domain     │  │ shutdown_domain, or the guest
+//!     └────────────────────────┘  ├────────────────────────┘  ▼
+//!      Gone                       └──────────────────────── ShuttingDown
+//!                                   a crash leads from Running to Crashed, which is off as well
 //! ```
 use std::{
     fmt,
@@ -30,8 +30,8 @@ use crate::{ConnectionUri, DomainSpec, Result, VolumeFacts, VolumeId, VolumeSpec
 
 /// Everything a build asks of a hypervisor.
 ///
-/// All methods may be called at the same time from several tasks. A future that is dropped gives up waiting; the call
-/// it made is finished all the same.
+/// All methods may be called at the same time from several tasks. A future that is dropped gives up
+/// waiting; the call it made is finished all the same.
 #[async_trait]
 pub trait Hypervisor: Send + Sync {
     /// What is at the other end.
@@ -57,7 +57,8 @@ pub trait Hypervisor: Send + Sync {
     /// [`NetworkInactive`](crate::Error::NetworkInactive).
     async fn network(&self, name: &str) -> Result<NetworkFacts>;
 
-    /// A volume, or `None` if the pool has none of that name. A missing or inactive pool is an error.
+    /// A volume, or `None` if the pool has none of that name. A missing or inactive pool is an
+    /// error.
     async fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>>;
 
     /// The volume of whatever active pool that has this path on the hypervisor's host.
@@ -66,17 +67,20 @@ pub trait Hypervisor: Send + Sync {
     /// Makes a volume.
     ///
     /// # Errors
-    /// [`VolumeExists`](crate::Error::VolumeExists), [`NoSpace`](crate::Error::NoSpace), those of [`Self::pool`].
+    /// [`VolumeExists`](crate::Error::VolumeExists), [`NoSpace`](crate::Error::NoSpace), those of
+    /// [`Self::pool`].
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts>;
 
-    /// Makes a volume with the contents of another, which may be in another pool. The new volume is at least as large
-    /// as its source; if `spec` asks for more, it is resized after the copy.
+    /// Makes a volume with the contents of another, which may be in another pool. The new volume is
+    /// at least as large as its source; if `spec` asks for more, it is resized after the copy.
     ///
     /// # Errors
-    /// Those of [`Self::create_volume`], and [`NoSuchVolume`](crate::Error::NoSuchVolume) for the source.
+    /// Those of [`Self::create_volume`], and [`NoSuchVolume`](crate::Error::NoSuchVolume) for the
+    /// source.
     async fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts>;
 
-    /// Grows a volume to `capacity` bytes. Asking for the capacity it has already is no error and calls nothing.
+    /// Grows a volume to `capacity` bytes. Asking for the capacity it has already is no error and
+    /// calls nothing.
     async fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()>;
 
     /// Deletes a volume.
@@ -106,22 +110,24 @@ pub trait Hypervisor: Send + Sync {
     /// The state a domain is in. One that is not there (any more) is [`DomainState::Gone`].
     async fn domain_state(&self, id: &DomainId) -> Result<DomainState>;
 
-    /// Follows a domain's state. The receiver holds the present state at once and is fed by libvirt's lifecycle
-    /// events; when the connection is lost it turns to [`DomainState::Disconnected`] and stays there.
+    /// Follows a domain's state. The receiver holds the present state at once and is fed by
+    /// libvirt's lifecycle events; when the connection is lost it turns to
+    /// [`DomainState::Disconnected`] and stays there.
     async fn watch_domain(&self, id: &DomainId) -> Result<watch::Receiver<DomainState>>;
 
-    /// Asks the guest to shut down and returns at once. A domain that is off already, or gone, is `Ok`.
+    /// Asks the guest to shut down and returns at once. A domain that is off already, or gone, is
+    /// `Ok`.
     async fn shutdown_domain(&self, id: &DomainId, mode: Option<ShutdownMode>) -> Result<()>;
 
     /// Pulls the plug. A domain that is off already, or gone, is `Ok`.
     async fn destroy_domain(&self, id: &DomainId) -> Result<()>;
 
-    /// Removes a domain that is off, with its NVRAM file, TPM state, managed save and metadata of snapshots and
-    /// checkpoints. One that is gone already is `Ok`.
+    /// Removes a domain that is off, with its NVRAM file, TPM state, managed save and metadata of
+    /// snapshots and checkpoints. One that is gone already is `Ok`.
     async fn undefine_domain(&self, id: &DomainId) -> Result<()>;
 
-    /// The addresses a domain's interfaces have, as `source` knows them. A guest agent that has not answered yet, or
-    /// a domain that is not running yet, is an empty list and not an error.
+    /// The addresses a domain's interfaces have, as `source` knows them. A guest agent that has not
+    /// answered yet, or a domain that is not running yet, is an empty list and not an error.
     async fn interface_addresses(
         &self,
         id: &DomainId,
@@ -131,19 +137,20 @@ pub trait Hypervisor: Send + Sync {
 
 /// Bytes on their way into a volume, from its beginning to the announced length.
 ///
-/// Dropping it before [`finish`](Self::finish) aborts the upload: the volume stays, its contents are undefined.
+/// Dropping it before [`finish`](Self::finish) aborts the upload: the volume stays, its contents
+/// are undefined.
 #[async_trait]
 pub trait Upload: Send {
-    /// Writes bytes. Waits while the hypervisor is slower than the caller. An error that happened behind the caller's
-    /// back comes out of the next call.
+    /// Writes bytes. Waits while the hypervisor is slower than the caller. An error that happened
+    /// behind the caller's back comes out of the next call.
     async fn data(&mut self, bytes: Bytes) -> Result<()>;
 
-    /// Writes `length` zeros without sending them, where the connection can. The volume must be freshly made: what
-    /// lay there before may show through.
+    /// Writes `length` zeros without sending them, where the connection can. The volume must be
+    /// freshly made: what lay there before may show through.
     async fn hole(&mut self, length: u64) -> Result<()>;
 
-    /// Writes `length` bytes of `file` from `offset` on, without the caller seeing them. Holes of the file, and longer
-    /// runs of zeros in it, stay holes. The file's own cursor is not used.
+    /// Writes `length` bytes of `file` from `offset` on, without the caller seeing them. Holes of
+    /// the file, and longer runs of zeros in it, stay holes. The file's own cursor is not used.
     async fn file(&mut self, file: Arc<File>, offset: u64, length: u64) -> Result<()>;
 
     /// How far the upload is; can be asked from elsewhere while [`file`](Self::file) runs.
@@ -152,7 +159,8 @@ pub trait Upload: Send {
     /// Ends the upload: returns when the hypervisor has everything.
     ///
     /// # Errors
-    /// Besides those of libvirt: [`Error::Upload`](crate::Error::Upload) if fewer bytes came than were announced.
+    /// Besides those of libvirt: [`Error::Upload`](crate::Error::Upload) if fewer bytes came than
+    /// were announced.
     async fn finish(self: Box<Self>) -> Result<()>;
 }
 
@@ -292,7 +300,8 @@ impl DomainState {
 /// One address of one interface of a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    /// The interface's name: of the guest's (`eth0`) if the agent told it, else of the host's (`vnet0`).
+    /// The interface's name: of the guest's (`eth0`) if the agent told it, else of the host's
+    /// (`vnet0`).
     pub name: String,
     /// The hardware address in lower case. Interfaces without one exist (tunnels).
     pub mac: Option<String>,

@@ -1,10 +1,12 @@
 //! Everything of lvhost that touches libvirt.
 //!
-//! [`Hypervisor`] is what the engine sees: pools, volumes, networks and domains in plain Rust types, asynchronous,
-//! without XML and without a libvirt handle. Two back ends stand behind it:
+//! [`Hypervisor`] is what the engine sees: pools, volumes, networks and domains in plain Rust
+//! types, asynchronous, without XML and without a libvirt handle. Two back ends stand behind it:
 //!
-//! * [`Libvirt`] talks to a real daemon through libvirt's client library (cargo feature `libvirt`, on by default);
-//! * [`fake::FakeHypervisor`] lives in memory, keeps libvirt's rules, records every call and fails where it is told to.
+//! * [`Libvirt`] talks to a real daemon through libvirt's client library (cargo feature `libvirt`,
+//!   on by default);
+//! * [`fake::FakeHypervisor`] lives in memory, keeps libvirt's rules, records every call and fails
+//!   where it is told to.
 //!
 //! The XML of volumes and domains comes out of pure functions, [`volume_xml`] and [`domain_xml`].
 //!

@@ -1,15 +1,18 @@
-//! Between what an upload is given (bytes in any portions, holes, files) and what goes out (large packets and holes).
+//! Between what an upload is given (bytes in any portions, holes, files) and what goes out (large
+//! packets and holes).
 //!
-//! Small portions are gathered into packets, whole packets of zeros turn into holes, neighbouring holes into one, and
-//! a file's own holes are skipped without being read. Nothing here knows where the packets go: see [`Sink`].
+//! Small portions are gathered into packets, whole packets of zeros turn into holes, neighbouring
+//! holes into one, and a file's own holes are skipped without being read. Nothing here knows where
+//! the packets go: see [`Sink`].
 use std::{fs::File, io, os::unix::fs::FileExt};
 
 use rustix::fs::{SeekFrom, seek};
 
 use crate::Progress;
 
-/// Bytes in a packet. libvirt's RPC takes at most 262 120 bytes of a stream at once (`VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX`
-/// in its source); this is the most that keeps the daemon's writes on page boundaries.
+/// Bytes in a packet. libvirt's RPC takes at most 262 120 bytes of a stream at once
+/// (`VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX` in its source); this is the most that keeps the daemon's
+/// writes on page boundaries.
 pub(crate) const PACKET: usize = 63 * 4096;
 
 /// Where packets go.
@@ -185,8 +188,8 @@ impl<S: Sink> Pump<S> {
     }
 }
 
-/// The next run of data of a file at or behind `position`, cut at `end`; empty and at `end` if only a hole is left. A
-/// file system that knows no holes has one run.
+/// The next run of data of a file at or behind `position`, cut at `end`; empty and at `end` if only
+/// a hole is left. A file system that knows no holes has one run.
 fn next_data(file: &File, position: u64, end: u64) -> io::Result<std::ops::Range<u64>> {
     use rustix::io::Errno;
     // The cursor this moves is read by nobody here: all reads say where.
@@ -291,7 +294,8 @@ mod tests {
         assert_eq!(memory.bytes.len() as u64, 2 * gap - 1);
         assert_eq!(memory.bytes[..4095], [1; 4095]);
         assert_eq!(memory.bytes[gap as usize - 1..][..4096], [2; 4096]);
-        // Packets are small only because the extents are: a file system may round them up, not down to everything.
+        // Packets are small only because the extents are: a file system may round them up, not down
+        // to everything.
         assert!(
             memory.packets.iter().sum::<usize>() < 1 << 20,
             "{:?}",

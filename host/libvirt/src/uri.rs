@@ -3,8 +3,8 @@ use std::fmt;
 
 /// Where a hypervisor is reached, as the user wrote it.
 ///
-/// libvirt parses it; here only the password of the user info is found, so that neither `Display` nor `Debug` shows
-/// it. See <https://libvirt.org/uri.html>.
+/// libvirt parses it; here only the password of the user info is found, so that neither `Display`
+/// nor `Debug` shows it. See <https://libvirt.org/uri.html>.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionUri(String);
 
@@ -42,9 +42,9 @@ impl fmt::Debug for ConnectionUri {
     }
 }
 
-/// Whether the hypervisor at `uri` runs on this host, so that file names mean the same on both sides: no host is
-/// named, and the transport is none or a unix socket. A host that is named counts as another one, even `localhost`: a
-/// port of this host may lead anywhere.
+/// Whether the hypervisor at `uri` runs on this host, so that file names mean the same on both
+/// sides: no host is named, and the transport is none or a unix socket. A host that is named counts
+/// as another one, even `localhost`: a port of this host may lead anywhere.
 pub fn is_local(uri: &str) -> bool {
     if uri.is_empty() {
         return true;
@@ -72,7 +72,8 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(uri: &'a str) -> Self {
         let Some((scheme, behind)) = uri.split_once("://") else {
-            // `qemu:/system` has a scheme and no authority; anything else is an alias of libvirt.conf.
+            // `qemu:/system` has a scheme and no authority; anything else is an alias of
+            // libvirt.conf.
             let scheme = uri.split_once(":/").map(|(scheme, _)| scheme);
             return Self {
                 scheme,

@@ -33,7 +33,8 @@ pub struct VolumeSpec {
     pub id: VolumeId,
     /// Size the guest sees, in bytes.
     pub capacity: u64,
-    /// Bytes taken from the pool at once; `Some(0)` is sparse, `None` lets libvirt allocate the capacity in full.
+    /// Bytes taken from the pool at once; `Some(0)` is sparse, `None` lets libvirt allocate the
+    /// capacity in full.
     pub allocation: Option<u64>,
     /// `raw`, `qcow2`, …; `None` takes the pool's default.
     pub format: Option<String>,
@@ -46,8 +47,8 @@ pub struct VolumeSpec {
 pub struct Backing {
     /// Path on the hypervisor's host.
     pub path: String,
-    /// The backing image's format. Without it the hypervisor must guess, which libvirt refuses for good reason
-    /// (a raw guest disk could name any file as its backing).
+    /// The backing image's format. Without it the hypervisor must guess, which libvirt refuses for
+    /// good reason (a raw guest disk could name any file as its backing).
     pub format: Option<String>,
 }
 

@@ -12,7 +12,8 @@ pub use volume::volume_xml;
 
 use crate::{Error, Result};
 
-/// Refuses what no XML can say: control characters have no escape in XML 1.0, and a NUL would end libvirt's string.
+/// Refuses what no XML can say: control characters have no escape in XML 1.0, and a NUL would end
+/// libvirt's string.
 pub(crate) fn check_characters(action: &str, text: &str) -> Result<()> {
     let forbidden = |c: char| {
         (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{FFFE}' | '\u{FFFF}')

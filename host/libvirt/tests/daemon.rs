@@ -1,6 +1,7 @@
-//! Against a real daemon, named by `LVHOST_TEST_LIBVIRT_URI`: what the test driver has not, which is uploads, resizes,
-//! overlays and QEMU's opinion of the domain XML.
+//! Against a real daemon, named by `LVHOST_TEST_LIBVIRT_URI`: what the test driver has not, which
+//! is uploads, resizes, overlays and QEMU's opinion of the domain XML.
 #![cfg(feature = "libvirt")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "it is a test")]
 use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
@@ -80,7 +81,8 @@ async fn holes_stay_holes_and_every_byte_arrives() {
     let facts = libvirt.volume(&spec.id).await.unwrap().unwrap();
     assert_eq!(facts.capacity, length + extra);
     assert!(facts.allocation < 8 << 20, "{facts:?}");
-    // The test runs where the daemon does if it can read the file; through a remote URI the size must do.
+    // The test runs where the daemon does if it can read the file; through a remote URI the size
+    // must do.
     if let Ok(bytes) = std::fs::read(&facts.path) {
         assert_eq!(bytes.len() as u64, length + extra);
         assert!(bytes[..1 << 20].iter().all(|byte| *byte == 0xa5));
@@ -182,7 +184,8 @@ async fn a_full_pool_is_told_apart() {
     assert_eq!(libvirt.volume(&too_large.id).await.unwrap(), None);
 }
 
-/// Everything at once: each device of the XML is taken by QEMU, and events tell of the domain's life.
+/// Everything at once: each device of the XML is taken by QEMU, and events tell of the domain's
+/// life.
 #[tokio::test]
 async fn qemu_runs_a_domain_with_one_of_everything() {
     let Some((libvirt, pool)) = daemon().await else {

@@ -12,8 +12,8 @@ use crate::{
     ShutdownMode, domain_xml, xml::check_characters,
 };
 
-/// Flags of an undefine, from what is wanted to what the oldest daemons and plainest drivers take: the TPM's came
-/// with libvirt 8.9, the checkpoints' with 5.6.
+/// Flags of an undefine, from what is wanted to what the oldest daemons and plainest drivers take:
+/// the TPM's came with libvirt 8.9, the checkpoints' with 5.6.
 const UNDEFINE_FLAGS: [u32; 4] = [
     sys::VIR_DOMAIN_UNDEFINE_TPM | UNDEFINE_WITH_CHECKPOINTS,
     UNDEFINE_WITH_CHECKPOINTS,
@@ -110,7 +110,8 @@ impl Session {
         };
         let action = format!("undefine the domain {id}");
         let context = Context::new(self, action.clone());
-        // libvirt would let go of the definition and keep the guest running, which nobody would find again.
+        // libvirt would let go of the definition and keep the guest running, which nobody would
+        // find again.
         if domain.is_active().map_err(|error| context.error(error))? {
             return Err(Error::DomainState {
                 action,

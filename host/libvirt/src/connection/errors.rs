@@ -66,7 +66,8 @@ fn sort(action: &str, number: ErrorNumber, message: &str, lost: bool) -> Error {
     }
 }
 
-/// libvirt has no number for a full pool: it says so (storage_driver.c), or passes on ENOSPC's text.
+/// libvirt has no number for a full pool: it says so (storage_driver.c), or passes on ENOSPC's
+/// text.
 fn says_no_space(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["no space left on device", "not enough free space"]
@@ -74,8 +75,8 @@ fn says_no_space(message: &str) -> bool {
         .any(|text| message.contains(text))
 }
 
-/// Nor one for KVM: `/dev/kvm` missing or forbidden, QEMU's accelerator that does not initialise, a register that a
-/// nested KVM refuses, or a host without the CPU feature.
+/// Nor one for KVM: `/dev/kvm` missing or forbidden, QEMU's accelerator that does not initialise, a
+/// register that a nested KVM refuses, or a host without the CPU feature.
 fn says_kvm_fails(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     [

@@ -13,8 +13,8 @@ use crate::{Error, Result};
 /// How long the loop rests after a failure, so that a persistent one does not eat a core.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Starts the loop if it does not run yet. Must come before the first connection is opened: libvirt ties a connection
-/// to the loop it finds then.
+/// Starts the loop if it does not run yet. Must come before the first connection is opened: libvirt
+/// ties a connection to the loop it finds then.
 pub(super) fn start() -> Result<()> {
     static STARTED: Mutex<bool> = Mutex::new(false);
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,10 @@
-//! What the `virt` crate lacks or gets wrong, called through `virt-sys`. The only `unsafe` code of the product.
+//! What the `virt` crate lacks or gets wrong, called through `virt-sys`. The only `unsafe` code of
+//! the product.
 //!
 //! * lifecycle events and the loss of the connection: `virt` has neither;
 //! * holes in a stream: `virt` has none;
-//! * addresses of a domain's interfaces: `virt` 0.4.3 reads the hardware address without looking whether there is
-//!   one, and an agent reports interfaces that have none.
+//! * addresses of a domain's interfaces: `virt` 0.4.3 reads the hardware address without looking
+//!   whether there is one, and an agent reports interfaces that have none.
 #![expect(
     unsafe_code,
     reason = "C functions that the virt crate has no sound wrapper for"
@@ -31,7 +32,8 @@ pub(super) fn send_hole(stream: &Stream, length: u64) -> Result<()> {
     let mut left = length;
     while left > 0 {
         let part = i64::try_from(left).unwrap_or(i64::MAX);
-        // SAFETY: the stream is alive as long as it is borrowed; the other arguments are plain numbers.
+        // SAFETY: the stream is alive as long as it is borrowed; the other arguments are plain
+        // numbers.
         if unsafe { sys::virStreamSendHole(stream.as_ptr(), part, 0) } < 0 {
             return Err(Error::last_error());
         }
@@ -51,7 +53,8 @@ pub(super) fn interface_addresses(
         AddressSource::Arp => sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
     };
     let mut interfaces: *mut sys::virDomainInterfacePtr = ptr::null_mut();
-    // SAFETY: the domain is alive as long as it is borrowed, and `interfaces` is a place for one pointer.
+    // SAFETY: the domain is alive as long as it is borrowed, and `interfaces` is a place for one
+    // pointer.
     let count =
         unsafe { sys::virDomainInterfaceAddresses(domain.as_ptr(), &mut interfaces, source, 0) };
     let Ok(count) = usize::try_from(count) else {
@@ -59,14 +62,16 @@ pub(super) fn interface_addresses(
     };
     let mut addresses = Vec::new();
     for index in 0..count {
-        // SAFETY: libvirt made an array of `count` pointers, each to an interface that is ours to free.
+        // SAFETY: libvirt made an array of `count` pointers, each to an interface that is ours to
+        // free.
         unsafe {
             let interface = *interfaces.add(index);
             read_interface(&*interface, &mut addresses);
             sys::virDomainInterfaceFree(interface);
         }
     }
-    // SAFETY: the array was allocated by libvirt with malloc (its documentation says to `free` it), or is NULL.
+    // SAFETY: the array was allocated by libvirt with malloc (its documentation says to `free` it),
+    // or is NULL.
     unsafe { free(interfaces.cast()) };
     Ok(addresses)
 }
@@ -133,8 +138,9 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Subscribes to lifecycle events of all domains and to the loss of the connection. A driver that cannot be lost
-    /// (`test:///`) takes the latter without ever releasing it, so what a registration holds is a weak reference.
+    /// Subscribes to lifecycle events of all domains and to the loss of the connection. A driver
+    /// that cannot be lost (`test:///`) takes the latter without ever releasing it, so what a
+    /// registration holds is a weak reference.
     pub(super) fn new(connect: &Connect, watches: &Arc<Watches>) -> Result<Self> {
         let mut subscription = Self {
             connect: connect.clone(),
@@ -156,11 +162,12 @@ impl Subscription {
         ) -> c_int;
         type Generic = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
         let opaque = lend(watches);
-        // SAFETY: libvirt's interface wants the callback cast to this type (its macro VIR_DOMAIN_EVENT_CALLBACK) and
-        // casts it back to the type that belongs to the event's id before it calls it.
+        // SAFETY: libvirt's interface wants the callback cast to this type (its macro
+        // VIR_DOMAIN_EVENT_CALLBACK) and casts it back to the type that belongs to the event's id
+        // before it calls it.
         let callback = unsafe { std::mem::transmute::<Lifecycle, Generic>(on_lifecycle) };
-        // SAFETY: the connection is alive; `opaque` is a weak reference that the callback borrows and that
-        // `release` gives back exactly once, when libvirt is done with the registration.
+        // SAFETY: the connection is alive; `opaque` is a weak reference that the callback borrows
+        // and that `release` gives back exactly once, when libvirt is done with the registration.
         let id = unsafe {
             sys::virConnectDomainEventRegisterAny(
                 self.connect.as_ptr(),
@@ -173,7 +180,8 @@ impl Subscription {
         };
         if id < 0 {
             let error = Error::last_error();
-            // SAFETY: a registration that failed does not call `release`, so the reference is still ours.
+            // SAFETY: a registration that failed does not call `release`, so the reference is still
+            // ours.
             unsafe { release(opaque) };
             return Err(error);
         }
@@ -194,7 +202,8 @@ impl Subscription {
         };
         self.close = result == 0;
         if !self.close {
-            // SAFETY: a registration that failed does not call `release`, so the reference is still ours.
+            // SAFETY: a registration that failed does not call `release`, so the reference is still
+            // ours.
             unsafe { release(opaque) };
         }
     }
@@ -245,7 +254,8 @@ unsafe extern "C" fn on_lifecycle(
     opaque: *mut c_void,
 ) -> c_int {
     let mut uuid = [0_u8; sys::VIR_UUID_BUFLEN as usize];
-    // SAFETY: libvirt lends the domain for the time of the call, and the buffer has the size it demands.
+    // SAFETY: libvirt lends the domain for the time of the call, and the buffer has the size it
+    // demands.
     let found = unsafe { sys::virDomainGetUUID(domain, uuid.as_mut_ptr()) } == 0;
     // SAFETY: libvirt calls this for registrations that were not released.
     let watches = unsafe { watches_of(opaque) };

@@ -10,8 +10,8 @@
 //!  dyn Upload ──bounded channel──► upload thread (one an upload) ──► virStreamSend
 //! ```
 //!
-//! The session is owned by those threads alone. Dropping [`Libvirt`] ends the job channel, the workers end with it,
-//! and the last of them closes the connection.
+//! The session is owned by those threads alone. Dropping [`Libvirt`] ends the job channel, the
+//! workers end with it, and the last of them closes the connection.
 mod domains;
 mod errors;
 mod event_loop;
@@ -241,7 +241,8 @@ impl Session {
                     .get_hyp_version()
                     .map_err(|error| context.error(error))?,
             ),
-            // libvirt's documentation calls it "the CPU model"; every driver answers with the architecture.
+            // libvirt's documentation calls it "the CPU model"; every driver answers with the
+            // architecture.
             arch: connect
                 .get_node_info()
                 .map_err(|error| context.error(error))?

@@ -1,5 +1,6 @@
-//! The lifecycle on libvirt's test driver, which lives in this process and needs no daemon. `test:///default` is one
-//! world for the whole process; a connection to a file has a world of its own.
+//! The lifecycle on libvirt's test driver, which lives in this process and needs no daemon.
+//! `test:///default` is one world for the whole process; a connection to a file has a world of its
+//! own.
 use std::time::Duration;
 
 use tokio::{sync::watch, time::timeout};

@@ -26,7 +26,8 @@ use crate::{
     pump::{PACKET, Pump, PumpError, Sink},
 };
 
-/// Portions that wait between the caller and the thread. With [`MAX_PORTION`] it bounds the memory of an upload.
+/// Portions that wait between the caller and the thread. With [`MAX_PORTION`] it bounds the memory
+/// of an upload.
 const QUEUE: usize = 4;
 /// Bytes of a portion; larger ones are cut.
 const MAX_PORTION: usize = 1 << 20;
@@ -159,7 +160,7 @@ impl StreamSink {
             }),
             Err(Error::NotSupported { message, .. }) => {
                 let stream = attempt(0)?;
-                tracing::warn!(%id, message, "holes are sent as zeros: the hypervisor has no sparse uploads");
+                tracing::warn!(%id, message, "no sparse uploads here: holes are sent as zeros");
                 Ok(Self {
                     stream,
                     sparse: false,

@@ -186,7 +186,8 @@ impl Session {
         xml::volume_facts(&xml)
     }
 
-    /// The facts of a volume that was just made. The caller learns of the volume by them, so one without is removed.
+    /// The facts of a volume that was just made. The caller learns of the volume by them, so one
+    /// without is removed.
     fn facts_or_delete(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
         self.volume_facts(id, volume)
             .inspect_err(|_| self.delete_again(id, volume))
@@ -194,7 +195,7 @@ impl Session {
 
     fn delete_again(&self, id: &VolumeId, volume: &StorageVol) {
         if let Err(error) = volume.delete(0) {
-            tracing::warn!(%id, %error, "a volume that could not be finished could not be removed either");
+            tracing::warn!(%id, %error, "an unfinished volume could not be removed");
         }
     }
 

@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 use super::Session;
 use crate::{Error, Result};
 
-/// Threads for short calls. libvirt's client sends several calls over one connection at once, and a build that waits
-/// for the guest agent (5 seconds at most) must not keep three others from asking for a volume.
+/// Threads for short calls. libvirt's client sends several calls over one connection at once, and a
+/// build that waits for the guest agent (5 seconds at most) must not keep three others from asking
+/// for a volume.
 const WORKERS: usize = 4;
 
 type Job = Box<dyn FnOnce(&Arc<Session>) + Send>;

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 use crate::pump::Sink;
 
-/// Runs of bytes by their position; between them are zeros. Runs neither touch nor overlap what was written before,
-/// for uploads only ever go forward.
+/// Runs of bytes by their position; between them are zeros. Runs neither touch nor overlap what was
+/// written before, for uploads only ever go forward.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SparseBytes {
     runs: BTreeMap<u64, Vec<u8>>,

@@ -1,12 +1,15 @@
-//! A hypervisor in memory, for tests: it keeps libvirt's rules, records every call, and fails where it is told to.
+//! A hypervisor in memory, for tests: it keeps libvirt's rules, records every call, and fails where
+//! it is told to.
 //!
-//! It refuses what a real one refuses: a volume that exists is not made again, one that is a disk of a running domain
-//! is not deleted, a running domain is not undefined, an upload takes no more than was announced. Contents are kept
-//! sparsely. Events come through the same channel as real ones.
+//! It refuses what a real one refuses: a volume that exists is not made again, one that is a disk
+//! of a running domain is not deleted, a running domain is not undefined, an upload takes no more
+//! than was announced. Contents are kept sparsely. Events come through the same channel as real
+//! ones.
 //!
 //! ```
 //! use lvhost_libvirt::{DomainSpec, DomainState, Hypervisor, fake::{Call, FakeHypervisor}};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), lvhost_libvirt::Error> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), lvhost_libvirt::Error> {
 //! let hypervisor = FakeHypervisor::new();
 //! hypervisor.fail_on(Call::StartDomain);
 //! let domain = hypervisor.define_domain(&DomainSpec::new("vm")).await?;
@@ -155,7 +158,8 @@ impl FakeHypervisor {
         self.guest_ends(domain, DomainState::Crashed);
     }
 
-    /// The connection breaks: watches turn to [`DomainState::Disconnected`] and every later call fails.
+    /// The connection breaks: watches turn to [`DomainState::Disconnected`] and every later call
+    /// fails.
     pub fn disconnect(&self) {
         let mut state = self.lock();
         state.disconnected = true;
@@ -179,7 +183,8 @@ impl FakeHypervisor {
         self.lock().world.domain_spec(name)
     }
 
-    /// The bytes of a volume from `offset` on, at most `length`; behind what was written there are zeros.
+    /// The bytes of a volume from `offset` on, at most `length`; behind what was written there are
+    /// zeros.
     pub fn read_volume(&self, id: &VolumeId, offset: u64, length: usize) -> Option<Vec<u8>> {
         Some(self.lock().world.content(id)?.read(offset, length))
     }

@@ -234,7 +234,8 @@ impl World {
         Ok(())
     }
 
-    /// Puts bytes into a volume. As with libvirt, the header of a qcow2 image decides the volume's capacity.
+    /// Puts bytes into a volume. As with libvirt, the header of a qcow2 image decides the volume's
+    /// capacity.
     pub(super) fn write_volume(&mut self, id: &VolumeId, content: &SparseBytes) -> Result<()> {
         const QCOW2_MAGIC: &[u8] = b"QFI\xfb";
         const QCOW2_SIZE: std::ops::Range<usize> = 24..32;

@@ -6,8 +6,8 @@ use crate::{
 };
 
 /// The XML namespace of what lvhost writes into a domain's metadata: one element
-/// `<lvhost:build id="…"/>`, with the build's id. It names the format and is not fetched by anybody; it never changes,
-/// for later versions find by it what earlier ones left behind.
+/// `<lvhost:build id="…"/>`, with the build's id. It names the format and is not fetched by
+/// anybody; it never changes, for later versions find by it what earlier ones left behind.
 pub const METADATA_NAMESPACE: &str = "https://lvhost.dev/xmlns/libvirt/domain/1.0";
 
 /// libvirt leaves aliases of this prefix to the user and makes up all others.
@@ -15,8 +15,9 @@ const ALIAS_PREFIX: &str = "ua-";
 
 /// What libvirt is given to define a domain.
 ///
-/// Disks are named in definition order, counted per prefix (`sda` and `sdb` may hang on different buses, as the
-/// kernel would name them); [`DomainSpec::boot_devices`] becomes one boot order per device.
+/// Disks are named in definition order, counted per prefix (`sda` and `sdb` may hang on different
+/// buses, as the kernel would name them); [`DomainSpec::boot_devices`] becomes one boot order per
+/// device.
 pub fn domain_xml(spec: &DomainSpec) -> String {
     let mut boot_order = BootOrder::of(spec);
     Element::new("domain")
@@ -74,7 +75,8 @@ fn operating_system(spec: &DomainSpec) -> Element {
         .children(nvram)
 }
 
-/// ACPI, APIC and PAE are a PC's; an ARM board has ACPI only under UEFI, and libvirt refuses it otherwise.
+/// ACPI, APIC and PAE are a PC's; an ARM board has ACPI only under UEFI, and libvirt refuses it
+/// otherwise.
 fn features(spec: &DomainSpec) -> Option<Element> {
     let features = Element::new("features");
     if is_x86(&spec.arch) {
@@ -124,8 +126,8 @@ fn devices(spec: &DomainSpec, boot_order: &mut BootOrder) -> Element {
 
 /// The controllers whose default model would be of no use.
 fn controllers(spec: &DomainSpec) -> Vec<Element> {
-    // SCSI: libvirt's default on a PC is lsilogic, for which many cloud kernels have no driver. USB: on many machines
-    // it is USB 1.1, or nothing. A q35 has no floppy controller of its own.
+    // SCSI: libvirt's default on a PC is lsilogic, for which many cloud kernels have no driver.
+    // USB: on many machines it is USB 1.1, or nothing. A q35 has no floppy controller of its own.
     [
         (DiskBus::Scsi, "scsi", Some("virtio-scsi")),
         (DiskBus::Usb, "usb", Some("qemu-xhci")),
@@ -286,8 +288,8 @@ fn graphics_element(graphics: &Graphics) -> Element {
     }
 }
 
-/// A source of randomness, without which first boots wait for entropy; and no balloon, so that the memory asked for
-/// is the memory there is.
+/// A source of randomness, without which first boots wait for entropy; and no balloon, so that the
+/// memory asked for is the memory there is.
 fn virtio_extras(spec: &DomainSpec) -> Vec<Element> {
     if !has_virtio(spec) {
         return Vec::new();
@@ -311,8 +313,8 @@ fn alias(name: &str) -> Element {
     Element::new("alias").attribute("name", format!("{ALIAS_PREFIX}{name}"))
 }
 
-/// Hands out boot order numbers: for each kind of boot device, a run of numbers that starts behind all devices of the
-/// kinds before it.
+/// Hands out boot order numbers: for each kind of boot device, a run of numbers that starts behind
+/// all devices of the kinds before it.
 struct BootOrder(Vec<(BootDevice, usize)>);
 
 impl BootOrder {

@@ -92,7 +92,8 @@ impl Element {
     }
 }
 
-/// Text in which nothing is markup. A carriage return would be read back as a line feed, so it goes as a reference.
+/// Text in which nothing is markup. A carriage return would be read back as a line feed, so it goes
+/// as a reference.
 fn escape(text: &str) -> String {
     quick_xml::escape::escape(text).replace('\r', "&#13;")
 }

@@ -1,4 +1,5 @@
-//! Domains and volumes against the XML they are known to give (`tests/golden`), and names against XML's own rules.
+//! Domains and volumes against the XML they are known to give (`tests/golden`), and names against
+//! XML's own rules.
 use std::{fs, net::Ipv4Addr, path::Path};
 
 use proptest::prelude::*;
@@ -11,7 +12,8 @@ use crate::{
     InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol, VolumeId, VolumeSpec,
 };
 
-/// Compares with `tests/golden/NAME.xml`. What was given is written beside it as `NAME.xml.new` if it differs.
+/// Compares with `tests/golden/NAME.xml`. What was given is written beside it as `NAME.xml.new` if
+/// it differs.
 fn assert_golden(name: &str, xml: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.xml"));
     Document::parse(xml).expect("not well-formed");
