@@ -24,15 +24,17 @@ use crate::scope::Scope;
 use crate::source_map::{FileId, Span};
 use crate::value::{Value, ValueKind};
 
-/// How many expressions one block attribute, local or option may evaluate to get its value.
-/// Loops inside loops over long lists would otherwise run for hours without saying why.
-const MAX_STEPS: u32 = 5_000_000;
+/// How many expressions one block or local may evaluate to get its values. Loops inside loops over long lists would otherwise run for hours without saying why.
+const MAX_STEPS: u32 = 1_000_000;
 
 /// Longest text an expression may build, in bytes: a few doublings would fill the memory.
-pub(crate) const MAX_STRING: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_STRING: usize = 16 * 1024 * 1024;
 
 /// Longest list an expression may build.
 pub(crate) const MAX_ELEMENTS: usize = 1_000_000;
+
+/// The names every expression starts from; nobody means one of them by itself.
+const ROOTS: [&str; 7] = ["build", "data", "local", "packer", "path", "source", "var"];
 
 /// What the functions may use, which depends on where an expression stands.
 #[derive(Clone)]
@@ -102,9 +104,9 @@ impl<'a> Evaluator<'a> {
             ),
             Expression::Object(object) => self.object(object, scope),
             Expression::StringTemplate(template) => self.template(template, scope),
-            Expression::HeredocTemplate(heredoc) => self.template_text(&heredoc.template, scope),
+            Expression::HeredocTemplate(heredoc) => self.heredoc(heredoc, scope),
             Expression::Parenthesis(inner) => self.evaluate(inner.inner(), scope),
-            Expression::Variable(name) => self.variable(name.as_str(), name.span(), scope),
+            Expression::Variable(name) => self.variable(name.as_str(), name.span(), true, scope),
             Expression::Conditional(conditional) => self.conditional(conditional, scope),
             Expression::FuncCall(call) => self.call(call, scope),
             Expression::Traversal(traversal) => self.traversal(traversal, scope),
@@ -174,16 +176,30 @@ impl<'a> Evaluator<'a> {
         value
     }
 
-    fn variable(&mut self, name: &str, range: Option<Range<usize>>, scope: &Scope<'_>) -> Value {
+    /// The value of a name; `bare` if nothing follows it.
+    fn variable(
+        &mut self,
+        name: &str,
+        range: Option<Range<usize>>,
+        bare: bool,
+        scope: &Scope<'_>,
+    ) -> Value {
         if let Some(value) = scope.get(name) {
             return value.clone();
         }
         let span = self.span(range);
-        let names = scope.names();
-        let diagnostic = Diagnostic::error(span, format!("there is no `{name}` here"));
-        let diagnostic = match crate::suggest::suggest(name, names.iter().copied()) {
-            Some(_) => diagnostic.suggest(name, names),
-            None => diagnostic.help(format!("to mean the text, put it in quotes: \"{name}\"")),
+        // Something always follows the names of the language itself, so a bare one isn't meant.
+        let names = scope
+            .names()
+            .into_iter()
+            .filter(|name| !bare || !ROOTS.contains(name));
+        let diagnostic =
+            Diagnostic::error(span, format!("there is no `{name}` here")).suggest(name, names);
+        let diagnostic = match &diagnostic.help {
+            None if bare => {
+                diagnostic.help(format!("to mean the text, put it in quotes: \"{name}\""))
+            }
+            _ => diagnostic,
         };
         self.report(diagnostic)
     }

@@ -136,8 +136,11 @@ impl Evaluator<'_> {
         let labels = self.labels(dynamic);
         let [name] = &labels[..] else {
             self.diagnostics.push(
-                Diagnostic::error(span, "a `dynamic` block has one label, the block it makes")
-                    .help("write dynamic \"name\" { for_each = … content { … } }"),
+                Diagnostic::error(
+                    span,
+                    "a `dynamic` block takes one label, the block it makes",
+                )
+                .help("write dynamic \"name\" { for_each = … content { … } }"),
             );
             return;
         };
@@ -251,18 +254,17 @@ impl Evaluator<'_> {
             }
             let span = self.span(range);
             let diagnostic = if others.contains(&name) {
-                let help = match kind {
-                    "attribute" => format!("write `{name} {{ … }}`, without `=`"),
-                    _ => format!("write `{name} = …`"),
+                let (article, help) = match kind {
+                    "attribute" => ("an", format!("write `{name} {{ … }}`, without `=`")),
+                    _ => ("a", format!("write `{name} = …`")),
                 };
-                Diagnostic::error(
-                    span,
-                    format!(
-                        "`{name}` can't be written as {} {kind}",
-                        if kind == "block" { "a" } else { "an" }
-                    ),
-                )
-                .help(help)
+                let summary = format!("`{name}` can't be written as {article} {kind}");
+                let diagnostic =
+                    Diagnostic::error(span, summary).suggest(name, known.iter().copied());
+                match diagnostic.help {
+                    Some(_) => diagnostic,
+                    None => diagnostic.help(help),
+                }
             } else {
                 let candidates = known.iter().chain(others).copied();
                 Diagnostic::error(span, format!("there is no {kind} `{name}` here"))

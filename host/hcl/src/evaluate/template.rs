@@ -2,7 +2,7 @@
 
 use hcl::edit::Span as _;
 use hcl::edit::template::{
-    Directive, Element, ForDirective, IfDirective, Interpolation, Strip, Template,
+    Directive, Element, ForDirective, HeredocTemplate, IfDirective, Interpolation, Strip, Template,
 };
 
 use super::{Evaluator, MAX_STRING, article};
@@ -16,6 +16,8 @@ struct Text {
     text: String,
     unknown: bool,
     marked: bool,
+    /// The indent of the heredoc this is.
+    indent: usize,
 }
 
 /// What a `~` asks to be taken off the end that meets it.
@@ -23,6 +25,14 @@ struct Text {
 struct Trim {
     start: bool,
     end: bool,
+}
+
+/// What the surroundings of a template do to the text in it.
+#[derive(Clone, Copy, Default)]
+struct Surroundings {
+    trim: Trim,
+    /// Blanks to take off the head of each line.
+    indent: usize,
 }
 
 impl Evaluator<'_> {
@@ -35,10 +45,22 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A template that is text in any case.
-    pub(crate) fn template_text(&mut self, template: &Template, scope: &Scope<'_>) -> Value {
-        let mut text = Text::default();
-        self.write_template(template, Trim::default(), scope, &mut text);
+    /// A heredoc: text in any case.
+    pub(super) fn heredoc(&mut self, heredoc: &HeredocTemplate, scope: &Scope<'_>) -> Value {
+        // The parser has taken the indent off the outermost lines, not off those in directives.
+        let text = Text {
+            indent: heredoc.indent().unwrap_or(0),
+            ..Text::default()
+        };
+        self.text_of(&heredoc.template, text, scope)
+    }
+
+    fn template_text(&mut self, template: &Template, scope: &Scope<'_>) -> Value {
+        self.text_of(template, Text::default(), scope)
+    }
+
+    fn text_of(&mut self, template: &Template, mut text: Text, scope: &Scope<'_>) -> Value {
+        self.write_template(template, Surroundings::default(), scope, &mut text);
         let value = if text.unknown {
             Value::UNKNOWN
         } else {
@@ -50,10 +72,11 @@ impl Evaluator<'_> {
     fn write_template(
         &mut self,
         template: &Template,
-        trim: Trim,
+        around: Surroundings,
         scope: &Scope<'_>,
         text: &mut Text,
     ) {
+        let trim = around.trim;
         let elements: Vec<&Element> = template.iter().collect();
         for (position, element) in elements.iter().enumerate() {
             if text.text.len() > MAX_STRING {
@@ -73,7 +96,7 @@ impl Evaluator<'_> {
                     if trim_end {
                         literal = literal.trim_end();
                     }
-                    text.text.push_str(literal);
+                    push_dedented(literal, around.indent, &mut text.text);
                 }
                 Element::Interpolation(interpolation) => {
                     self.write_value(interpolation, scope, text);
@@ -120,18 +143,12 @@ impl Evaluator<'_> {
         match (&directive.else_expr, holds) {
             (otherwise, true) => {
                 let after = otherwise.as_ref().map_or(end, |otherwise| otherwise.strip);
-                let trim = Trim {
-                    start: at_end(directive.if_expr.strip),
-                    end: at_start(after),
-                };
-                self.write_template(&directive.if_expr.template, trim, scope, text);
+                let around = inside(directive.if_expr.strip, after, text);
+                self.write_template(&directive.if_expr.template, around, scope, text);
             }
             (Some(otherwise), false) => {
-                let trim = Trim {
-                    start: at_end(otherwise.strip),
-                    end: at_start(end),
-                };
-                self.write_template(&otherwise.template, trim, scope, text);
+                let around = inside(otherwise.strip, end, text);
+                self.write_template(&otherwise.template, around, scope, text);
             }
             (None, false) => {}
         }
@@ -145,17 +162,14 @@ impl Evaluator<'_> {
             text.unknown = true;
             return;
         };
-        let trim = Trim {
-            start: at_end(head.strip),
-            end: at_start(directive.endfor_expr.strip),
-        };
+        let around = inside(head.strip, directive.endfor_expr.strip, text);
         for (key, value) in items {
             let mut inner = scope.child();
             if let Some(name) = &head.key_var {
                 inner.set(name.as_str(), key);
             }
             inner.set(head.value_var.as_str(), value);
-            self.write_template(&head.template, trim, &inner, text);
+            self.write_template(&head.template, around, &inner, text);
         }
     }
 }
@@ -178,6 +192,31 @@ fn strips(element: &Element) -> Trim {
                 end: at_end(directive.endfor_expr.strip),
             },
         },
+    }
+}
+
+/// What two directives do to the template between them.
+fn inside(before: Strip, after: Strip, text: &Text) -> Surroundings {
+    let trim = Trim {
+        start: at_end(before),
+        end: at_start(after),
+    };
+    Surroundings {
+        trim,
+        indent: text.indent,
+    }
+}
+
+/// Appends `literal` without up to `indent` blanks after each line end.
+fn push_dedented(literal: &str, indent: usize, out: &mut String) {
+    for (position, line) in literal.split('\n').enumerate() {
+        if position == 0 {
+            out.push_str(line);
+            continue;
+        }
+        let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+        out.push('\n');
+        out.push_str(&line[blanks.min(indent)..]);
     }
 }
 

@@ -14,10 +14,12 @@ type Operators = [Decorated<TraversalOperator>];
 
 impl Evaluator<'_> {
     pub(super) fn traversal(&mut self, traversal: &Traversal, scope: &Scope<'_>) -> Value {
-        let value = self.evaluate(&traversal.expr, scope);
-        let root = match &traversal.expr {
-            Expression::Variable(name) => Some(name.as_str()),
-            _ => None,
+        let (value, root) = match &traversal.expr {
+            Expression::Variable(name) => {
+                let value = self.variable(name.as_str(), name.span(), false, scope);
+                (value, Some(name.as_str()))
+            }
+            other => (self.evaluate(other, scope), None),
         };
         self.walk(value, root, &traversal.operators, scope)
     }

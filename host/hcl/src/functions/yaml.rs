@@ -17,6 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 FunctionError::at(0, format!("not YAML: {reason}"))
             })
     }),
+    // Strings are always quoted, so a reader can't take one for something else.
     Function::new("yamlencode", &[parameter("value", Kind::Any)], |a| {
         let options = serde_saphyr::ser_options! {
             quote_all: true,

@@ -40,7 +40,7 @@ impl<'a> Located<'a> {
                 _ => format!("{N} labels"),
             };
             evaluator.diagnostics.push(
-                Diagnostic::error(self.name_span(), format!("a `{name}` block has {count}"))
+                Diagnostic::error(self.name_span(), format!("a `{name}` block takes {count}"))
                     .help(format!("write {form}")),
             );
         }

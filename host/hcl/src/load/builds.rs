@@ -307,7 +307,7 @@ impl Builds<'_> {
         evaluator.diagnostics.push(
             Diagnostic::error(
                 block.name_span,
-                format!("a `{}` block has one label", block.name),
+                format!("a `{}` block takes one label", block.name),
             )
             .help(format!("write {form}")),
         );

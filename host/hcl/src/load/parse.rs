@@ -70,18 +70,23 @@ pub(super) fn parse(text: &str, file: FileId) -> Result<Body, Diagnostic> {
 }
 
 /// What is most likely behind an error the parser can only describe by what it expected.
-fn hint(text: &str, offset: usize) -> Option<&'static str> {
-    let rest = text.get(offset..)?;
-    let line = rest.lines().next()?;
+fn hint(text: &str, offset: usize) -> Option<String> {
+    let (before, rest) = (text.get(..offset)?, text.get(offset..)?);
     if rest.starts_with('\'') {
-        Some("strings are in double quotes")
-    } else if rest.starts_with(['\u{201c}', '\u{201d}']) {
-        Some("these are typographic quotes; strings are in plain ones")
-    } else if line.matches('"').count() % 2 == 1 {
-        Some("a string on this line is not closed")
-    } else if rest.trim().is_empty() {
-        Some("the file ends in the middle of something: is a brace or a heredoc not closed?")
-    } else {
-        None
+        return Some("strings are in double quotes".to_owned());
     }
+    if rest.starts_with(['\u{201c}', '\u{201d}']) {
+        return Some("these are typographic quotes; strings are in plain ones".to_owned());
+    }
+    if rest.trim().is_empty() {
+        let hint = "the file ends in the middle of something: is a brace or a heredoc not closed?";
+        return Some(hint.to_owned());
+    }
+    // A string that isn't closed goes on to the next quote, so the error comes lines later.
+    let line = before.matches('\n').count();
+    let lines: Vec<&str> = text.lines().take(line + 1).collect();
+    let odd = |line: &&str| line.replace("\\\"", "").matches('"').count() % 2 == 1;
+    let suspect = lines[..line.min(lines.len())].iter().rposition(odd);
+    let suspect = suspect.or_else(|| lines.last().filter(|line| odd(line)).map(|_| line))?;
+    Some(format!("is the string on line {} not closed?", suspect + 1))
 }

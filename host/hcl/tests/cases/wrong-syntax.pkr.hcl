@@ -1,0 +1,4 @@
+source "libvirt" "x" {
+  name = "x
+  bus  = "sata"
+}
