@@ -1,10 +1,10 @@
 //! An upload: a thread that owns libvirt's stream, and the handle that feeds it.
 //!
 //! ```text
-//!            open                 Finish, all bytes there
-//!   (none) ───────► streaming ─────────────────────────────► finished (virStreamFinish)
-//!                       │
-//!                       └─ handle dropped, too few or too many bytes, error ─► aborted (virStreamAbort)
+//!          open                 Finish, all bytes there
+//! (none) ───────► streaming ─────────────────────────────► finished (virStreamFinish)
+//!                     │ handle dropped, too few or too many bytes, error
+//!                     └────────────────────────────────────► aborted (virStreamAbort)
 //! ```
 //! After an error the thread is gone; its reason comes out of the handle's next call.
 use std::{fs::File, sync::Arc};
