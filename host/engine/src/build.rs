@@ -47,6 +47,9 @@ use crate::volumes::{self, Volumes};
 /// How often a guest is asked to shut down again: one that is still booting loses the first request.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
+/// How long the event of a start may lag behind the start: far more than it ever does.
+const START_EVENT: Duration = Duration::from_secs(10);
+
 /// Everything a build needs of the outside.
 #[derive(Clone)]
 pub struct Build {
@@ -171,8 +174,12 @@ impl Build {
         let spec = plan.domain_spec(source, &self.identity, facts);
         let domain = ledger.define_domain(spec).await?;
         // Before the start, so that not even a guest that ends at once is missed.
-        let state = self.hypervisor.watch_domain(&domain).await?;
+        let mut state = self.hypervisor.watch_domain(&domain).await?;
+        state.borrow_and_update();
         self.hypervisor.start_domain(&domain).await?;
+        // The event may come after the answer. Until it does, the receiver still says that the domain
+        // is off, which from here on means that the guest has stopped.
+        let _ = tokio::time::timeout(START_EVENT, state.changed()).await;
         Ok((domain, state))
     }
 

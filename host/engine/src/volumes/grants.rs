@@ -50,12 +50,11 @@ impl Grants {
 
     pub(crate) fn url(&self, url: &str) -> Result<(), ServiceError> {
         check(self.urls.contains(url), || {
-            // A URL may carry a password, and the component may have made this one up from secrets.
-            let shown = url.parse().map_or_else(
-                |_| "a URL".to_string(),
-                |url: lvhost_fetch::SafeUrl| format!("the URL {url}"),
-            );
-            shown
+            // A URL may carry a password.
+            match lvhost_fetch::Location::parse(url) {
+                Ok(location) => format!("the URL {location}"),
+                Err(_) => "a URL".to_string(),
+            }
         })
     }
 

@@ -1,0 +1,8 @@
+//! Whole builds against a hypervisor in memory: what they make, what they leave, and what happens when
+//! something goes wrong at each step.
+
+#![forbid(unsafe_code)]
+
+mod faults;
+mod lifecycle;
+mod scene;

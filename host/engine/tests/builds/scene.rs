@@ -1,0 +1,378 @@
+//! A build with everything around it: a fake hypervisor, a guest that answers, a user who watches.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
+use lvhost_config::LibvirtSource;
+use lvhost_engine::{
+    Build, Connector, Error, Identity, Outcome, Provision, ProvisionContext, Sources, Step, Stream,
+    Transfer, Ui, configure, domain_name,
+};
+use lvhost_fetch::{Fetcher, Settings};
+use lvhost_hcl::{Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs};
+use lvhost_libvirt::fake::FakeHypervisor;
+use lvhost_libvirt::{AddressSource, InterfaceAddress, VolumeId, VolumeSpec};
+use lvhost_runtime::{ComponentBytes, Limits, Runtime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A template with one volume of each kind of source, and one that was there before.
+pub(crate) const TEMPLATE: &str = r#"
+source "libvirt" "example" {
+  libvirt_uri            = "fake:///"
+  network_address_source = "lease"
+  shutdown_timeout       = "30s"
+  network_interface {
+    type = "managed"
+    mac  = "52:54:00:00:00:01"
+  }
+  communicator {
+    communicator = "ssh"
+    ssh_username = "root"
+    ssh_password = "hush"
+  }
+  volume {
+    alias = "artifact"
+    name  = "image"
+    source {
+      type     = "external"
+      urls     = ["disk.raw"]
+      checksum = "none"
+    }
+    capacity = "2M"
+  }
+  volume {
+    source {
+      type      = "cloud-init"
+      user_data = "#cloud-config\n"
+    }
+  }
+  volume {
+    device = "floppy"
+    name   = "floppy"
+    source {
+      type     = "files"
+      contents = { "hello.txt" = "hello" }
+    }
+  }
+  volume {
+    name = "copy"
+    source {
+      type   = "cloning"
+      volume = "base"
+    }
+    capacity = "3M"
+  }
+  volume {
+    name = "overlay"
+    source {
+      type   = "backing-store"
+      volume = "base"
+    }
+  }
+  volume {
+    name = "base"
+  }
+}
+build { sources = ["libvirt.example"] }
+"#;
+
+/// The smallest one: a blank disk.
+pub(crate) const BLANK: &str = r#"
+source "libvirt" "example" {
+  libvirt_uri      = "fake:///"
+  shutdown_timeout = "60s"
+  network_address_source = "lease"
+  network_interface {
+    type = "managed"
+    mac  = "52:54:00:00:00:01"
+  }
+  communicator {
+    ssh_username = "root"
+    ssh_password = "hush"
+  }
+  volume {
+    alias    = "artifact"
+    name     = "image"
+    capacity = "1M"
+  }
+}
+build { sources = ["libvirt.example"] }
+"#;
+
+/// What happens in the guest while it is provisioned.
+pub(crate) type Script = dyn Fn(&Scene) -> Result<(), Error> + Send + Sync;
+
+/// A build and what is around it.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) hypervisor: FakeHypervisor,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
+    /// Cancels the build when the user is told for the n-th time.
+    pub(crate) cancel_at_message: Option<usize>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) template: &'static str,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl Scene {
+    pub(crate) fn new(template: &'static str) -> Self {
+        let hypervisor = FakeHypervisor::new();
+        hypervisor.set_addresses(
+            AddressSource::Lease,
+            vec![InterfaceAddress {
+                name: "vnet0".to_string(),
+                mac: Some("52:54:00:00:00:01".to_string()),
+                ip: "192.0.2.7".parse().unwrap(),
+                prefix: 24,
+            }],
+        );
+        let base = VolumeSpec {
+            id: VolumeId::new("default", "base"),
+            capacity: 1 << 20,
+            allocation: Some(0),
+            format: Some("raw".to_string()),
+            backing: None,
+        };
+        hypervisor.add_volume(&base, b"base").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = vec![0; 1 << 20];
+        disk[..4].copy_from_slice(b"disk");
+        std::fs::write(folder.path().join("disk.raw"), disk).unwrap();
+        Self {
+            hypervisor,
+            cancel: CancellationToken::new(),
+            said: Arc::default(),
+            cancel_at_message: None,
+            script: Arc::new(|_| Ok(())),
+            template,
+            folder: Arc::new(folder),
+        }
+    }
+
+    pub(crate) fn script(
+        mut self,
+        script: impl Fn(&Scene) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.script = Arc::new(script);
+        self
+    }
+
+    pub(crate) fn volume_names(&self) -> Vec<String> {
+        self.hypervisor.volumes().into_iter().map(|id| id.name).collect()
+    }
+
+    pub(crate) fn source(&self, sources: &Sources) -> LibvirtSource {
+        decode(self.template, sources)
+    }
+
+    pub(crate) async fn run(&self) -> Outcome {
+        let sources = Arc::new(sources());
+        let source = self.source(&sources);
+        let identity = Identity::fixed(Uuid::from_u128(7));
+        let mut report = Diagnostics::default();
+        let domain = domain_name(&source, &identity);
+        let configured = configure(&source, &sources, &domain, &mut report).await;
+        assert!(!report.has_errors(), "{report:?}");
+        let ui: Arc<dyn Ui> = Arc::new(self.clone());
+        let build = Build {
+            hypervisor: Arc::new(self.hypervisor.clone()),
+            sources,
+            fetcher: Fetcher::new(Settings::new(self.folder.path().join("cache"))),
+            connector: Arc::new(self.clone()),
+            provision: Arc::new(self.clone()),
+            ui,
+            cancel: self.cancel.clone(),
+            working_directory: self.folder.path().to_path_buf(),
+            identity,
+        };
+        build.run(&source, &configured).await
+    }
+}
+
+/// The built-in components.
+pub(crate) fn sources() -> Sources {
+    let runtime = Runtime::new(lvhost_runtime::Settings::default()).unwrap();
+    let loaded = lvhost_sources::all().iter().map(|bundled| {
+        let bytes = ComponentBytes::Precompiled(bundled.precompiled);
+        runtime.load(bundled.type_name, bytes, Limits::default()).unwrap()
+    });
+    Sources::new(loaded).unwrap()
+}
+
+/// The source of a template's only build.
+pub(crate) fn decode(template: &str, sources: &Sources) -> LibvirtSource {
+    let inputs = Inputs {
+        templates: vec![InputFile { name: "test.pkr.hcl".into(), text: template.into() }],
+        ..Inputs::default()
+    };
+    let (document, _, mut report) = lvhost_hcl::load(&inputs, Arc::new(Nowhere), &Nowhere);
+    let document = document.unwrap_or_else(|| panic!("{report:?}"));
+    let body = &document.builds[0].sources[0].body;
+    let source = lvhost_config::decode_source(body, &sources.schemas(), &mut report);
+    assert!(!report.has_errors(), "{report:?}");
+    source
+}
+
+/// A template that reaches for nothing.
+struct Nowhere;
+
+impl Environment for Nowhere {
+    fn read_file(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+    fn file_exists(&self, _: &Path) -> io::Result<bool> {
+        Ok(false)
+    }
+    fn list_files(&self, _: &Path) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    fn working_directory(&self) -> PathBuf {
+        PathBuf::from("/")
+    }
+    fn home_directory(&self) -> Option<PathBuf> {
+        None
+    }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn variable_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+    fn random_bytes(&self, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.fill(4);
+        Ok(())
+    }
+}
+
+impl DataSources for Nowhere {
+    fn evaluate(&self, _: &str, _: &str, _: &Body) -> DataOutcome {
+        DataOutcome::NotSupported("there are none".into())
+    }
+}
+
+#[async_trait]
+impl Ui for Scene {
+    fn say(&self, message: &str) {
+        let mut said = self.said.lock().unwrap();
+        said.push(message.to_string());
+        if Some(said.len()) == self.cancel_at_message {
+            self.cancel.cancel();
+        }
+    }
+    fn warn(&self, message: &str) {
+        self.say(&format!("warning: {message}"));
+    }
+    fn error(&self, message: &str) {
+        self.say(&format!("error: {message}"));
+    }
+    fn output(&self, _: Stream, line: &str) {
+        self.say(line);
+    }
+    fn step_finished(&self, step: Step, _: Duration) {
+        self.say(&format!("finished: {step}"));
+    }
+    fn transfer(&self, _: &str, _: Option<u64>) -> Box<dyn Transfer> {
+        Box::new(Unseen)
+    }
+    async fn wait_for_user(&self, _: &str) -> Result<(), String> {
+        Err("nobody is there".into())
+    }
+}
+
+struct Unseen;
+
+impl Transfer for Unseen {
+    fn set_total(&self, _: Option<u64>) {}
+    fn set_position(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self) {}
+}
+
+#[async_trait]
+impl Connector for Scene {
+    async fn connect(
+        &self,
+        _: &lvhost_config::Communicator,
+        host: &str,
+        port: u16,
+        _: tokio::time::Instant,
+        _: &dyn Ui,
+    ) -> lvhost_communicator::Result<Box<dyn Communicator>> {
+        self.say(&format!("connect {host}:{port}"));
+        Ok(Box::new(Guest))
+    }
+}
+
+#[async_trait]
+impl Provision for Scene {
+    async fn provision(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
+        let known: BTreeMap<_, _> = context.build.as_object().cloned().unwrap_or_default();
+        assert_eq!(known["Host"].as_str(), Some("192.0.2.7"));
+        self.say("provisioning");
+        (self.script)(self)
+    }
+}
+
+/// A guest that does whatever it is told.
+struct Guest;
+
+#[async_trait]
+impl Communicator for Guest {
+    async fn run(
+        &self,
+        _: &Command,
+        _: &mut dyn Output,
+    ) -> lvhost_communicator::Result<ExitStatus> {
+        Ok(ExitStatus::Code(0))
+    }
+    async fn upload(
+        &self,
+        _: &mut (dyn AsyncRead + Send + Unpin),
+        _: Option<u64>,
+        _: &str,
+        _: Option<u32>,
+        _: &dyn Progress,
+    ) -> lvhost_communicator::Result<()> {
+        Ok(())
+    }
+    async fn upload_directory(
+        &self,
+        _: &Path,
+        _: &str,
+        _: &[String],
+        _: &dyn Progress,
+    ) -> lvhost_communicator::Result<()> {
+        Ok(())
+    }
+    async fn download(
+        &self,
+        _: &str,
+        _: &mut (dyn AsyncWrite + Send + Unpin),
+        _: &dyn Progress,
+    ) -> lvhost_communicator::Result<u64> {
+        Ok(0)
+    }
+    async fn download_directory(
+        &self,
+        _: &str,
+        _: &Path,
+        _: &[String],
+        _: &dyn Progress,
+    ) -> lvhost_communicator::Result<()> {
+        Ok(())
+    }
+    async fn disconnect(&self) -> lvhost_communicator::Result<()> {
+        Ok(())
+    }
+}

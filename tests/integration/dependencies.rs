@@ -1,0 +1,79 @@
+//! The direction of dependencies between the packages of this repository, as ARCHITECTURE.md has it.
+
+use std::collections::BTreeMap;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// For each package, the packages it may use. An edge that is not listed is not allowed.
+const ALLOWED: &[(&str, &[&str])] = &[
+    (
+        "lvhost-cli",
+        &[
+            "lvhost-communicator",
+            "lvhost-config",
+            "lvhost-engine",
+            "lvhost-fetch",
+            "lvhost-hcl",
+            "lvhost-libvirt",
+            "lvhost-runtime",
+            "lvhost-sources",
+        ],
+    ),
+    (
+        "lvhost-engine",
+        &[
+            "lvhost-communicator",
+            "lvhost-config",
+            "lvhost-fetch",
+            "lvhost-hcl",
+            "lvhost-image",
+            "lvhost-libvirt",
+            "lvhost-runtime",
+        ],
+    ),
+    ("lvhost-config", &["lvhost-hcl"]),
+    // Only its build script uses the runtime, to compile the components ahead of time.
+    ("lvhost-sources", &["lvhost-runtime"]),
+    ("lvhost-source-backing-store", &["lvhost-plugin-sdk"]),
+    ("lvhost-source-cloning", &["lvhost-plugin-sdk"]),
+    ("lvhost-source-cloud-init", &["lvhost-image", "lvhost-plugin-sdk"]),
+    ("lvhost-source-external", &["lvhost-image", "lvhost-plugin-sdk"]),
+    ("lvhost-source-files", &["lvhost-image", "lvhost-plugin-sdk"]),
+];
+
+/// Crates that only one package may use, since hiding them is its purpose.
+const HIDDEN: &[(&str, &[&str])] = &[
+    ("hcl-rs", &["lvhost-hcl"]),
+    ("hcl-edit", &["lvhost-hcl"]),
+    ("reqwest", &["lvhost-fetch"]),
+    ("russh", &["lvhost-communicator"]),
+    ("virt", &["lvhost-libvirt"]),
+    ("virt-sys", &["lvhost-libvirt"]),
+    ("wasmtime", &["lvhost-runtime"]),
+    ("wasmtime-wasi", &["lvhost-runtime"]),
+];
+
+#[test]
+fn packages_depend_on_each_other_in_one_direction_only() {
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        for dependency in &package.dependencies {
+            if dependency.kind == DependencyKind::Development {
+                continue;
+            }
+            let on = dependency.name.as_str();
+            let known = allowed.get(name).copied().unwrap_or(&[]);
+            if on.starts_with("lvhost-") && !known.contains(&on) {
+                wrong.push(format!("{name} → {on}"));
+            }
+            let hidden = HIDDEN.iter().find(|(hidden, _)| *hidden == on);
+            if hidden.is_some_and(|(_, users)| !users.contains(&name)) {
+                wrong.push(format!("{name} → {on}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not in ARCHITECTURE.md: {}", wrong.join(", "));
+}

@@ -1,0 +1,108 @@
+//! A real libvirt: a pool of a test's own on it, looked at through `virsh`.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Guests are emulated, and two at a time are as slow as one after the other: tests that boot one take
+/// turns, so that their time limits mean something.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What the test set-up has prepared, or why a test must be skipped.
+pub(crate) fn variable(name: &str) -> Result<String, String> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        _ => Err(format!("{name} is not set (run `make test`)")),
+    }
+}
+
+/// Skips the test aloud when something is missing.
+macro_rules! need {
+    ($what:expr) => {
+        match $what {
+            Ok(value) => value,
+            Err(why) => {
+                println!("SKIPPED: {}: {why}", std::thread::current().name().unwrap_or("test"));
+                return;
+            }
+        }
+    };
+}
+
+pub(crate) use need;
+
+/// A libvirt connection with a pool that is gone when the test is.
+pub(crate) struct Hypervisor {
+    pub(crate) uri: String,
+    pub(crate) pool: String,
+    folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Hypervisor {
+    pub(crate) fn new() -> Result<Self, String> {
+        let uri = variable("LVHOST_TEST_LIBVIRT_URI")?;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::SeqCst);
+        let pool = format!("lvhost-test-{}-{count}", std::process::id());
+        // The hypervisor's own user has to get at it.
+        let folder = tempfile::Builder::new().prefix("lvhost-pool").tempdir_in("/var/tmp").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        std::fs::set_permissions(folder.path(), mode).unwrap();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let hypervisor = Self { uri, pool, folder, _turn: turn };
+        let target = hypervisor.folder.path().to_str().unwrap().to_string();
+        hypervisor.virsh(&["pool-create-as", &hypervisor.pool, "dir", "--target", &target]);
+        Ok(hypervisor)
+    }
+
+    /// Runs `virsh` and returns what it prints; it must succeed.
+    pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new("virsh").args(["-q", "-c", &self.uri]).args(arguments).output().unwrap();
+        assert!(
+            output.status.success(),
+            "virsh {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The names of the volumes in the test's pool, sorted.
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        let list = self.virsh(&["vol-list", &self.pool]);
+        let mut names: Vec<_> =
+            list.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect();
+        names.sort();
+        names
+    }
+
+    /// The names of the domains whose names begin with the prefix, running or not.
+    pub(crate) fn domains(&self, prefix: &str) -> Vec<String> {
+        let list = self.virsh(&["list", "--all", "--name"]);
+        list.lines().filter(|name| name.starts_with(prefix)).map(String::from).collect()
+    }
+
+    /// Puts a copy of an image into the pool.
+    pub(crate) fn add_volume(&self, name: &str, image: &Path) {
+        std::fs::copy(image, self.folder.path().join(name)).unwrap();
+        self.virsh(&["pool-refresh", &self.pool]);
+    }
+
+    /// Where the pool's volumes are.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Hypervisor {
+    fn drop(&mut self) {
+        let destroyed = Command::new("virsh")
+            .args(["-q", "-c", &self.uri, "pool-destroy", &self.pool])
+            .output();
+        if !destroyed.is_ok_and(|output| output.status.success()) {
+            println!("the pool {} is still there", self.pool);
+        }
+    }
+}

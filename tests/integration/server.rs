@@ -1,0 +1,81 @@
+//! A web server for one folder, on loopback.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Serves the files of a folder until the test ends.
+pub(crate) struct Server {
+    port: u16,
+    sent: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// Starts on a free port.
+    pub(crate) fn start(folder: &Path) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sent = Arc::new(AtomicU64::new(0));
+        let (folder, counter) = (folder.to_path_buf(), Arc::clone(&sent));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (folder, counter) = (folder.clone(), Arc::clone(&counter));
+                // A client that goes away is no failure of the server.
+                std::thread::spawn(move || answer(&stream, &folder, &counter).ok());
+            }
+        });
+        Self { port, sent }
+    }
+
+    /// The address of a file.
+    pub(crate) fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Bytes of bodies sent so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(mut stream: &TcpStream, folder: &PathBuf, sent: &AtomicU64) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    let mut from = 0;
+    for line in lines {
+        let line = line?.to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(range) = line.strip_prefix("range: bytes=") {
+            from = range.trim_end_matches('-').parse().unwrap_or(0);
+        }
+    }
+    let name = request.split(' ').nth(1).unwrap_or("/").trim_start_matches('/').to_string();
+    let Ok(mut file) = File::open(folder.join(&name)) else {
+        return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(from))?;
+    let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\netag: \"{length}\"\r\n\
+         content-range: bytes {from}-{}/{length}\r\naccept-ranges: bytes\r\n\
+         connection: close\r\n\r\n",
+        length - from,
+        length - 1,
+    )?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..read])?;
+        sent.fetch_add(read as u64, Ordering::SeqCst);
+    }
+}
