@@ -64,8 +64,13 @@ start_system_daemons() {
   die "$SYSTEM does not answer after $((attempt / 5)) s; run \"virsh -c $SYSTEM uri\" to see why"
 }
 
-network_is_active() { virsh -q -c "$SYSTEM" net-info "$1" 2>/dev/null | grep -q '^Active: *yes'; }
-pool_is_active() { "${@:2}" virsh -q -c "$1" pool-info default 2>/dev/null | grep -q '^State: *running'; }
+# Not through a pipe into `grep -q`, which would end virsh by a signal once it has seen enough.
+network_is_active() {
+  [[ $(virsh -q -c "$SYSTEM" net-info "$1" 2>/dev/null || true) =~ Active:\ +yes ]]
+}
+pool_is_active() {
+  [[ $("${@:2}" virsh -q -c "$1" pool-info default 2>/dev/null || true) =~ State:\ +running ]]
+}
 
 # Others may do the same at the same time, so a failure counts only if the thing is not there
 # afterwards either.
