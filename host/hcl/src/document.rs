@@ -142,10 +142,10 @@ impl Selection {
     /// Whether the source at `address` (`libvirt.example`) is among them.
     pub fn includes(&self, address: &str) -> bool {
         let is = |name: &String| {
-            name == address
-                || name
-                    .strip_prefix("source.")
-                    .is_some_and(|name| name == address)
+            let plain = ["source.", "sources."]
+                .iter()
+                .find_map(|head| name.strip_prefix(head));
+            plain.unwrap_or(name) == address
         };
         (self.only.is_empty() || self.only.iter().any(is)) && !self.except.iter().any(is)
     }

@@ -196,6 +196,7 @@ impl<'a> Evaluator<'a> {
         let diagnostic =
             Diagnostic::error(span, format!("there is no `{name}` here")).suggest(name, names);
         let diagnostic = match &diagnostic.help {
+            None if ROOTS.contains(&name) => diagnostic.detail("it can't be used in this place"),
             None if bare => {
                 diagnostic.help(format!("to mean the text, put it in quotes: \"{name}\""))
             }

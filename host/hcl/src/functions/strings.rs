@@ -56,11 +56,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("regex", PATTERN_TEXT, regex_first),
     Function::new("regex_replace", REPLACE, |a| {
         let pattern = compile(a.string(1), 1)?;
-        bounded(
-            pattern
-                .replace_all(a.string(0), go_replacement(a.string(2)))
-                .into_owned(),
-        )
+        bounded(pattern.replace_all(a.string(0), a.string(2)).into_owned())
     }),
     Function::new("regexall", PATTERN_TEXT, regex_all),
     Function::new("replace", REPLACE, replace),
@@ -182,7 +178,7 @@ fn replace(arguments: &Arguments<'_>) -> Outcome {
     match inner.filter(|inner| !inner.is_empty()) {
         Some(pattern) => bounded(
             compile(pattern, 1)?
-                .replace_all(text, go_replacement(replacement))
+                .replace_all(text, replacement)
                 .into_owned(),
         ),
         None => bounded(text.replace(search, replacement)),
@@ -226,12 +222,6 @@ fn compile(pattern: &str, argument: usize) -> Result<Regex, FunctionError> {
         *last = Some((pattern.to_owned(), regex.clone()));
     }
     Ok(regex)
-}
-
-/// Replacement text is the same as in Go but for one thing: `$1x` is the group `1x` in both, and
-/// `$$` a dollar in both, so it can be used as it is.
-fn go_replacement(replacement: &str) -> &str {
-    replacement
 }
 
 fn regex_first(arguments: &Arguments<'_>) -> Outcome {

@@ -97,6 +97,7 @@ impl Builds<'_> {
                 );
             }
         }
+        check_selections(&build, evaluator);
         build
     }
 
@@ -331,6 +332,34 @@ impl Builds<'_> {
                 .push(Diagnostic::error(attribute.value_span, summary));
         }
         text
+    }
+}
+
+/// Warns about names in `only` and `except` that are nearly those of a source: they would
+/// silently select nothing.
+fn check_selections(build: &Build, evaluator: &mut Evaluator<'_>) {
+    let addresses: Vec<String> = build.sources.iter().map(Source::address).collect();
+    let known = || addresses.iter().map(String::as_str);
+    let provisioners = build
+        .provisioners
+        .iter()
+        .map(|step| (&step.selection, step.span));
+    let post_processors = build.post_processors.iter().flatten();
+    let post_processors = post_processors.map(|step| (&step.selection, step.span));
+    for (selection, span) in provisioners.chain(post_processors) {
+        for name in selection.only.iter().chain(&selection.except) {
+            let plain = plain_address(name);
+            if known().any(|address| address == plain) {
+                continue;
+            }
+            if crate::suggest::suggest(plain, known()).is_some() {
+                evaluator.diagnostics.push(
+                    Diagnostic::warning(span, format!("the build has no source `{name}`"))
+                        .detail("`only` or `except` of this names it")
+                        .suggest(plain, known()),
+                );
+            }
+        }
     }
 }
 

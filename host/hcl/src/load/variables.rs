@@ -57,6 +57,7 @@ pub(super) fn resolve(
             assignments.insert((*name).to_owned(), Assignment::Text { text, origin });
         }
     }
+    warn_about_environment(&names, context, diagnostics);
     let variable_files = inputs
         .auto_variable_files
         .iter()
@@ -117,6 +118,24 @@ pub(super) fn resolve(
         validate(name, declaration, &variables, origin, context, diagnostics);
     }
     variables
+}
+
+/// Warns about `PKR_VAR_…` that no variable has but one nearly has. The others may well be for
+/// another template.
+fn warn_about_environment(names: &[&str], context: &Context, diagnostics: &mut Diagnostics) {
+    for key in context.environment.variable_names() {
+        let Some(name) = key.strip_prefix(ENVIRONMENT_PREFIX) else {
+            continue;
+        };
+        if !names.contains(&name)
+            && let Some(close) = crate::suggest::suggest(name, names.iter().copied())
+        {
+            diagnostics.push(
+                Diagnostic::warning(None, format!("the environment variable {key} is not used"))
+                    .help(format!("did you mean `{ENVIRONMENT_PREFIX}{close}`?")),
+            );
+        }
+    }
 }
 
 fn declare<'a>(

@@ -15,11 +15,10 @@ fn text<'a>(body: &'a Body, name: &str) -> &'a str {
 }
 
 fn strings(value: &Value) -> Vec<&str> {
-    value
-        .as_list()
-        .unwrap()
+    let elements = value.as_list().expect("a list");
+    elements
         .iter()
-        .map(|element| element.as_str().unwrap())
+        .map(|element| element.as_str().expect("a string"))
         .collect()
 }
 
@@ -337,4 +336,31 @@ fn what_is_wrong_in_a_provisioner_is_found_when_it_runs_too() {
         diagnostics.iter().next().unwrap().summary,
         "a number is needed"
     );
+}
+
+#[test]
+fn a_selection_that_nearly_names_a_source_is_warned_about() {
+    let template = "source \"t\" \"ubuntu\" {}\nbuild {\n  sources = [\"t.ubuntu\"]\n  \
+                    provisioner \"p\" {\n    only = [\"t.ubunut\", \"t.other\"]\n  }\n}\n";
+    let loaded = load_template(template);
+    assert!(!loaded.diagnostics.has_errors());
+    let messages = loaded.messages();
+    assert!(messages.contains("did you mean `t.ubuntu`?"), "{messages}");
+    assert!(!messages.contains("`t.other`"), "{messages}");
+}
+
+#[test]
+fn a_document_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>(value: T) -> T {
+        value
+    }
+    let document = shared(load_template(SIMPLE).document());
+    let body = std::thread::scope(|scope| {
+        let evaluation = scope.spawn(|| {
+            let build = &document.builds[0];
+            build.provisioners[1].evaluate(&Value::UNKNOWN, &build.sources[0].to_value())
+        });
+        evaluation.join().unwrap().unwrap()
+    });
+    assert!(text(&body, "note").starts_with("You can examine"));
 }

@@ -10,7 +10,11 @@ fn evaluate(prelude: &str, expression: &str) -> Result<lvhost_hcl::Value, String
         return Err(loaded.messages());
     }
     let document = loaded.document.expect("a document, as there are no errors");
-    Ok(document.sources[0].body.value("value").unwrap().clone())
+    Ok(document.sources[0]
+        .body
+        .value("value")
+        .expect("the option")
+        .clone())
 }
 
 fn check(name: &str, table: &str) {

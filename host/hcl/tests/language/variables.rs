@@ -119,6 +119,18 @@ fn a_variable_file_may_know_more_than_the_template() {
 }
 
 #[test]
+fn a_misspelt_environment_variable_is_noticed_and_others_are_left_alone() {
+    let mut world = World::new();
+    world.variables.insert("PKR_VAR_memroy".into(), "2".into());
+    world
+        .variables
+        .insert("PKR_VAR_elsewhere".into(), "2".into());
+    let loaded = load_inputs(&inputs("variable \"memory\" { default = 1 }"), world);
+    assert_eq!(loaded.diagnostics.len(), 1);
+    assert!(loaded.messages().contains("did you mean `PKR_VAR_memory`?"));
+}
+
+#[test]
 fn secrets_do_not_show_in_messages() {
     let template = "variable \"p\" {\n  sensitive = true\n  type = number\n  validation {\n    \
                     condition = var.p > 5\n    error_message = \"bad ${var.p}\"\n  }\n}\n\

@@ -109,7 +109,7 @@ impl Environment for World {
     }
 
     fn now(&self) -> jiff::Timestamp {
-        "2026-02-03T04:05:06Z".parse().unwrap()
+        "2026-02-03T04:05:06Z".parse().expect("a timestamp")
     }
 
     fn random_bytes(&self, bytes: &mut [u8]) -> io::Result<()> {
