@@ -1,0 +1,115 @@
+//! The documentation's own example, built with a real cloud image.
+
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use crate::hypervisor::need;
+use crate::lvhost::{Lvhost, command};
+use crate::real_guests::{Stage, sha256, strs, template};
+use crate::server::Server;
+
+/// The example with what can't be as it is: the image comes from this machine, the pool and the domain
+/// are the test's own, and the guest is emulated where KVM does not work. Two provisioners more leave
+/// something in the image.
+fn example(stage: &Stage, url: &str, domain: &str, domain_type: &str) -> String {
+    let text = std::fs::read_to_string(template("simple.pkr.hcl")).unwrap();
+    let pool = &stage.hypervisor.pool;
+    let replaced = [
+        (
+            "https://cloud-images.ubuntu.com/releases/22.04/release-20230302/ubuntu-22.04-server-cloudimg-amd64-disk-kvm.img",
+            url.to_string(),
+        ),
+        (
+            "3b11d66d8211a8c48ed9a727b9a74180ac11cd8118d4f7f25fc7d1e4a148eddc",
+            sha256(&stage.image),
+        ),
+        (
+            "libvirt_uri = \"qemu:///system\"\n",
+            format!(
+                "libvirt_uri = \"{}\"\n  domain_name = \"{domain}\"\n  domain_type = \"{domain_type}\"\n",
+                stage.hypervisor.uri
+            ),
+        ),
+        ("  volume {\n", format!("  volume {{\n    pool = \"{pool}\"\n")),
+        (
+            "  provisioner \"breakpoint\" {",
+            "  provisioner \"file\" {\n    content     = \"left by the file provisioner\"\n    \
+             destination = \"/home/ubuntu/left\"\n  }\n  provisioner \"shell\" {\n    inline = \
+             [\"sudo cp /home/ubuntu/left /etc/left\", \"cloud-init status --wait\"]\n  }\n  \
+             provisioner \"breakpoint\" {"
+                .to_string(),
+        ),
+    ];
+    replaced.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "the example has no {from}");
+        text.replace(from, to)
+    })
+}
+
+#[test]
+fn the_simple_example_builds_and_its_artifact_boots_with_what_was_provisioned() {
+    let stage = need!(Stage::new("LVHOST_TEST_GUEST_DEBIAN"));
+    let domain_type = need!(crate::hypervisor::variable("LVHOST_TEST_DOMAIN_TYPE"));
+    let hypervisor = &stage.hypervisor;
+    let domain = format!("{}-simple", hypervisor.pool);
+    let server = Server::start(stage.image.parent().unwrap());
+    let url = server.url(stage.image.file_name().unwrap().to_str().unwrap());
+    let lvhost = Lvhost::new();
+    lvhost.write("simple.pkr.hcl", &example(&stage, &url, &domain, &domain_type));
+
+    let text = run_and_press_enter(&lvhost, "simple.pkr.hcl");
+    for expected in ["The domain has started and became accessible", "You can examine the created"] {
+        assert!(text.contains(expected), "no `{expected}` in:\n{text}");
+    }
+    let artifact = format!("{domain}-artifact");
+    assert_eq!(hypervisor.volumes(), [artifact.as_str()], "{text}");
+    assert!(hypervisor.domains(&domain).is_empty(), "{text}");
+
+    let boot = stage.boot(
+        &domain,
+        &[
+            ("volume", &artifact),
+            ("username", "ubuntu"),
+            ("memory", "846"),
+            ("timeout", "6m"),
+            ("command", "grep 'left by the file provisioner' /etc/left"),
+        ],
+    );
+    lvhost.succeed(&strs(&boot));
+}
+
+/// Runs the command on a terminal, as a person would, and presses Enter at the breakpoint.
+fn run_and_press_enter(lvhost: &Lvhost, template: &str) -> String {
+    let line = format!("{} run {template}", command().display());
+    let mut terminal = std::process::Command::new("script")
+        .args(["-qefc", &line, "/dev/null"])
+        .current_dir(lvhost.path("."))
+        .env("XDG_CACHE_HOME", lvhost.path("cache"))
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = terminal.stdin.take().unwrap();
+    let mut screen = terminal.stdout.take().unwrap();
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    let mut pressed = false;
+    loop {
+        let read = screen.read(&mut buffer).unwrap();
+        if read == 0 {
+            break;
+        }
+        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        if !pressed && text.contains("Press Enter") {
+            keyboard.write_all(b"\n").unwrap();
+            pressed = true;
+        }
+    }
+    let status = terminal.wait().unwrap();
+    assert!(status.success(), "{status}:\n{text}");
+    assert!(pressed, "the breakpoint did not stop:\n{text}");
+    assert!(text.contains("MiB/s") || text.contains("GiB/s"), "a bar shows the rate:\n{text}");
+    println!("{text}");
+    text
+}
