@@ -242,6 +242,10 @@ impl Evaluator<'_> {
         };
         let text = match functions::read_text(&*self.context.environment, Path::new(name)) {
             Ok(text) => text,
+            Err(_) if path_value.is_marked() => {
+                let detail = "not shown, because an argument is sensitive";
+                return self.fail(path.span(), "`templatefile` failed", detail);
+            }
             Err(problem) => return self.fail(path.span(), "`templatefile` failed", problem),
         };
         let mut inner = Scope::default();

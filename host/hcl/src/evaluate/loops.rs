@@ -46,7 +46,8 @@ impl Evaluator<'_> {
             };
             let key = self.evaluate(key_expression, &inner);
             let value = self.evaluate(&expression.value_expr, &inner);
-            marked |= key.is_marked();
+            let secret = key.is_marked();
+            marked |= secret;
             let Some(key) = self.key(&key, key_expression.span()) else {
                 known = false;
                 continue;
@@ -59,6 +60,7 @@ impl Evaluator<'_> {
                 Some(&position) if expression.grouping => entries[position].1.push(value),
                 Some(_) => {
                     let span = self.span(key_expression.span());
+                    let key = if secret { "(sensitive)" } else { &key };
                     self.report(
                         Diagnostic::error(span, format!("the key \"{key}\" comes up twice"))
                             .help("write `...` behind the value to collect all values of a key"),
