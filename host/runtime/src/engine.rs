@@ -54,3 +54,29 @@ fn configuration() -> Config {
         .concurrency_support(false);
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::Component;
+
+    use super::*;
+    use crate::precompiled::{self, Trusted};
+
+    const SMALLEST: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// Start-up can't spend time in a compiler which is not there.
+    #[test]
+    fn the_running_engine_cannot_compile() {
+        let engine = running().expect("engine");
+        assert!(Component::new(&engine, SMALLEST).is_err());
+    }
+
+    #[test]
+    fn what_one_engine_compiles_the_other_runs() {
+        let engine = running().expect("engine");
+        let code = compiling(None).and_then(|it| it.precompile_component(SMALLEST));
+        let code = code.expect("compiled");
+        let loaded = precompiled::load(&engine, &Trusted::JustCompiled(&code));
+        assert!(loaded.is_ok(), "{:?}", loaded.err());
+    }
+}

@@ -218,7 +218,7 @@ const IN_PREPARE: &[(&str, Behaviour)] = &[
 const IN_CONFIGURE: &[&str] = &[
     "configure: spins",
     "configure: tries to download",
-    "configure: a million diagnostics",
+    "configure: a mountain of diagnostics",
     "configure: a thousand grants",
     "configure: a garbage grant",
     "configure: garbage defaults",
@@ -311,8 +311,8 @@ impl Guest for Hostile {
                         .push(diagnostic(&format!("{error:?}")));
                 }
             }
-            "configure: a million diagnostics" => {
-                configuration.diagnostics = (0..1_000_000).map(|_| diagnostic("")).collect();
+            "configure: a mountain of diagnostics" => {
+                configuration.diagnostics = (0..300_000).map(|_| diagnostic("")).collect();
             }
             "configure: a thousand grants" => {
                 configuration.grants = vec![Grant::Url("http://localhost/".into()); 1000];

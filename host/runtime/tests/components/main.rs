@@ -1,0 +1,6 @@
+//! Components on the runtime, for real: well-behaved ones, hostile ones, and those that are refused.
+
+mod hostile;
+mod refused;
+mod support;
+mod well_behaved;

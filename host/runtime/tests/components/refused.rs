@@ -1,0 +1,165 @@
+//! Components that don't get as far as being called.
+
+use std::error::Error as _;
+
+use lvhost_runtime::{ComponentBytes, Fault, Limits, LoadError, PrecompileError, precompile};
+
+use crate::support::{GUESTS, HOST, guest, guest_folders, load, runtime};
+
+fn refused(wasm: impl Into<Vec<u8>>) -> LoadError {
+    let loaded = runtime().load("it", ComponentBytes::Wasm(wasm.into()), Limits::default());
+    loaded.err().expect("refused")
+}
+
+fn refused_text(text: &str) -> LoadError {
+    refused(wat::parse_str(text).expect("a component's text"))
+}
+
+#[test]
+fn a_program_that_uses_files_and_sockets() {
+    let error = refused(guest("reaching-out"));
+    let LoadError::ForbiddenImport { component, import } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(component, "it");
+    assert!(
+        import.starts_with("wasi:filesystem/") || import.starts_with("wasi:sockets/"),
+        "{import}"
+    );
+}
+
+#[test]
+fn each_import_that_is_not_offered() {
+    for import in [
+        "wasi:filesystem/types@0.2.6",
+        "wasi:filesystem/preopens@0.2.0",
+        "wasi:sockets/tcp@0.2.6",
+        "wasi:sockets/udp@0.2.6",
+        "wasi:sockets/instance-network@0.2.6",
+        "wasi:sockets/ip-name-lookup@0.2.6",
+        "wasi:http/outgoing-handler@0.2.6",
+        "wasi:clocks/monotonic-clock@0.3.0",
+        "lvhost:source/secrets@0.1.0",
+        "stranger:things/here@1.0.0",
+    ] {
+        let error = refused_text(&format!("(component (import \"{import}\" (instance)))"));
+        let expected =
+            format!("source \"it\" asks for {import}, which lvhost does not grant; sources may");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn other_versions_of_the_contract() {
+    // The same program for the next patch version, of which it uses nothing new, and for the next
+    // minor version, which may mean something else by the same names.
+    let made_for = |version: &[u8; 5]| {
+        let mut wasm = guest("well-behaved");
+        for at in 0..wasm.len() - 6 {
+            if &wasm[at..at + 6] == b"@0.1.0" {
+                wasm[at + 1..at + 6].copy_from_slice(version);
+            }
+        }
+        wasm
+    };
+    let patch = ComponentBytes::Wasm(made_for(b"0.1.1"));
+    let source = runtime()
+        .load("it", patch, Limits::default())
+        .expect("a newer patch version");
+    assert_eq!(source.description().source_type, "well-behaved");
+
+    let error = refused(made_for(b"0.2.0"));
+    assert!(matches!(error, LoadError::Version { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("@0.2.0, and this lvhost speaks lvhost:source@0.1")
+    );
+}
+
+#[test]
+fn what_does_not_fit_the_contract() {
+    let error = refused_text("(component)");
+    assert!(matches!(error, LoadError::MissingExport { .. }), "{error}");
+
+    let export = "(instance $i) (export \"lvhost:source/source@0.1.0\" (instance $i))";
+    let error = refused_text(&format!("(component {export})"));
+    assert!(matches!(error, LoadError::Mismatch { .. }), "{error}");
+
+    let error = refused_text(&format!(
+        "(component (import \"lvhost:source/report@0.1.9\" (instance (export \"shout\" (func)))) \
+         {export})"
+    ));
+    let mut causes = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes += &error.to_string();
+        cause = error.source();
+    }
+    assert!(causes.contains("shout"), "{error}: {causes}");
+}
+
+#[test]
+fn what_is_no_component() {
+    for bytes in [&b""[..], b"\x7fELF", b"\0asm\x01\0\0\0", b"no component"] {
+        let error = refused(bytes);
+        assert!(matches!(error, LoadError::Invalid { .. }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "source \"it\" is not a WebAssembly component that lvhost can run"
+        );
+    }
+    let error = refused(vec![0; (32 << 20) + 1]);
+    assert!(matches!(error, LoadError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn features_that_are_switched_off() {
+    for module in [
+        "(memory i64 1)",
+        "(memory 1) (memory 1)",
+        "(memory 1 1 shared)",
+        "(tag)",
+    ] {
+        let text = format!("(component (core module {module}))");
+        let error = refused_text(&text);
+        assert!(
+            matches!(error, LoadError::Invalid { .. }),
+            "{module}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_million_options() {
+    // With memory enough to say it all.
+    let limits = Limits {
+        memory: 1 << 30,
+        ..Limits::default()
+    };
+    let wasm = ComponentBytes::Wasm(guest("talkative"));
+    let error = runtime()
+        .load("talkative", wasm, limits)
+        .err()
+        .expect("refused");
+    let LoadError::Describe(error) = &error else {
+        panic!("{error}")
+    };
+    assert!(matches!(error.fault, Fault::LimitExceeded(_)), "{error}");
+    assert_eq!(error.function, "describe");
+}
+
+#[test]
+fn targets_that_do_not_exist() {
+    let error = precompile(&guest("well-behaved"), "pdp11-dec-unix").expect_err("no such target");
+    assert!(matches!(error, PrecompileError::Target { .. }), "{error}");
+    let error = precompile(b"no component", HOST).expect_err("no component");
+    assert!(matches!(error, PrecompileError::Invalid(_)), "{error}");
+}
+
+#[test]
+fn no_guest_is_left_unused() {
+    assert_eq!(guest_folders(), GUESTS);
+    // Each of them is named in a test of this folder, or here.
+    load(&runtime(), "hostile", Limits::default());
+}
