@@ -14,6 +14,9 @@
 //!             /// Where its bytes come from.
 //!             source: Option<VolumeSource>,
 //!         }
+//!         not_supported {
+//!             "encryption",
+//!         }
 //!     }
 //! }
 //! ```
@@ -26,21 +29,36 @@ use std::collections::BTreeMap;
 use lvhost_hcl::{Attribute, Block, Body, Diagnostic, Diagnostics, Span, Value};
 
 use crate::schema::{BlockSchema, InnerBlockSchema};
-use crate::setting::Setting;
+use crate::setting::{Mismatch, Setting};
 
-/// Where a block and its options stand, for whatever has to be said about them later.
+/// Where a block and its options stand, for whatever has to be said about them later. It keeps no
+/// values, so that secrets are nowhere but in their own types.
 #[derive(Debug, Clone)]
 pub struct Origin {
     block: Span,
-    attributes: BTreeMap<&'static str, Attribute>,
+    written: BTreeMap<&'static str, Written>,
+}
+
+/// An option that the user wrote.
+#[derive(Debug, Clone)]
+struct Written {
+    /// The attribute without its value.
+    place: Attribute,
+    known: bool,
 }
 
 impl Origin {
     pub(crate) fn new(block: Span) -> Self {
         Self {
             block,
-            attributes: BTreeMap::new(),
+            written: BTreeMap::new(),
         }
+    }
+
+    fn note(&mut self, name: &'static str, attribute: &Attribute, known: bool) {
+        let mut place = attribute.clone();
+        place.value = Value::NULL;
+        self.written.insert(name, Written { place, known });
     }
 
     /// The block.
@@ -50,21 +68,25 @@ impl Origin {
 
     /// The value of the option `name`, or the block where it is left out.
     pub fn span_of(&self, name: &str) -> Span {
-        self.attributes
-            .get(name)
-            .map_or(self.block, |attribute| attribute.value_span)
+        self.span_of_element(name, "")
     }
 
-    /// Whether the user wrote the option, with a value other than null.
+    /// The element at `path` (such as `[1]`) inside the value of the option `name`.
+    pub fn span_of_element(&self, name: &str, path: &str) -> Span {
+        self.written
+            .get(name)
+            .map_or(self.block, |written| written.place.element_span(path))
+    }
+
+    /// Whether the user wrote the option, with a value other than null and the empty text.
     pub fn is_set(&self, name: &str) -> bool {
-        self.attributes.contains_key(name)
+        self.written.contains_key(name)
     }
 
-    /// Whether the option will only be known when the build runs.
+    /// Whether the user wrote the option but there is no value to judge by: it will only be known
+    /// when the build runs, or it was wrong and has been reported.
     pub fn is_unknown(&self, name: &str) -> bool {
-        self.attributes
-            .get(name)
-            .is_some_and(|attribute| !attribute.value.is_wholly_known())
+        self.written.get(name).is_some_and(|written| !written.known)
     }
 }
 
@@ -133,38 +155,51 @@ pub(crate) fn option<T: Setting>(
     origin: &mut Origin,
     report: &mut Diagnostics,
 ) -> T {
-    let absent =
-        |report: &mut Diagnostics| match &default {
-            Some(default) => T::decode(default).unwrap_or_default(),
-            None => {
-                if T::REQUIRED {
-                    report.push(
-                        Diagnostic::error(body.span, format!("`{name}` is missing"))
-                            .detail(format!("{} needs it: {}", schema.name, T::KIND)),
-                    );
-                }
-                T::default()
-            }
-        };
+    let fallback = |default: &Option<Value>| {
+        default
+            .as_ref()
+            .and_then(|default| T::decode(default).ok())
+            .unwrap_or_default()
+    };
     let Some(attribute) = body
         .attribute(name)
-        .filter(|attribute| !attribute.value.is_null())
+        .filter(|attribute| !is_left_out(&attribute.value))
     else {
-        return absent(report);
+        if T::REQUIRED && default.is_none() {
+            report.push(
+                Diagnostic::error(body.span, format!("`{name}` is missing")).detail(format!(
+                    "{} needs it: {}",
+                    schema.name,
+                    T::KIND
+                )),
+            );
+        }
+        return fallback(&default);
     };
-    origin.attributes.insert(name, attribute.clone());
     if attribute.value.is_unknown() {
-        return default
-            .and_then(|default| T::decode(&default).ok())
-            .unwrap_or_default();
+        origin.note(name, attribute, false);
+        return fallback(&default);
     }
-    T::decode(&attribute.value).unwrap_or_else(|mismatch| {
-        report.push(Diagnostic::error(
-            attribute.element_span(&mismatch.path),
-            format!("`{name}{}`: {}", mismatch.path, mismatch.message),
-        ));
-        T::default()
-    })
+    match T::decode(&attribute.value) {
+        Ok(value) => {
+            origin.note(name, attribute, attribute.value.is_wholly_known());
+            value
+        }
+        Err(Mismatch { path, message }) => {
+            origin.note(name, attribute, false);
+            report.push(Diagnostic::error(
+                attribute.element_span(&path),
+                format!("`{name}{path}`: {message}"),
+            ));
+            fallback(&default)
+        }
+    }
+}
+
+/// Null and the empty text count as left out. In the Go plugin there is no difference either, and
+/// templates rely on it: `loader_path = var.loader_path` with a variable that is `""` by default.
+pub(crate) fn is_left_out(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
 }
 
 /// Takes all blocks of one name out of a body.
@@ -186,16 +221,33 @@ pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &
         if schema.option(name).is_some() {
             continue;
         }
+        if schema.not_supported.contains(&name.as_str()) {
+            if !attribute.value.is_null() {
+                report.push(Diagnostic::error(
+                    attribute.name_span,
+                    format!("`{name}` is not supported by this version of lvhost"),
+                ));
+            }
+            continue;
+        }
         let error = Diagnostic::error(
             attribute.name_span,
             format!("{} has no option called `{name}`", schema.name),
         );
+        let owners: Vec<_> = schema
+            .blocks
+            .iter()
+            .filter(|block| block.schema.option(name).is_some())
+            .map(|block| format!("`{}`", block.name))
+            .collect();
         report.push(if schema.block(name).is_some() {
             error.help(format!(
                 "`{name}` is a block: write `{name} {{ … }}` without `=`"
             ))
-        } else {
+        } else if owners.is_empty() {
             error.suggest(name, options().chain(blocks()))
+        } else {
+            error.help(format!("it belongs into a block {}", owners.join(" or ")))
         });
     }
     for block in &body.blocks {
@@ -275,6 +327,7 @@ macro_rules! options {
             $(blocks {
                 $($(#[doc = $inner_doc:literal])* $inner:ident : $inner_type:ty),* $(,)?
             })?
+            $(not_supported { $($foreign:literal),* $(,)? })?
         }
     ) => {
         $(#[doc = $about])*
@@ -302,6 +355,7 @@ macro_rules! options {
                     stringify!($inner),
                     &[$($inner_doc),*],
                 )),*)?],
+                not_supported: &[$($($foreign),*)?],
             };
 
             fn decode(

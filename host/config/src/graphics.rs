@@ -21,7 +21,7 @@ options! {
             r#type: GraphicsType,
             /// The TCP port of the VNC server. A free one if left out or `0`.
             port: Option<u16>,
-            /// The address the VNC server listens on.
+            /// The address the VNC server listens on. The one of the hypervisor's settings if left out.
             listen: Option<String>,
             /// The X display, such as `:0`. Required for `sdl`.
             display: Option<String>,

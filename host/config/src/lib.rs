@@ -13,6 +13,7 @@ mod graphics;
 mod libvirt_source;
 mod network_interface;
 mod provisioner;
+mod reference;
 mod rules;
 mod schema;
 mod setting;
@@ -31,7 +32,8 @@ pub use network_interface::{NetworkInterface, NetworkInterfaceType, PortForward,
 pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,
 };
-pub use schema::{BlockSchema, InnerBlockSchema, Kind, OptionSchema};
+pub use reference::reference;
+pub use schema::{BlockSchema, Choice, InnerBlockSchema, Kind, OptionSchema};
 pub use setting::{Element, Mismatch, Setting};
 pub use size::{Size, SizeError};
 pub use source::decode_source;

@@ -100,7 +100,7 @@ options! {
             /// How the firmware is mapped: `rom` or `pflash`.
             loader_type: Option<LoaderType>,
             /// Tells libvirt that the firmware is capable of secure boot.
-            secure_boot: bool,
+            secure_boot: bool = false,
             /// Absolute path on the hypervisor's host for the firmware's variables.
             nvram_path: Option<String>,
             /// Absolute path on the hypervisor's host of the file that the firmware's variables
@@ -116,6 +116,19 @@ options! {
             volume: Vec<Volume>,
             /// A graphical console. A domain without one is headless and has no video card.
             graphics: Vec<Graphics>,
+        }
+        not_supported {
+            "boot_command",
+            "boot_key_interval",
+            "boot_keygroup_interval",
+            "boot_wait",
+            "http_bind_address",
+            "http_content",
+            "http_directory",
+            "http_port_max",
+            "http_port_min",
+            "key_hold_time",
+            "shutdown_command",
         }
     }
 }

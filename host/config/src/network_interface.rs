@@ -49,7 +49,7 @@ options! {
         options {
             /// What it is attached to: `managed` (or `network`), `bridge` or `user`.
             r#type: NetworkInterfaceType,
-            /// The name of the libvirt network. For `managed` interfaces.
+            /// The name of the libvirt network; `default` if left out. For `managed` interfaces.
             network: Option<String>,
             /// The name of the bridge. For `bridge` interfaces.
             bridge: Option<String>,

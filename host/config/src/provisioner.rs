@@ -5,6 +5,7 @@ use std::time::Duration;
 use lvhost_hcl::{Body, Diagnostic, Diagnostics};
 
 use crate::declare::{Context, Declared, options};
+use crate::schema::BlockSchema;
 use crate::setting::choices;
 use crate::volume_source::SourceSchemas;
 
@@ -25,14 +26,14 @@ options! {
             /// Environment variables by name.
             env: std::collections::BTreeMap<String, String>,
             /// The variables are written to a file that is sourced, not put before the command.
-            use_env_var_file: bool,
+            use_env_var_file: bool = false,
             /// How variables are written into that file.
             env_var_format: Option<String>,
             /// The command that runs a script: `{{ .Vars }}` stands for the variables and
             /// `{{ .Path }}` for the script's path in the guest.
             execute_command: Option<String>,
             /// Scripts are uploaded as they are, without turning CRLF into LF.
-            binary: bool,
+            binary: bool = false,
             /// Folder in the guest that scripts are uploaded into.
             remote_folder: String = "/tmp",
             /// File name of an uploaded script. A random one if left out.
@@ -40,12 +41,12 @@ options! {
             /// Whole path of an uploaded script, instead of the two above.
             remote_path: Option<String>,
             /// Uploaded scripts stay in the guest.
-            skip_clean: bool,
+            skip_clean: bool = false,
             /// The script may end the connection, as one that reboots the guest does.
-            expect_disconnect: bool,
+            expect_disconnect: bool = false,
             /// How long to wait for the guest to come back before a script is uploaded again.
             start_retry_timeout: Duration = "5m",
-            /// How long to wait after a script that ended the connection.
+            /// How long to wait after the last script, once all have succeeded.
             pause_after: Duration = "0s",
             /// Exit codes that count as success; `0` if left out.
             valid_exit_codes: Vec<u32>,
@@ -79,6 +80,11 @@ options! {
             /// Exit codes that count as success; `0` if left out.
             valid_exit_codes: Vec<u32>,
         }
+        not_supported {
+            "env_var_format",
+            "tempfile_extension",
+            "use_linux_pathing",
+        }
     }
 }
 
@@ -107,7 +113,7 @@ options! {
             /// Which way: `upload` or `download`.
             direction: Direction = "upload",
             /// The source is made by an earlier provisioner and need not be there yet.
-            generated: bool,
+            generated: bool = false,
         }
     }
 }
@@ -119,7 +125,7 @@ options! {
             /// A text to show.
             note: Option<String>,
             /// Do not stop.
-            disable: bool,
+            disable: bool = false,
         }
     }
 }
@@ -139,6 +145,14 @@ pub enum Provisioner {
 
 /// The types of provisioners there are.
 pub const PROVISIONER_TYPES: &[&str] = &["shell", "shell-local", "file", "breakpoint"];
+
+/// What may be in each of them, in the same order.
+pub(crate) const SCHEMAS: [&BlockSchema; 4] = [
+    Shell::SCHEMA,
+    ShellLocal::SCHEMA,
+    File::SCHEMA,
+    Breakpoint::SCHEMA,
+];
 
 /// Provisioners that are programs of their own under Packer.
 const FOREIGN: &[&str] = &[
@@ -263,13 +277,21 @@ fn one_of(
     }
 }
 
+/// The message leaves the text itself out: what is meant for the environment may be a secret.
 fn variables(variables: &[String], origin: &crate::declare::Origin, report: &mut Diagnostics) {
-    for variable in variables {
-        if !variable.contains('=') && !origin.is_unknown("environment_vars") {
+    if origin.is_unknown("environment_vars") {
+        return;
+    }
+    for (index, variable) in variables.iter().enumerate() {
+        if variable
+            .split_once('=')
+            .is_none_or(|(name, _)| name.is_empty())
+        {
+            let path = format!("[{index}]");
             report.push(
                 Diagnostic::error(
-                    origin.span_of("environment_vars"),
-                    format!("`{variable}` is not an environment variable"),
+                    origin.span_of_element("environment_vars", &path),
+                    format!("`environment_vars{path}` is not an environment variable"),
                 )
                 .help("write `NAME=value`"),
             );

@@ -4,13 +4,14 @@ mod communicator;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
 use crate::declare::Origin;
 use crate::graphics::{Graphics, GraphicsType};
 use crate::libvirt_source::{LibvirtSource, NetworkAddressSource};
-use crate::network_interface::{NetworkInterface, NetworkInterfaceType};
+use crate::network_interface::{NetworkInterface, NetworkInterfaceType, PortForward};
 
 /// The prefix libvirt demands of users' aliases. It is added when the domain is made, and taken off
 /// where a template has it, so that `ua-artifact` and `artifact` are the same.
@@ -103,15 +104,6 @@ pub(crate) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
 
 fn domain(source: &LibvirtSource, report: &mut Diagnostics) {
     let origin = &source.origin;
-    if source.libvirt_uri.is_empty()
-        && origin.is_set("libvirt_uri")
-        && !origin.is_unknown("libvirt_uri")
-    {
-        report.push(
-            Diagnostic::error(origin.span_of("libvirt_uri"), "`libvirt_uri` is empty")
-                .help("write `qemu:///system`, or `qemu:///session` for one without privileges"),
-        );
-    }
     for (name, value) in [("memory", source.memory), ("vcpu", u64::from(source.vcpu))] {
         if value == 0 && !origin.is_unknown(name) {
             report.push(Diagnostic::error(
@@ -137,7 +129,7 @@ fn domain(source: &LibvirtSource, report: &mut Diagnostics) {
             ));
         }
     }
-    if source.loader_path.is_none() {
+    if !origin.is_set("loader_path") {
         for name in ["loader_type", "nvram_path", "nvram_template"] {
             if origin.is_set(name) {
                 report.push(Diagnostic::error(
@@ -152,7 +144,7 @@ fn domain(source: &LibvirtSource, report: &mut Diagnostics) {
 /// Names of libvirt's objects are file names in many places.
 fn object_name(what: &str, name: &str, option: &str, origin: &Origin, report: &mut Diagnostics) {
     let span = origin.span_of(option);
-    if name.is_empty() || name.trim() != name {
+    if name.trim() != name || matches!(name, "." | "..") {
         report.push(Diagnostic::error(
             span,
             format!("`{name}` can't be the name of a {what}"),
@@ -168,26 +160,30 @@ fn object_name(what: &str, name: &str, option: &str, origin: &Origin, report: &m
 fn network_interface(interface: &NetworkInterface, report: &mut Diagnostics) {
     use NetworkInterfaceType::{Bridge, Managed, Network, User};
     let origin = &interface.origin;
+    if let Some(mac) = &interface.mac
+        && !origin.is_unknown("mac")
+    {
+        mac_address(mac, origin, report);
+    }
+    for forward in &interface.port_forward {
+        port_forward(forward, report);
+    }
     if origin.is_unknown("type") || !origin.is_set("type") {
         return;
     }
     let kind = interface.r#type;
-    if kind == Bridge && interface.bridge.is_none() {
+    if kind == Bridge && !origin.is_set("bridge") {
         report.push(
             Diagnostic::error(origin.span(), "`bridge` is missing").detail(
                 "an interface of type `bridge` needs the name of a bridge of the hypervisor's host",
             ),
         );
     }
-    for (name, set, belongs) in [
-        (
-            "network",
-            interface.network.is_some(),
-            matches!(kind, Managed | Network),
-        ),
-        ("bridge", interface.bridge.is_some(), kind == Bridge),
+    for (name, belongs) in [
+        ("network", matches!(kind, Managed | Network)),
+        ("bridge", kind == Bridge),
     ] {
-        if set && !belongs {
+        if origin.is_set(name) && !belongs {
             report.push(Diagnostic::warning(
                 origin.span_of(name),
                 format!(
@@ -208,10 +204,32 @@ fn network_interface(interface: &NetworkInterface, report: &mut Diagnostics) {
             ),
         ));
     }
-    if let Some(mac) = &interface.mac
-        && !origin.is_unknown("mac")
-    {
-        mac_address(mac, origin, report);
+}
+
+fn port_forward(forward: &PortForward, report: &mut Diagnostics) {
+    let origin = &forward.origin;
+    if !origin.is_unknown("address") && forward.address.parse::<IpAddr>().is_err() {
+        report.push(
+            Diagnostic::error(
+                origin.span_of("address"),
+                format!("`{}` is not an IP address", forward.address),
+            )
+            .help("write `127.0.0.1` for this machine only, or `0.0.0.0` for all others, too"),
+        );
+    }
+    port("guest_port", forward.guest_port, origin, report);
+    if let Some(number) = forward.host_port {
+        port("host_port", number, origin, report);
+    }
+}
+
+/// Port 0 can't be connected to.
+fn port(name: &str, number: u16, origin: &Origin, report: &mut Diagnostics) {
+    if number == 0 && origin.is_set(name) && !origin.is_unknown(name) {
+        report.push(Diagnostic::error(
+            origin.span_of(name),
+            format!("`{name}` must be between 1 and 65535"),
+        ));
     }
 }
 
@@ -249,7 +267,7 @@ fn graphical_console(graphics: &Graphics, report: &mut Diagnostics) {
         return;
     }
     let kind = graphics.r#type;
-    if kind == GraphicsType::Sdl && graphics.display.is_none() {
+    if kind == GraphicsType::Sdl && !origin.is_set("display") {
         report.push(
             Diagnostic::error(origin.span(), "`display` is missing")
                 .detail("graphics of type `sdl` need the X display to show the window on"),

@@ -18,15 +18,24 @@ pub enum Kind {
     /// A number of bytes such as `10`, `1.5G` or `10GiB`.
     Size,
     /// One of these words.
-    Choice(&'static [&'static str]),
+    Choice(&'static [Choice]),
     /// A list of these words.
-    ChoiceList(&'static [&'static str]),
+    ChoiceList(&'static [Choice]),
     /// A list of texts.
     TextList,
     /// A list of whole numbers.
     IntegerList,
     /// Texts by key.
     TextMap,
+}
+
+/// A word that stands for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// The word.
+    pub word: &'static str,
+    /// What it stands for.
+    pub documentation: &'static [&'static str],
 }
 
 impl fmt::Display for Kind {
@@ -37,10 +46,10 @@ impl fmt::Display for Kind {
             Self::Boolean => formatter.write_str("true or false"),
             Self::Duration => formatter.write_str("a duration such as \"1h5m2s\""),
             Self::Size => formatter.write_str("a size such as \"10GiB\""),
-            Self::Choice(words) | Self::ChoiceList(words) => {
+            Self::Choice(choices) | Self::ChoiceList(choices) => {
                 let list = matches!(self, Self::ChoiceList(_));
                 formatter.write_str(if list { "a list of " } else { "one of " })?;
-                for (index, word) in words.iter().enumerate() {
+                for (index, Choice { word, .. }) in choices.iter().enumerate() {
                     let separator = if index == 0 { "" } else { ", " };
                     write!(formatter, "{separator}\"{word}\"")?;
                 }
@@ -92,6 +101,9 @@ pub struct BlockSchema {
     pub options: &'static [OptionSchema],
     /// The blocks in it.
     pub blocks: &'static [InnerBlockSchema],
+    /// Options that Packer or the Go plugin has and this version has not. They are named so that a
+    /// template which has them is told so, not that they are misspelt.
+    pub not_supported: &'static [&'static str],
 }
 
 impl BlockSchema {

@@ -9,13 +9,13 @@ use std::time::Duration;
 use lvhost_hcl::Value;
 use secrecy::SecretString;
 
-use crate::schema::Kind;
+use crate::schema::{Choice, Kind};
 use crate::size::Size;
 
 /// Why a value does not fit its option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Where inside the value, such as `[1]` or `.key`; empty for the value itself.
+    /// Where inside the value, such as `[1]` or `["key"]`; empty for the value itself.
     pub path: String,
     /// What is wrong: `a whole number is needed here, not a list`.
     pub message: String,
@@ -222,7 +222,7 @@ impl Setting for BTreeMap<String, String> {
                 }
                 String::decode(entry)
                     .map(|text| (key.clone(), text))
-                    .map_err(|mismatch| mismatch.inside(&format!(".{key}")))
+                    .map_err(|mismatch| mismatch.inside(&format!("[{key:?}]")))
             })
             .collect()
     }
@@ -241,22 +241,25 @@ impl<T: Setting> Setting for Option<T> {
 /// Declares an enumeration whose values a user writes as words.
 macro_rules! choices {
     (
-        $(#[$about:meta])*
+        $(#[doc = $about:literal])*
         pub enum $name:ident {
-            $(#[$first_doc:meta])* $first:ident = $first_word:literal,
-            $($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)?
+            $(#[doc = $first_doc:literal])* $first:ident = $first_word:literal,
+            $($(#[doc = $doc:literal])* $variant:ident = $word:literal),* $(,)?
         }
     ) => {
-        $(#[$about])*
+        $(#[doc = $about])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
         pub enum $name {
-            $(#[$first_doc])* #[default] $first,
-            $($(#[$doc])* $variant),*
+            $(#[doc = $first_doc])* #[default] $first,
+            $($(#[doc = $doc])* $variant),*
         }
 
         impl $name {
             /// Every word, in the order of the docs.
-            pub const WORDS: &'static [&'static str] = &[$first_word, $($word),*];
+            pub const CHOICES: &'static [$crate::schema::Choice] = &[
+                $crate::schema::Choice { word: $first_word, documentation: &[$($first_doc),*] },
+                $($crate::schema::Choice { word: $word, documentation: &[$($doc),*] }),*
+            ];
 
             /// The word a user writes for it.
             pub fn as_str(self) -> &'static str {
@@ -268,14 +271,14 @@ macro_rules! choices {
         }
 
         impl $crate::setting::Setting for $name {
-            const KIND: $crate::schema::Kind = $crate::schema::Kind::Choice(Self::WORDS);
+            const KIND: $crate::schema::Kind = $crate::schema::Kind::Choice(Self::CHOICES);
 
             fn decode(value: &lvhost_hcl::Value) -> Result<Self, $crate::setting::Mismatch> {
                 match value.to_text().as_deref() {
                     Some($first_word) => Ok(Self::$first),
                     $(Some($word) => Ok(Self::$variant),)*
                     Some(other) => {
-                        Err($crate::setting::unknown_word::<Self>(other, Self::WORDS))
+                        Err($crate::setting::unknown_word::<Self>(other, Self::CHOICES))
                     }
                     None => $crate::setting::unfit(Self::KIND, value),
                 }
@@ -283,7 +286,7 @@ macro_rules! choices {
         }
 
         impl $crate::setting::Element for $name {
-            const LIST: $crate::schema::Kind = $crate::schema::Kind::ChoiceList(Self::WORDS);
+            const LIST: $crate::schema::Kind = $crate::schema::Kind::ChoiceList(Self::CHOICES);
         }
     };
 }
@@ -291,8 +294,8 @@ macro_rules! choices {
 pub(crate) use choices;
 
 /// Says which words there are.
-pub(crate) fn unknown_word<T: Setting>(word: &str, words: &[&'static str]) -> Mismatch {
-    let guess = lvhost_hcl::suggest(word, words.iter().copied());
+pub(crate) fn unknown_word<T: Setting>(word: &str, choices: &[Choice]) -> Mismatch {
+    let guess = lvhost_hcl::suggest(word, choices.iter().map(|choice| choice.word));
     Mismatch::new(match guess {
         Some(guess) => format!("`{word}` is not {}; did you mean \"{guess}\"?", T::KIND),
         None => format!("`{word}` is not {}", T::KIND),

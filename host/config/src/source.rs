@@ -2,7 +2,7 @@
 
 use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics};
 
-use crate::communicator::{Communicator, NOT_SUPPORTED};
+use crate::communicator::Communicator;
 use crate::declare::{Context, Declared};
 use crate::libvirt_source::LibvirtSource;
 use crate::rules;
@@ -26,24 +26,21 @@ pub fn decode_source(
     source
 }
 
-/// Moves the communicator's options into one `communicator` block, and takes out those that can't
-/// be done.
+/// Moves the communicator's options into one `communicator` block.
 fn gather_communicator(body: &Body, report: &mut Diagnostics) -> Body {
     let mut body = body.clone();
-    let belongs = |name: &str| {
-        let schema = Communicator::SCHEMA;
-        (schema.option(name).is_some() && LibvirtSource::SCHEMA.block(name).is_none())
-            || NOT_SUPPORTED.contains(&name)
-    };
-    let (flat, own): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut body.attributes)
-            .into_iter()
-            .partition(|(name, _)| {
-                // `communicator = "ssh"` beside the other options is the flat form of the type.
-                belongs(name) || name == "communicator"
-            });
+    let (flat, own): (Vec<_>, Vec<_>) = std::mem::take(&mut body.attributes)
+        .into_iter()
+        .partition(|(name, _)| is_of_communicator(name));
     body.attributes = own.into_iter().collect();
-    if !flat.is_empty() && !body.blocks.iter().any(|block| block.name == "communicator") {
+    let flat: Vec<_> = flat
+        .into_iter()
+        .filter(|(_, attribute)| !attribute.value.is_null())
+        .collect();
+    if flat.is_empty() {
+        return body;
+    }
+    if !body.blocks.iter().any(|block| block.name == "communicator") {
         body.blocks.push(Block {
             name: "communicator".to_string(),
             name_span: body.span,
@@ -63,20 +60,28 @@ fn gather_communicator(body: &Body, report: &mut Diagnostics) -> Body {
                     Diagnostic::error(attribute.name_span, format!("`{name}` is set twice"))
                         .help("leave it in the `communicator` block and remove it here"),
                 );
-                continue;
+            } else {
+                block.body.attributes.insert(name, attribute);
             }
-            block.body.attributes.insert(name, attribute);
         }
-        block.body.attributes.retain(|name, attribute| {
-            let unsupported = NOT_SUPPORTED.contains(&name.as_str());
-            if unsupported && !attribute.value.is_null() {
-                report.push(Diagnostic::error(
-                    attribute.name_span,
-                    format!("`{name}` is not supported by this version of lvhost"),
-                ));
-            }
-            !unsupported
-        });
     }
     body
+}
+
+/// Whether an option that stands directly in the source belongs to the communicator, also when it
+/// is misspelt. `communicator = "ssh"` beside the other options is the flat form of its type.
+fn is_of_communicator(name: &str) -> bool {
+    let (source, communicator) = (LibvirtSource::SCHEMA, Communicator::SCHEMA);
+    if source.option(name).is_some() || source.not_supported.contains(&name) {
+        return false;
+    }
+    if communicator.option(name).is_some() || communicator.not_supported.contains(&name) {
+        return true;
+    }
+    let options = source.options.iter().chain(communicator.options);
+    let names = options
+        .map(|option| option.name)
+        .chain(source.blocks.iter().map(|block| block.name));
+    lvhost_hcl::suggest(name, names)
+        .is_some_and(|guess| guess != "communicator" && communicator.option(guess).is_some())
 }

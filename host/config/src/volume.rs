@@ -39,7 +39,8 @@ options! {
             readonly: Option<bool>,
             /// Deprecated, without effect: devices are named in the order of the volumes.
             target_dev: Option<String>,
-            /// The bus it is attached to: `virtio`, `sata`, `scsi`, `usb`, `ide` or `fdc`.
+            /// The bus it is attached to: `virtio`, `sata`, `scsi`, `usb`, `ide`,
+            /// `sd`, `xen` or `fdc`. `virtio` for disks, `sata` for CDs and `fdc` for floppies if left out.
             bus: Option<String>,
             /// An identifier unique within the domain, of letters, digits, `_` and `-`.
             alias: Option<String>,

@@ -1,8 +1,10 @@
 //! The `source` block of a volume: its options are known only to the component that makes the volume.
 
+use std::fmt;
+
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
 
-use crate::declare::{Context, Declared, Origin};
+use crate::declare::{Context, Declared, Origin, is_left_out};
 use crate::schema::{BlockSchema, Kind, OptionSchema};
 use crate::setting::{Mismatch, Setting};
 
@@ -97,13 +99,28 @@ pub enum SourceValue {
 }
 
 /// An option the user has set.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SourceSetting {
     /// Its name.
     pub name: String,
     /// Its value; `None` for one that will only be known when the build runs.
     pub value: Option<SourceValue>,
+    sensitive: bool,
     attribute: Attribute,
+}
+
+impl fmt::Debug for SourceSetting {
+    /// Shows no value that the component or the template calls sensitive.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("SourceSetting");
+        shown.field("name", &self.name);
+        if self.sensitive {
+            shown.field("value", &format_args!("(sensitive)"));
+        } else {
+            shown.field("value", &self.value);
+        }
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Where the bytes of a volume come from.
@@ -159,6 +176,7 @@ static SCHEMA: BlockSchema = BlockSchema {
         documentation: TYPE.documentation,
     }],
     blocks: &[],
+    not_supported: &[],
 };
 
 impl Declared for VolumeSource {
@@ -169,10 +187,18 @@ impl Declared for VolumeSource {
         let written: String =
             crate::declare::option(body, &SCHEMA, "type", None, &mut origin, report);
         for block in &body.blocks {
-            report.push(Diagnostic::error(
+            let error = Diagnostic::error(
                 block.name_span,
                 format!("a volume's source has no block called `{}`", block.name),
-            ));
+            );
+            report.push(if context.sources.owners(&block.name).is_empty() {
+                error
+            } else {
+                error.help(format!(
+                    "`{0}` is an option: write `{0} = {{ … }}`",
+                    block.name
+                ))
+            });
         }
         let Some(schema) = context.sources.find(&written) else {
             if !written.is_empty() {
@@ -215,7 +241,7 @@ fn settings(
 ) -> Vec<SourceSetting> {
     for (name, attribute) in &body.attributes {
         let known = schema.options.iter().any(|option| option.name == *name);
-        if known || name == "type" || attribute.value.is_null() {
+        if known || name == TYPE.name || attribute.value.is_null() {
             continue;
         }
         report.push(foreign_option(schema, name, attribute, context));
@@ -224,7 +250,7 @@ fn settings(
     for option in &schema.options {
         let set = body
             .attribute(&option.name)
-            .filter(|attribute| !attribute.value.is_null());
+            .filter(|attribute| !is_left_out(&attribute.value));
         let Some(attribute) = set else {
             if option.required {
                 report.push(
@@ -253,6 +279,7 @@ fn settings(
         settings.push(SourceSetting {
             name: option.name.clone(),
             value,
+            sensitive: option.sensitive || attribute.value.is_sensitive(),
             attribute: attribute.clone(),
         });
     }
@@ -268,6 +295,13 @@ fn foreign_option(
     context: &Context<'_>,
 ) -> Diagnostic {
     let owners = context.sources.owners(name);
+    if owners.is_empty() && crate::volume::Volume::SCHEMA.option(name).is_some() {
+        return Diagnostic::error(
+            attribute.name_span,
+            format!("`{name}` is an option of the volume, not of its source"),
+        )
+        .help("write it outside of the `source` block");
+    }
     if owners.is_empty() {
         let options = schema.options.iter().map(|option| option.name.as_str());
         return Diagnostic::error(
@@ -277,7 +311,7 @@ fn foreign_option(
                 schema.type_name
             ),
         )
-        .suggest(name, options.chain(["type"]));
+        .suggest(name, options.chain([TYPE.name]));
     }
     Diagnostic::warning(
         attribute.name_span,

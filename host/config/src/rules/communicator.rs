@@ -4,7 +4,7 @@ use lvhost_hcl::{Diagnostic, Diagnostics};
 
 use crate::communicator::{Communicator, CommunicatorType};
 use crate::libvirt_source::LibvirtSource;
-use crate::network_interface::NetworkInterfaceType;
+use crate::network_interface::{NetworkInterfaceType, Protocol};
 
 pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     let Some(communicator) = &source.communicator else {
@@ -20,6 +20,9 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
         );
         return;
     };
+    if communicator.origin.is_unknown("communicator") {
+        return;
+    }
     match communicator.communicator {
         CommunicatorType::Ssh => {
             ssh(communicator, report);
@@ -35,14 +38,18 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
 
 fn ssh(communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
-    if communicator.ssh_username.is_none() {
+    if !origin.is_set("ssh_username") {
         report.push(
             Diagnostic::error(origin.span(), "`ssh_username` is missing")
                 .detail("SSH needs the user to log in as"),
         );
     }
-    let authentication = ["ssh_private_key_file", "ssh_password", "ssh_agent_auth"];
-    if !authentication.iter().any(|name| origin.is_set(name)) {
+    super::port("ssh_port", communicator.ssh_port, origin, report);
+    let authentication = origin.is_set("ssh_private_key_file")
+        || origin.is_set("ssh_password")
+        || communicator.ssh_agent_auth
+        || origin.is_unknown("ssh_agent_auth");
+    if !authentication {
         report.push(
             Diagnostic::error(origin.span(), "there is no way to log in over SSH")
                 .help("set one of `ssh_private_key_file`, `ssh_password` and `ssh_agent_auth`"),
@@ -51,7 +58,11 @@ fn ssh(communicator: &Communicator, report: &mut Diagnostics) {
 }
 
 fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
-    if communicator.ssh_host.is_some() || source.origin.is_unknown("communicator_interface") {
+    let mut aliases = source.network_interface.iter();
+    if communicator.origin.is_set("ssh_host")
+        || source.origin.is_unknown("communicator_interface")
+        || aliases.any(|interface| interface.origin.is_unknown("alias"))
+    {
         return;
     }
     let wanted = &source.communicator_interface;
@@ -81,10 +92,13 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
     }
     let address_source = source.network_address_source;
     if interface.r#type == NetworkInterfaceType::User {
-        let forwarded = interface
-            .port_forward
-            .iter()
-            .any(|port| port.guest_port == communicator.ssh_port);
+        let forwarded = communicator.origin.is_unknown("ssh_port")
+            || interface.port_forward.iter().any(|forward| {
+                forward.guest_port == communicator.ssh_port && forward.protocol == Protocol::Tcp
+                    || ["guest_port", "protocol"]
+                        .iter()
+                        .any(|name| forward.origin.is_unknown(name))
+            });
         if !forwarded {
             report.push(
                 Diagnostic::error(
@@ -101,7 +115,9 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
                 )),
             );
         }
-    } else if !super::address_source_fits(address_source, interface.r#type) {
+    } else if !source.origin.is_unknown("network_address_source")
+        && !super::address_source_fits(address_source, interface.r#type)
+    {
         report.push(
             Diagnostic::error(
                 source.origin.span_of("network_address_source"),

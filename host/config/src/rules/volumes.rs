@@ -8,11 +8,26 @@ use crate::libvirt_source::LibvirtSource;
 use crate::volume::{Device, Volume};
 
 pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
-    artifact(source, report);
+    // As long as an alias is not known, any volume may turn out to be the artifact.
+    let undecided = source.origin.is_unknown("artifact_volume_alias")
+        || source
+            .volume
+            .iter()
+            .any(|volume| volume.origin.is_unknown("alias"));
+    if !undecided {
+        artifact(source, report);
+    }
     let artifact = source.artifact();
     let mut names = BTreeMap::new();
     for (index, volume) in source.volume.iter().enumerate() {
-        one(volume, artifact == Some(index), report);
+        let role = match artifact {
+            _ if undecided => Role::Undecided,
+            Some(artifact) if artifact == index => Role::Artifact,
+            // Nothing can be said of the others while no volume is the artifact.
+            None => Role::Undecided,
+            Some(_) => Role::Other,
+        };
+        one(volume, role, report);
         if let Some(name) = &volume.name
             && !volume.origin.is_unknown("name")
             && !volume.origin.is_unknown("pool")
@@ -31,9 +46,6 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
 
 fn artifact(source: &LibvirtSource, report: &mut Diagnostics) {
     let wanted = &source.artifact_volume_alias;
-    if source.origin.is_unknown("artifact_volume_alias") {
-        return;
-    }
     match source.artifact() {
         None if source.volume.is_empty() => report.push(
             Diagnostic::error(source.origin.span(), "the source has no volume")
@@ -50,7 +62,7 @@ fn artifact(source: &LibvirtSource, report: &mut Diagnostics) {
         ),
         Some(index) => {
             let volume = &source.volume[index];
-            if volume.alias.as_ref() != Some(wanted) && !volume.origin.is_unknown("alias") {
+            if volume.alias.as_ref() != Some(wanted) {
                 report.push(
                     Diagnostic::warning(
                         volume.origin.span(),
@@ -63,7 +75,15 @@ fn artifact(source: &LibvirtSource, report: &mut Diagnostics) {
     }
 }
 
-fn one(volume: &Volume, is_artifact: bool, report: &mut Diagnostics) {
+/// What a volume is in the build.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Artifact,
+    Other,
+    Undecided,
+}
+
+fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
     let origin = &volume.origin;
     if origin.is_set("target_dev") {
         report.push(
@@ -76,13 +96,13 @@ fn one(volume: &Volume, is_artifact: bool, report: &mut Diagnostics) {
     {
         super::object_name("volume", name, "name", origin, report);
     }
-    if volume.source.is_none() && is_artifact && volume.capacity.is_none() {
+    if volume.source.is_none() && role == Role::Artifact && !origin.is_set("capacity") {
         report.push(
             Diagnostic::error(origin.span(), "`capacity` is missing")
                 .detail("a volume that begins empty needs to know how large it is"),
         );
     }
-    if volume.source.is_none() && !is_artifact && volume.name.is_none() {
+    if volume.source.is_none() && role == Role::Other && !origin.is_set("name") {
         report.push(
             Diagnostic::error(origin.span(), "`name` is missing")
                 .detail("a volume without a `source` must be there before the build"),
@@ -94,7 +114,7 @@ fn one(volume: &Volume, is_artifact: bool, report: &mut Diagnostics) {
             "a volume can't have a capacity of zero",
         ));
     }
-    if is_artifact && matches!(volume.device, Some(Device::Cdrom | Device::Floppy)) {
+    if role == Role::Artifact && matches!(volume.device, Some(Device::Cdrom | Device::Floppy)) {
         report.push(Diagnostic::warning(
             origin.span_of("device"),
             "the artifact is a medium that most guests don't write to",
@@ -117,6 +137,9 @@ fn bus(volume: &Volume, report: &mut Diagnostics) {
                 .detail(format!("there are: {}", BUSES.join(", ")))
                 .suggest(bus, BUSES),
         );
+        return;
+    }
+    if origin.is_unknown("device") {
         return;
     }
     let fits = match volume.device {

@@ -1,0 +1,193 @@
+//! The reference of all blocks and options, as Markdown.
+
+use std::fmt::Write as _;
+
+use crate::declare::Declared;
+use crate::libvirt_source::LibvirtSource;
+use crate::provisioner;
+use crate::schema::{BlockSchema, Choice, InnerBlockSchema, Kind, OptionSchema};
+use crate::volume_source::{
+    SourceOption, SourceOptionType, SourceSchema, SourceSchemas, VolumeSource,
+};
+
+const INTRODUCTION: &str = "\
+<!-- Made from the declarations in host/config and sources; a test keeps it in step with them. -->
+
+# Reference
+
+What may stand in a template's `source \"libvirt\"` and `provisioner` blocks. The rest of a template \
+(`packer`, `variable`, `locals`, `data`, `build`) is Packer's.
+
+How values are read:
+
+- `null` and the empty text `\"\"` count as left out.
+- Numbers and truth values may be written as texts: `vcpu = \"4\"`, `readonly = \"true\"`. One text may \
+stand where a list belongs: `urls = \"…\"`.
+- A *size* is a number of bytes, with a unit if need be: `K`, `M`, `G`, `T`, `P`, `E` (also `KiB`, \
+`MiB`, …) count in 1024, `KB`, `MB`, … in 1000. `\"10\"`, `\"1.5G\"` and `\"10GiB\"` are sizes.
+- A *duration* is one or more numbers with units: `h`, `m`, `s`, `ms`. `\"90s\"` and `\"1h5m2s\"` are \
+durations.
+- A *secret* is a text that is not shown in logs and errors.
+";
+
+/// The reference of every block, with the volume sources `sources`.
+pub fn reference(sources: &SourceSchemas) -> String {
+    let mut text = INTRODUCTION.to_string();
+    block(&mut text, 2, LibvirtSource::SCHEMA, sources);
+    for schema in provisioner::SCHEMAS {
+        block(&mut text, 2, schema, sources);
+    }
+    text
+}
+
+/// A section on a block, and one below it for each block in it.
+fn block(text: &mut String, level: usize, schema: &BlockSchema, sources: &SourceSchemas) {
+    heading(text, level, schema.name);
+    paragraph(text, &prose(schema.documentation));
+    list(text, schema.options.iter().map(option));
+    if !schema.blocks.is_empty() {
+        paragraph(text, "Blocks:");
+        list(text, schema.blocks.iter().map(inner_block));
+    }
+    if !schema.not_supported.is_empty() {
+        let names: Vec<_> = schema
+            .not_supported
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        paragraph(
+            text,
+            &format!("Not supported by this version: {}.", names.join(", ")),
+        );
+    }
+    if std::ptr::eq(schema, VolumeSource::SCHEMA) {
+        for source in &sources.0 {
+            volume_source(text, level + 1, source);
+        }
+    }
+    for inner in schema.blocks {
+        block(text, level + 1, inner.schema, sources);
+    }
+}
+
+fn volume_source(text: &mut String, level: usize, source: &SourceSchema) {
+    heading(
+        text,
+        level,
+        &format!("source of type \"{}\"", source.type_name),
+    );
+    let mut about = format!("{}.", source.summary.trim_end_matches('.'));
+    if !source.aliases.is_empty() {
+        let names: Vec<_> = source
+            .aliases
+            .iter()
+            .map(|alias| format!("`{alias}`"))
+            .collect();
+        let _ = write!(about, " Also called {}.", names.join(", "));
+    }
+    paragraph(text, &about);
+    list(text, source.options.iter().map(source_option));
+}
+
+fn heading(text: &mut String, level: usize, title: &str) {
+    // Writing to a `String` can't fail, here and below.
+    let _ = writeln!(text, "\n{} {title}", "#".repeat(level));
+}
+
+fn paragraph(text: &mut String, paragraph: &str) {
+    let _ = writeln!(text, "\n{paragraph}");
+}
+
+fn list(text: &mut String, items: impl Iterator<Item = String>) {
+    for (index, item) in items.enumerate() {
+        let before = if index == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{before}- {item}");
+    }
+}
+
+fn option(option: &OptionSchema) -> String {
+    let mut facts = vec![kind(option.kind).to_string()];
+    if option.required {
+        facts.push("required".to_string());
+    }
+    if let Some(default) = option.default {
+        facts.push(format!("default `{}`", default.trim_matches('"')));
+    }
+    let mut item = format!(
+        "`{}` ({}): {}",
+        option.name,
+        facts.join(", "),
+        prose(option.documentation)
+    );
+    if let Kind::Choice(choices) | Kind::ChoiceList(choices) = option.kind {
+        for Choice {
+            word,
+            documentation,
+        } in choices
+        {
+            let _ = write!(item, "\n  - `{word}`: {}", prose(documentation));
+        }
+    }
+    item
+}
+
+fn source_option(option: &SourceOption) -> String {
+    let mut facts = vec![
+        match option.option_type {
+            _ if option.sensitive => "secret",
+            SourceOptionType::Text => kind(Kind::Text),
+            SourceOptionType::Integer => kind(Kind::Integer),
+            SourceOptionType::Boolean => kind(Kind::Boolean),
+            SourceOptionType::TextList => kind(Kind::TextList),
+            SourceOptionType::TextMap => kind(Kind::TextMap),
+        }
+        .to_string(),
+    ];
+    if option.required {
+        facts.push("required".to_string());
+    }
+    if let Some(default) = &option.default {
+        facts.push(format!("default: {default}"));
+    }
+    format!(
+        "`{}` ({}): {}",
+        option.name,
+        facts.join(", "),
+        option.documentation
+    )
+}
+
+fn inner_block(block: &InnerBlockSchema) -> String {
+    let number = if block.repeated {
+        "any number"
+    } else {
+        "at most one"
+    };
+    format!(
+        "`{}` ({number}): {}",
+        block.name,
+        prose(block.documentation)
+    )
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Secret => "secret",
+        Kind::Integer => "whole number",
+        Kind::Boolean => "`true` or `false`",
+        Kind::Duration => "duration",
+        Kind::Size => "size",
+        Kind::Choice(_) => "one of these",
+        Kind::ChoiceList(_) => "list of these",
+        Kind::TextList => "list of texts",
+        Kind::IntegerList => "list of whole numbers",
+        Kind::TextMap => "texts by name",
+    }
+}
+
+/// The lines of a doc comment as one.
+fn prose(documentation: &[&str]) -> String {
+    let lines: Vec<_> = documentation.iter().map(|line| line.trim()).collect();
+    lines.join(" ").trim().to_string()
+}
