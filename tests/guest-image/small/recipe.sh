@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A tiny Linux: Debian's kernel, busybox, dropbear, sftp-server, scp, ip and qemu-guest-agent on a
+# A tiny Linux: Debian's kernel, busybox, dash, dropbear, sftp-server, scp, ip and qemu-guest-agent on a
 # root of their own that keeps what is written to it. Its init (root/etc/init.d/rcS) takes a DHCP
 # lease, reads a NoCloud seed's SSH keys and host name, and starts sshd. Read by build.sh.
 
@@ -10,9 +10,10 @@ BOOT_MIB=32
 ROOT_MIB=224
 
 # What is taken out of which package, beside the shared libraries these need.
-PACKAGES=(busybox-static dropbear-bin openssh-client openssh-sftp-server qemu-guest-agent iproute2)
+PACKAGES=(busybox-static dash dropbear-bin openssh-client openssh-sftp-server qemu-guest-agent
+  iproute2)
 PROGRAMS=(
-  bin/busybox usr/sbin/dropbear usr/bin/dropbearkey usr/bin/scp usr/lib/openssh/sftp-server
+  bin/busybox bin/dash usr/sbin/dropbear usr/bin/dropbearkey usr/bin/scp usr/lib/openssh/sftp-server
   usr/lib/sftp-server usr/sbin/qemu-ga bin/ip
 )
 
@@ -108,13 +109,14 @@ make_root() {
   for name in bin sbin lib lib64; do ln -s "usr/$name" "$root/$name"; done
   ln -s /run "$root/var/run"
   for program in "${PROGRAMS[@]}"; do copy_with_libraries "$program"; done
+  # busybox's own shell prefers busybox's commands to whatever else PATH offers.
+  ln -s dash "$root/usr/bin/sh"
   for name in $("$root/bin/busybox" --list); do
     [ -e "$root/usr/bin/$name" ] || [ "$name" = busybox ] || ln -s busybox "$root/usr/bin/$name"
   done
   # Both are asked for by absolute path: by the kernel, and by qemu-guest-agent.
   ln -s ../bin/busybox "$root/usr/sbin/init"
   ln -sf ../bin/modprobe "$root/usr/sbin/modprobe"
-  # iproute2's program, which knows `ip -br`, and not busybox's.
   copy_modules "$root" "${BOOT_MODULES[@]}" "${ROOT_MODULES[@]}"
   cp -R "$HERE/small/root/." "$root/"
   cat >"$root/etc/os-release" <<RELEASE
