@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     libvirt.create_volume(&spec).await?;
     let begin = Instant::now();
-    let mut upload = libvirt.open_upload(&spec.id, length).await?;
+    let mut upload = libvirt.open_upload(&spec.id, Some(length)).await?;
     upload.file(file, 0, length).await?;
     upload.finish().await?;
     println!("{:.2} s", begin.elapsed().as_secs_f64());

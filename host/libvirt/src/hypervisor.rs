@@ -89,11 +89,12 @@ pub trait Hypervisor: Send + Sync {
     /// [`NoSuchVolume`](crate::Error::NoSuchVolume).
     async fn delete_volume(&self, id: &VolumeId) -> Result<()>;
 
-    /// Begins to write `length` bytes into an existing volume, from its beginning.
+    /// Begins to write `length` bytes into an existing volume, from its beginning; any number of
+    /// them if there is no length.
     ///
     /// # Errors
     /// [`NotSupported`](crate::Error::NotSupported) where the driver has no uploads (`test:///`).
-    async fn open_upload(&self, id: &VolumeId, length: u64) -> Result<Box<dyn Upload>>;
+    async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>>;
 
     /// Defines a domain and does not start it.
     ///
@@ -135,7 +136,7 @@ pub trait Hypervisor: Send + Sync {
     ) -> Result<Vec<InterfaceAddress>>;
 }
 
-/// Bytes on their way into a volume, from its beginning to the announced length.
+/// Bytes on their way into a volume, from its beginning to the announced length, if one was.
 ///
 /// Dropping it before [`finish`](Self::finish) aborts the upload: the volume stays, its contents
 /// are undefined.

@@ -41,8 +41,8 @@ pub(crate) enum PumpError<E> {
 pub(crate) struct Pump<S> {
     sink: S,
     progress: Progress,
-    /// Bytes that may still come.
-    remaining: u64,
+    /// Bytes that may still come, if that is known.
+    remaining: Option<u64>,
     /// Bytes that wait for a packet to be full. Never a packet or more.
     gathered: Vec<u8>,
     /// A hole that waits for its end.
@@ -52,7 +52,7 @@ pub(crate) struct Pump<S> {
 }
 
 impl<S: Sink> Pump<S> {
-    pub(crate) fn new(sink: S, length: u64, progress: Progress) -> Self {
+    pub(crate) fn new(sink: S, length: Option<u64>, progress: Progress) -> Self {
         Self {
             sink,
             progress,
@@ -63,9 +63,9 @@ impl<S: Sink> Pump<S> {
         }
     }
 
-    /// Bytes that have not come yet.
+    /// Announced bytes that have not come yet.
     pub(crate) fn remaining(&self) -> u64 {
-        self.remaining
+        self.remaining.unwrap_or(0)
     }
 
     pub(crate) fn data(&mut self, mut bytes: &[u8]) -> Result<(), PumpError<S::Error>> {
@@ -146,10 +146,9 @@ impl<S: Sink> Pump<S> {
 
     /// Checks a portion against the announced length before anything of it goes out.
     fn announce(&mut self, length: u64) -> Result<(), PumpError<S::Error>> {
-        self.remaining = self
-            .remaining
-            .checked_sub(length)
-            .ok_or(PumpError::TooLong)?;
+        if let Some(remaining) = &mut self.remaining {
+            *remaining = remaining.checked_sub(length).ok_or(PumpError::TooLong)?;
+        }
         Ok(())
     }
 
@@ -239,7 +238,7 @@ mod tests {
     fn pump(length: u64) -> (Pump<Memory>, Progress) {
         let progress = Progress::default();
         (
-            Pump::new(Memory::default(), length, progress.clone()),
+            Pump::new(Memory::default(), Some(length), progress.clone()),
             progress,
         )
     }

@@ -66,7 +66,10 @@ async fn holes_stay_holes_and_every_byte_arrives() {
     let extra = 3 << 20;
     let spec = spec(&pool, "raw", length + extra);
     libvirt.create_volume(&spec).await.unwrap();
-    let mut upload = libvirt.open_upload(&spec.id, length + extra).await.unwrap();
+    let mut upload = libvirt
+        .open_upload(&spec.id, Some(length + extra))
+        .await
+        .unwrap();
     let progress = upload.transferred();
     upload.file(file, 0, length).await.unwrap();
     assert_eq!(progress.bytes(), length);
@@ -103,12 +106,12 @@ async fn uploads_that_do_not_fit_their_length_fail_and_leave_the_volume_deletabl
     let spec = spec(&pool, "raw", 1 << 20);
     libvirt.create_volume(&spec).await.unwrap();
 
-    let mut short = libvirt.open_upload(&spec.id, 100).await.unwrap();
+    let mut short = libvirt.open_upload(&spec.id, Some(100)).await.unwrap();
     short.data(Bytes::from_static(b"few")).await.unwrap();
     let error = short.finish().await.unwrap_err();
     assert!(matches!(error, Error::Upload { .. }), "{error:?}");
 
-    let mut long = libvirt.open_upload(&spec.id, 2).await.unwrap();
+    let mut long = libvirt.open_upload(&spec.id, Some(2)).await.unwrap();
     // The thread finds out behind our back; the call after that says so.
     let error = match long.data(Bytes::from_static(b"many")).await {
         Ok(()) => long.finish().await.unwrap_err(),
@@ -116,14 +119,14 @@ async fn uploads_that_do_not_fit_their_length_fail_and_leave_the_volume_deletabl
     };
     assert!(matches!(error, Error::Upload { .. }), "{error:?}");
 
-    let mut unreadable = libvirt.open_upload(&spec.id, 10).await.unwrap();
+    let mut unreadable = libvirt.open_upload(&spec.id, Some(10)).await.unwrap();
     let empty = Arc::new(tempfile::tempfile().unwrap());
     let error = unreadable.file(empty, 0, 10).await.unwrap_err();
     assert!(matches!(error, Error::ReadSource { .. }), "{error:?}");
     let error = unreadable.data(Bytes::from_static(b"x")).await.unwrap_err();
     assert!(matches!(error, Error::Upload { .. }), "{error:?}");
 
-    drop(libvirt.open_upload(&spec.id, 10).await.unwrap());
+    drop(libvirt.open_upload(&spec.id, Some(10)).await.unwrap());
     libvirt.delete_volume(&spec.id).await.unwrap();
 }
 

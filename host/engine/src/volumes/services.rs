@@ -148,13 +148,10 @@ impl Services for VolumeServices {
             format: Some(image.format.clone()),
             backing: None,
         };
-        let length = image.length.ok_or_else(|| {
-            ServiceError::Invalid("the length of an image must be known".to_string())
-        })?;
         self.ledger.create_volume(spec).await.map_err(service_error)?;
         let upload = self
             .hypervisor
-            .open_upload(&self.wanted.id, length)
+            .open_upload(&self.wanted.id, image.length)
             .await
             .map_err(service_error)?;
         let transfer = self.ui.transfer(&format!("{}: upload", self.label), image.length);

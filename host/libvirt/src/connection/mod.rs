@@ -154,7 +154,7 @@ impl Hypervisor for Libvirt {
             .await
     }
 
-    async fn open_upload(&self, id: &VolumeId, length: u64) -> Result<Box<dyn Upload>> {
+    async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>> {
         let upload = upload::open(&self.workers, id.clone(), length).await?;
         Ok(Box::new(upload))
     }

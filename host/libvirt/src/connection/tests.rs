@@ -178,7 +178,7 @@ async fn what_the_driver_cannot_do_is_told_apart() {
     let libvirt = connect().await;
     let spec = volume("disk");
     libvirt.create_volume(&spec).await.unwrap();
-    let Err(upload) = libvirt.open_upload(&spec.id, 1).await else {
+    let Err(upload) = libvirt.open_upload(&spec.id, Some(1)).await else {
         panic!("the test driver has no uploads");
     };
     assert!(matches!(upload, Error::NotSupported { .. }), "{upload:?}");

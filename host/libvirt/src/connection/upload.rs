@@ -48,7 +48,11 @@ enum Command {
 }
 
 /// Opens the stream on the upload's thread.
-pub(super) async fn open(workers: &Workers, id: VolumeId, length: u64) -> Result<LibvirtUpload> {
+pub(super) async fn open(
+    workers: &Workers,
+    id: VolumeId,
+    length: Option<u64>,
+) -> Result<LibvirtUpload> {
     let progress = Progress::default();
     let (commands, queue) = mpsc::channel(QUEUE);
     let (opened, ready) = oneshot::channel();
@@ -143,13 +147,14 @@ struct StreamSink {
 }
 
 impl StreamSink {
-    fn open(session: &Session, id: &VolumeId, length: u64) -> Result<Self> {
+    fn open(session: &Session, id: &VolumeId, length: Option<u64>) -> Result<Self> {
         let volume = session.find_volume(id)?;
         let context = Context::new(session, format!("upload to the volume {id}"));
         let attempt = |flags| {
             let stream = Stream::new(&session.connect, 0).map_err(|error| context.error(error))?;
             volume
-                .upload(&stream, 0, length, flags)
+                // To libvirt, zero is no limit.
+                .upload(&stream, 0, length.unwrap_or(0), flags)
                 .map_err(|error| context.error(error))?;
             Ok(stream)
         };

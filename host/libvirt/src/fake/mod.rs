@@ -299,7 +299,7 @@ impl Hypervisor for FakeHypervisor {
         self.call(Call::DeleteVolume, id)?.world.delete_volume(id)
     }
 
-    async fn open_upload(&self, id: &VolumeId, length: u64) -> Result<Box<dyn Upload>> {
+    async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>> {
         self.call(Call::OpenUpload, id)?
             .world
             .check_upload(id, length)?;

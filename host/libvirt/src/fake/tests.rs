@@ -41,7 +41,7 @@ async fn volumes_of_running_domains_stay() {
     let delete = fake.delete_volume(&volume.id).await.unwrap_err();
     assert!(matches!(delete, Error::VolumeInUse { .. }), "{delete:?}");
     assert!(matches!(
-        fake.open_upload(&volume.id, 1).await.map(drop),
+        fake.open_upload(&volume.id, Some(1)).await.map(drop),
         Err(Error::VolumeInUse { .. })
     ));
     let undefine = fake.undefine_domain(&id).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn uploads_arrive_when_they_finish_and_not_before() {
     fake.create_volume(&volume).await.unwrap();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"xxfile").unwrap();
-    let mut upload = fake.open_upload(&volume.id, 1000).await.unwrap();
+    let mut upload = fake.open_upload(&volume.id, Some(1000)).await.unwrap();
     upload.data(Bytes::from_static(b"data")).await.unwrap();
     upload.hole(900).await.unwrap();
     upload.file(Arc::new(file), 2, 4).await.unwrap();
@@ -120,17 +120,19 @@ async fn uploads_of_another_length_are_refused() {
     let volume = spec("disk");
     fake.create_volume(&volume).await.unwrap();
     assert!(matches!(
-        fake.open_upload(&volume.id, (1 << 20) + 1).await.map(drop),
+        fake.open_upload(&volume.id, Some((1 << 20) + 1))
+            .await
+            .map(drop),
         Err(Error::Upload { .. })
     ));
-    let mut long = fake.open_upload(&volume.id, 3).await.unwrap();
+    let mut long = fake.open_upload(&volume.id, Some(3)).await.unwrap();
     assert!(matches!(
         long.data(Bytes::from_static(b"four")).await,
         Err(Error::Upload { .. })
     ));
     drop(long);
     assert_eq!(fake.operations().last().unwrap().call, Call::UploadAbort);
-    let short = fake.open_upload(&volume.id, 3).await.unwrap();
+    let short = fake.open_upload(&volume.id, Some(3)).await.unwrap();
     assert!(matches!(short.finish().await, Err(Error::Upload { .. })));
 }
 

@@ -20,7 +20,7 @@ pub(super) struct FakeUpload {
 }
 
 impl FakeUpload {
-    pub(super) fn new(hypervisor: FakeHypervisor, id: VolumeId, length: u64) -> Self {
+    pub(super) fn new(hypervisor: FakeHypervisor, id: VolumeId, length: Option<u64>) -> Self {
         let progress = Progress::default();
         let pump = Some(Pump::new(SparseBytes::default(), length, progress.clone()));
         Self {

@@ -217,7 +217,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn check_upload(&mut self, id: &VolumeId, length: u64) -> Result<()> {
+    pub(super) fn check_upload(&mut self, id: &VolumeId, length: Option<u64>) -> Result<()> {
         if let Some(name) = self.running_user_of(id) {
             return Err(Error::VolumeInUse {
                 id: id.clone(),
@@ -225,7 +225,10 @@ impl World {
             });
         }
         let facts = &self.volume_mut(id)?.facts;
-        if facts.format.as_deref() == Some("raw") && length > facts.capacity {
+        if facts.format.as_deref() == Some("raw")
+            && let Some(length) = length
+            && length > facts.capacity
+        {
             return Err(Error::Upload {
                 id: id.clone(),
                 message: format!("{length} bytes do not fit into {}", facts.capacity),
