@@ -2,6 +2,7 @@
 //! The option's documentation lists them all, so that the tests can see that none is left untested.
 
 #![expect(unsafe_code, reason = "the generated glue to the component's memory")]
+#![expect(clippy::print_stdout, reason = "its output is what is tested")]
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/v0.1", world: "volume-source" });

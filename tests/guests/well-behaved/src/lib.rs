@@ -3,6 +3,11 @@
 //! reader, after it has looked at everything there is to look at.
 
 #![expect(unsafe_code, reason = "the generated glue to the component's memory")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "its output is what is tested"
+)]
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/v0.1", world: "volume-source" });
