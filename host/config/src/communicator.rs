@@ -12,7 +12,7 @@ choices! {
     pub enum CommunicatorType {
         /// SSH.
         Ssh = "ssh",
-        /// None: nothing is provisioned. The build waits for the guest to power itself off.
+        /// Nothing is connected to and nothing provisioned. The build waits for the guest to power itself off.
         None = "none",
         /// Windows Remote Management. Not supported by this version of lvhost.
         Winrm = "winrm",
@@ -51,7 +51,7 @@ options! {
             ssh_agent_auth: bool = false,
             /// How long to try to connect.
             ssh_timeout: Duration = "5m",
-            /// The same as `ssh_timeout`.
+            /// Another name of `ssh_timeout`. If both are set, this one counts.
             ssh_wait_timeout: Option<Duration>,
             /// After how many refused log-ins to give up. Without a number, when `ssh_timeout` is over.
             ssh_handshake_attempts: Option<u32>,

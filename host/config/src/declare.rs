@@ -1,6 +1,6 @@
 //! One declaration for each block: the Rust struct, its schema and its decoder come out of it.
 //!
-//! ```ignore
+//! ```text
 //! options! {
 //!     /// What the block is for.
 //!     pub struct Volume for "volume" {
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use lvhost_hcl::{Attribute, Block, Body, Diagnostic, Diagnostics, Span, Value};
 
-use crate::schema::{BlockSchema, InnerBlockSchema};
+use crate::schema::{BlockSchema, InnerBlockSchema, OptionSchema};
 use crate::setting::{Mismatch, Setting};
 
 /// Where a block and its options stand, for whatever has to be said about them later. It keeps no
@@ -168,9 +168,9 @@ pub(crate) fn option<T: Setting>(
         if T::REQUIRED && default.is_none() {
             report.push(
                 Diagnostic::error(body.span, format!("`{name}` is missing")).detail(format!(
-                    "{} needs it: {}",
+                    "{} needs it{}",
                     schema.name,
-                    T::KIND
+                    first_sentence(schema, name)
                 )),
             );
         }
@@ -193,6 +193,20 @@ pub(crate) fn option<T: Setting>(
             ));
             fallback(&default)
         }
+    }
+}
+
+/// What the option is for, ready to be put behind "needs it".
+fn first_sentence(schema: &BlockSchema, name: &str) -> String {
+    let documentation = schema
+        .option(name)
+        .map(OptionSchema::prose)
+        .unwrap_or_default();
+    let sentence = documentation.split(". ").next().unwrap_or_default();
+    let mut characters = sentence.trim_end_matches('.').chars();
+    match characters.next() {
+        Some(first) => format!(": {}{}", first.to_lowercase(), characters.as_str()),
+        None => String::new(),
     }
 }
 

@@ -5,30 +5,12 @@ use std::fmt::Write as _;
 use crate::declare::Declared;
 use crate::libvirt_source::LibvirtSource;
 use crate::provisioner;
-use crate::schema::{BlockSchema, Choice, InnerBlockSchema, Kind, OptionSchema};
+use crate::schema::{BlockSchema, Choice, InnerBlockSchema, Kind, OptionSchema, prose};
 use crate::volume_source::{
     SourceOption, SourceOptionType, SourceSchema, SourceSchemas, VolumeSource,
 };
 
-const INTRODUCTION: &str = "\
-<!-- Made from the declarations in host/config and sources; a test keeps it in step with them. -->
-
-# Reference
-
-What may stand in a template's `source \"libvirt\"` and `provisioner` blocks. The rest of a template \
-(`packer`, `variable`, `locals`, `data`, `build`) is Packer's.
-
-How values are read:
-
-- `null` and the empty text `\"\"` count as left out.
-- Numbers and truth values may be written as texts: `vcpu = \"4\"`, `readonly = \"true\"`. One text may \
-stand where a list belongs: `urls = \"…\"`.
-- A *size* is a number of bytes, with a unit if need be: `K`, `M`, `G`, `T`, `P`, `E` (also `KiB`, \
-`MiB`, …) count in 1024, `KB`, `MB`, … in 1000. `\"10\"`, `\"1.5G\"` and `\"10GiB\"` are sizes.
-- A *duration* is one or more numbers with units: `h`, `m`, `s`, `ms`. `\"90s\"` and `\"1h5m2s\"` are \
-durations.
-- A *secret* is a text that is not shown in logs and errors.
-";
+const INTRODUCTION: &str = include_str!("reference/introduction.md");
 
 /// The reference of every block, with the volume sources `sources`.
 pub fn reference(sources: &SourceSchemas) -> String {
@@ -117,7 +99,7 @@ fn option(option: &OptionSchema) -> String {
         "`{}` ({}): {}",
         option.name,
         facts.join(", "),
-        prose(option.documentation)
+        option.prose()
     );
     if let Kind::Choice(choices) | Kind::ChoiceList(choices) = option.kind {
         for Choice {
@@ -134,7 +116,6 @@ fn option(option: &OptionSchema) -> String {
 fn source_option(option: &SourceOption) -> String {
     let mut facts = vec![
         match option.option_type {
-            _ if option.sensitive => "secret",
             SourceOptionType::Text => kind(Kind::Text),
             SourceOptionType::Integer => kind(Kind::Integer),
             SourceOptionType::Boolean => kind(Kind::Boolean),
@@ -143,6 +124,9 @@ fn source_option(option: &SourceOption) -> String {
         }
         .to_string(),
     ];
+    if option.sensitive {
+        facts.push("secret".to_string());
+    }
     if option.required {
         facts.push("required".to_string());
     }
@@ -173,7 +157,7 @@ fn inner_block(block: &InnerBlockSchema) -> String {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
-        Kind::Secret => "secret",
+        Kind::Secret => "text, secret",
         Kind::Integer => "whole number",
         Kind::Boolean => "`true` or `false`",
         Kind::Duration => "duration",
@@ -184,10 +168,4 @@ fn kind(kind: Kind) -> &'static str {
         Kind::IntegerList => "list of whole numbers",
         Kind::TextMap => "texts by name",
     }
-}
-
-/// The lines of a doc comment as one.
-fn prose(documentation: &[&str]) -> String {
-    let lines: Vec<_> = documentation.iter().map(|line| line.trim()).collect();
-    lines.join(" ").trim().to_string()
 }

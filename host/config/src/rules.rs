@@ -58,6 +58,7 @@ pub(crate) fn normalise_aliases(source: &mut LibvirtSource, report: &mut Diagnos
     let mut seen = BTreeMap::new();
     for (alias, origin) in volumes.chain(interfaces) {
         let Some(alias) = alias else { continue };
+        let written = alias.clone();
         strip_prefix(alias);
         let span = origin.span_of("alias");
         if origin.is_unknown("alias") {
@@ -69,12 +70,13 @@ pub(crate) fn normalise_aliases(source: &mut LibvirtSource, report: &mut Diagnos
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         {
             report.push(
-                Diagnostic::error(span, format!("`{alias}` can't be an alias"))
+                Diagnostic::error(span, format!("`{written}` can't be an alias"))
                     .help("use letters, digits, `_` and `-`"),
             );
-        } else if seen.insert(alias.clone(), span).is_some() {
+        } else if let Some(other) = seen.insert(alias.clone(), span) {
+            // The one that stands further down is the one too many.
             report.push(Diagnostic::error(
-                span,
+                span.max(other),
                 format!("the alias `{alias}` is used twice; it must be unique in the domain"),
             ));
         }

@@ -77,6 +77,19 @@ pub struct OptionSchema {
     pub documentation: &'static [&'static str],
 }
 
+impl OptionSchema {
+    /// What it is for, in one line.
+    pub fn prose(&self) -> String {
+        prose(self.documentation)
+    }
+}
+
+/// The lines of a doc comment as one.
+pub(crate) fn prose(documentation: &[&str]) -> String {
+    let lines: Vec<_> = documentation.iter().map(|line| line.trim()).collect();
+    lines.join(" ").trim().to_string()
+}
+
 /// A block inside of a block.
 #[derive(Debug, Clone)]
 pub struct InnerBlockSchema {

@@ -28,12 +28,13 @@ options! {
             /// The storage pool the volume is in.
             pool: String = "default",
             /// A name unique to the pool. `<domain_name>-<postfix>` if left out, with the alias or
-            /// what its source calls for as postfix.
+            /// what its source calls for as postfix. Required for a volume that is there already.
             name: Option<String>,
             /// How much storage to allocate at once, such as `10GiB`. Nothing if left out: the
             /// volume is sparse and grows with what is written into it.
             size: Option<Size>,
             /// How large the guest sees it, such as `10GiB`. What the source has if left out.
+            /// Required for an artifact without a source.
             capacity: Option<Size>,
             /// The guest can't write to it. CDs are read-only.
             readonly: Option<bool>,

@@ -1,0 +1,27 @@
+source "libvirt" "names" {
+  libvirt_uri  = "qemu:///system"
+  communicator = "none"
+  domain_name  = "../etc"
+
+  volume {
+    alias    = "artifact"
+    capacity = "1G"
+    name     = "ubuntu:22.04"
+  }
+  volume {
+    name = "ubuntu:22.04"
+  }
+  volume {
+    pool = "other"
+    name = "ubuntu:22.04"
+  }
+  volume {
+    name = " blank"
+  }
+  volume {
+    name = ".."
+  }
+  volume {
+    name = "two\nlines"
+  }
+}

@@ -1,0 +1,14 @@
+//! Templates as users write them: what their options decode to, and what is said of what is wrong.
+
+#[path = "config/cases.rs"]
+mod cases;
+#[path = "config/options.rs"]
+mod options;
+#[path = "config/reference.rs"]
+mod reference;
+#[path = "config/robustness.rs"]
+mod robustness;
+#[path = "config/schemas.rs"]
+mod schemas;
+#[path = "config/world.rs"]
+mod world;

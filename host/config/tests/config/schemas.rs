@@ -1,0 +1,167 @@
+//! Facts that hold for every declaration, whatever is declared.
+
+use std::collections::BTreeSet;
+
+use lvhost_config::{
+    BlockSchema, Breakpoint, Choice, Declared, File, Kind, LibvirtSource, Shell, ShellLocal,
+};
+
+use super::world::{built_in_sources, decode};
+
+/// Every block, with those inside of it.
+fn all() -> Vec<&'static BlockSchema> {
+    fn add(schema: &'static BlockSchema, found: &mut Vec<&'static BlockSchema>) {
+        found.push(schema);
+        for block in schema.blocks {
+            add(block.schema, found);
+        }
+    }
+    let mut found = Vec::new();
+    for schema in [
+        LibvirtSource::SCHEMA,
+        Shell::SCHEMA,
+        ShellLocal::SCHEMA,
+        File::SCHEMA,
+        Breakpoint::SCHEMA,
+    ] {
+        add(schema, &mut found);
+    }
+    found
+}
+
+fn is_prose(lines: &[&str]) -> bool {
+    lines.concat().trim_end().ends_with('.')
+}
+
+#[test]
+fn everything_is_documented_in_sentences() {
+    for schema in all() {
+        let block = schema.name;
+        assert!(is_prose(schema.documentation), "{block}");
+        for option in schema.options {
+            let name = option.name;
+            assert!(is_prose(option.documentation), "{block}: {name}");
+            if let Kind::Choice(choices) | Kind::ChoiceList(choices) = option.kind {
+                for Choice {
+                    word,
+                    documentation,
+                } in choices
+                {
+                    assert!(is_prose(documentation), "{block}: {name}: {word}");
+                }
+            }
+        }
+        for inner in schema.blocks {
+            assert!(is_prose(inner.documentation), "{block}: {}", inner.name);
+        }
+    }
+    for source in built_in_sources().0 {
+        for option in source.options {
+            let (source, name) = (&source.type_name, &option.name);
+            assert!(is_prose(&[&option.documentation]), "{source}: {name}");
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_in_their_block() {
+    for schema in all() {
+        let options = schema.options.iter().map(|option| option.name);
+        let blocks = schema.blocks.iter().map(|block| block.name);
+        let mut seen = BTreeSet::new();
+        for name in options
+            .chain(blocks)
+            .chain(schema.not_supported.iter().copied())
+        {
+            assert!(seen.insert(name), "{}: {name} twice", schema.name);
+        }
+    }
+}
+
+#[test]
+fn a_required_option_has_no_default() {
+    for schema in all() {
+        for option in schema.options {
+            assert!(
+                !(option.required && option.default.is_some()),
+                "{}: {}",
+                schema.name,
+                option.name
+            );
+        }
+    }
+}
+
+/// Defaults stand in the reference as one would write them, so writing them must work.
+#[test]
+fn defaults_can_be_written() {
+    let defaults = |schema: &BlockSchema| -> String {
+        let written = schema.options.iter().filter_map(|option| {
+            let default = option.default?;
+            Some(format!("{} = {default}\n", option.name))
+        });
+        written.collect()
+    };
+    for schema in all() {
+        let lines = defaults(schema);
+        let (inside, provisioner) = match schema.name {
+            "source \"libvirt\"" => (lines, String::new()),
+            "port_forward" => (
+                format!(
+                    "network_interface {{\n type = \"user\"\n \
+                     port_forward {{\n guest_port = 22\n{lines}}}\n}}"
+                ),
+                String::new(),
+            ),
+            "network_interface" => (
+                format!("network_interface {{\n type = \"managed\"\n{lines}}}"),
+                String::new(),
+            ),
+            "volume" => (
+                format!("volume {{\n name = \"other\"\n{lines}}}"),
+                String::new(),
+            ),
+            "communicator" => (
+                format!(
+                    "communicator {{\n ssh_host = \"h\"\n ssh_username = \"u\"\n \
+                     ssh_password = \"p\"\n{lines}}}"
+                ),
+                String::new(),
+            ),
+            "graphics" => (
+                format!("graphics {{\n type = \"vnc\"\n{lines}}}"),
+                String::new(),
+            ),
+            "source" => {
+                assert_eq!(lines, "", "the options of sources have no defaults here");
+                continue;
+            }
+            "provisioner \"shell\"" | "provisioner \"shell-local\"" => (
+                String::new(),
+                format!("{} {{\n inline = [\"true\"]\n{lines}}}", schema.name),
+            ),
+            "provisioner \"file\"" => (
+                String::new(),
+                format!(
+                    "{} {{\n source = \"s\"\n destination = \"d\"\n{lines}}}",
+                    schema.name
+                ),
+            ),
+            "provisioner \"breakpoint\"" => {
+                (String::new(), format!("{} {{\n{lines}}}", schema.name))
+            }
+            other => panic!("write down how a block `{other}` looks"),
+        };
+        let communicator = if schema.name == "communicator" {
+            ""
+        } else {
+            "communicator = \"none\""
+        };
+        let text = format!(
+            "source \"libvirt\" \"x\" {{\n libvirt_uri = \"test:///default\"\n {communicator}\n \
+             volume {{\n alias = \"artifact\"\n capacity = \"1G\"\n}}\n{inside}\n}}\n\
+             build {{\n sources = [\"libvirt.x\"]\n{provisioner}\n}}\n"
+        );
+        assert_eq!(decode("defaults.pkr.hcl", &text).messages, "", "{text}");
+    }
+}
