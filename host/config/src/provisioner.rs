@@ -27,7 +27,8 @@ options! {
             env: std::collections::BTreeMap<String, String>,
             /// The variables are written to a file that is sourced, not put before the command.
             use_env_var_file: bool = false,
-            /// How variables are written into that file.
+            /// How variables are written into that file: `%s` stands for the name, the next `%s` for
+            /// the value.
             env_var_format: Option<String>,
             /// The command that runs a script: `{{ .Vars }}` stands for the variables and
             /// `{{ .Path }}` for the script's path in the guest.
@@ -283,10 +284,7 @@ fn variables(variables: &[String], origin: &crate::declare::Origin, report: &mut
         return;
     }
     for (index, variable) in variables.iter().enumerate() {
-        if variable
-            .split_once('=')
-            .is_none_or(|(name, _)| name.is_empty())
-        {
+        if !variable.contains('=') {
             let path = format!("[{index}]");
             report.push(
                 Diagnostic::error(

@@ -40,7 +40,7 @@ build {
   provisioner "shell" {
     inline           = ["true", ["false"]]
     valid_exit_codes = [0, "one"]
-    environment_vars = ["A=1", "hunter2", "=b"]
+    environment_vars = ["A=1", "hunter2"]
     env              = "A=1"
   }
 }

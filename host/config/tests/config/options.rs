@@ -443,6 +443,29 @@ fn options_of_volume_sources() {
     assert_eq!(seen, declared, "every option of every source has its row");
 }
 
+/// Components name an option by its path; the user sees the place.
+#[test]
+fn paths_of_components_lead_to_places() {
+    let text = format!(
+        "source \"libvirt\" \"x\" {{\n{URI}{NO_COMMUNICATOR}volume {{\nalias = \"artifact\"\n\
+         source {{\ntype = \"files\"\nfiles = [\"a\", \"b\"]\n\
+         contents = {{ \"c.d\" = \"e\" }}\n}}\n}}\n}}\n"
+    );
+    let decoded = decode("places.pkr.hcl", &text);
+    let source = decoded.sources[0].volume[0].source.as_ref().unwrap();
+    for (path, place) in [
+        ("files", r#"["a", "b"]"#),
+        ("files[1]", r#""b""#),
+        ("files[7]", r#"["a", "b"]"#),
+        (r#"contents["c.d"]"#, r#""e""#),
+    ] {
+        assert_eq!(decoded.files.slice(source.span_of(path)), place, "{path}");
+    }
+    for path in ["", "label", "no such option"] {
+        assert_eq!(source.span_of(path), source.origin.span(), "{path}");
+    }
+}
+
 /// Neither `Debug` of a decoded source nor what is said of it holds what must not be shown.
 #[test]
 fn secrets_are_not_shown() {

@@ -9,8 +9,8 @@ use lvhost_config::{
     decode_source,
 };
 use lvhost_hcl::{
-    Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs, RenderStyle,
-    Value, load, render,
+    Body, DataOutcome, DataSources, Environment, InputFile, Inputs, RenderStyle, SourceMap, Value,
+    load, render,
 };
 use lvhost_plugin_sdk::{Description, OptionType, VolumeSource as _};
 
@@ -68,6 +68,7 @@ impl DataSources for NotRun {
 pub(crate) struct Decoded {
     pub(crate) sources: Vec<LibvirtSource>,
     pub(crate) provisioners: Vec<Provisioner>,
+    pub(crate) files: SourceMap,
     /// What is shown to the user; empty if nothing is wrong.
     pub(crate) messages: String,
 }
@@ -106,12 +107,9 @@ pub(crate) fn decode(name: &str, text: &str) -> Decoded {
     Decoded {
         sources,
         provisioners,
-        messages: show(&files, &report),
+        messages: render(&files, &report, RenderStyle::default()),
+        files,
     }
-}
-
-fn show(files: &lvhost_hcl::SourceMap, report: &Diagnostics) -> String {
-    render(files, report, RenderStyle::default())
 }
 
 /// What the built-in components say of themselves.
