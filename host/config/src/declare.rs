@@ -24,71 +24,11 @@
 //! A field without a default whose type has no value for "left out" is required. The doc comments
 //! are the user's documentation.
 
-use std::collections::BTreeMap;
+use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics, Value};
 
-use lvhost_hcl::{Attribute, Block, Body, Diagnostic, Diagnostics, Span, Value};
-
+use crate::origin::Origin;
 use crate::schema::{BlockSchema, InnerBlockSchema, OptionSchema};
 use crate::setting::{Mismatch, Setting};
-
-/// Where a block and its options stand, for whatever has to be said about them later. It keeps no
-/// values, so that secrets are nowhere but in their own types.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    block: Span,
-    written: BTreeMap<&'static str, Written>,
-}
-
-/// An option that the user wrote.
-#[derive(Debug, Clone)]
-struct Written {
-    /// The attribute without its value.
-    place: Attribute,
-    known: bool,
-}
-
-impl Origin {
-    pub(crate) fn new(block: Span) -> Self {
-        Self {
-            block,
-            written: BTreeMap::new(),
-        }
-    }
-
-    fn note(&mut self, name: &'static str, attribute: &Attribute, known: bool) {
-        let mut place = attribute.clone();
-        place.value = Value::NULL;
-        self.written.insert(name, Written { place, known });
-    }
-
-    /// The block.
-    pub fn span(&self) -> Span {
-        self.block
-    }
-
-    /// The value of the option `name`, or the block where it is left out.
-    pub fn span_of(&self, name: &str) -> Span {
-        self.span_of_element(name, "")
-    }
-
-    /// The element at `path` (such as `[1]`) inside the value of the option `name`.
-    pub fn span_of_element(&self, name: &str, path: &str) -> Span {
-        self.written
-            .get(name)
-            .map_or(self.block, |written| written.place.element_span(path))
-    }
-
-    /// Whether the user wrote the option, with a value other than null and the empty text.
-    pub fn is_set(&self, name: &str) -> bool {
-        self.written.contains_key(name)
-    }
-
-    /// Whether the user wrote the option but there is no value to judge by: it will only be known
-    /// when the build runs, or it was wrong and has been reported.
-    pub fn is_unknown(&self, name: &str) -> bool {
-        self.written.get(name).is_some_and(|written| !written.known)
-    }
-}
 
 /// A block that can be decoded.
 pub trait Declared: Sized {
@@ -350,7 +290,7 @@ macro_rules! options {
             $($(#[doc = $doc])* pub $field: $type,)*
             $($($(#[doc = $inner_doc])* pub $inner: $inner_type,)*)?
             /// Where it stands.
-            pub origin: $crate::declare::Origin,
+            pub origin: $crate::origin::Origin,
         }
 
         impl $crate::declare::Declared for $struct {
@@ -379,7 +319,7 @@ macro_rules! options {
                 report: &mut lvhost_hcl::Diagnostics,
             ) -> Self {
                 $crate::declare::unknown_names(body, Self::SCHEMA, report);
-                let mut origin = $crate::declare::Origin::new(body.span);
+                let mut origin = $crate::origin::Origin::new(body.span);
                 Self {
                     $($field: $crate::declare::option(
                         body,

@@ -12,6 +12,7 @@ mod duration;
 mod graphics;
 mod libvirt_source;
 mod network_interface;
+mod origin;
 mod provisioner;
 mod reference;
 mod rules;
@@ -23,12 +24,13 @@ mod volume;
 mod volume_source;
 
 pub use communicator::{Communicator, CommunicatorType, FileTransferMethod};
-pub use declare::{Context, Declared, InnerBlocks, Origin};
+pub use declare::{Context, Declared, InnerBlocks};
 pub use graphics::{Graphics, GraphicsType};
 pub use libvirt_source::{
     BootDevice, LibvirtSource, LoaderType, NetworkAddressSource, ShutdownMode,
 };
 pub use network_interface::{NetworkInterface, NetworkInterfaceType, PortForward, Protocol};
+pub use origin::Origin;
 pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,
 };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lvhost_hcl::{Body, Diagnostic, Diagnostics};
 
 use crate::declare::{Context, Declared, options};
+use crate::origin::Origin;
 use crate::schema::BlockSchema;
 use crate::setting::choices;
 use crate::volume_source::SourceSchemas;
@@ -254,12 +255,7 @@ impl Provisioner {
 }
 
 /// Exactly one of several options must be set.
-fn one_of(
-    names: &str,
-    options: &[(&str, bool)],
-    origin: &crate::declare::Origin,
-    report: &mut Diagnostics,
-) {
+fn one_of(names: &str, options: &[(&str, bool)], origin: &Origin, report: &mut Diagnostics) {
     let set: Vec<_> = options
         .iter()
         .filter(|(name, filled)| *filled || origin.is_unknown(name))
@@ -279,7 +275,7 @@ fn one_of(
 }
 
 /// The message leaves the text itself out: what is meant for the environment may be a secret.
-fn variables(variables: &[String], origin: &crate::declare::Origin, report: &mut Diagnostics) {
+fn variables(variables: &[String], origin: &Origin, report: &mut Diagnostics) {
     if origin.is_unknown("environment_vars") {
         return;
     }

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
-use crate::declare::Origin;
 use crate::graphics::{Graphics, GraphicsType};
 use crate::libvirt_source::{LibvirtSource, NetworkAddressSource};
 use crate::network_interface::{NetworkInterface, NetworkInterfaceType, PortForward};
+use crate::origin::Origin;
 
 /// The prefix libvirt demands of users' aliases. It is added when the domain is made, and taken off
 /// where a template has it, so that `ua-artifact` and `artifact` are the same.

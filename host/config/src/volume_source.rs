@@ -4,7 +4,8 @@ use std::fmt;
 
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
 
-use crate::declare::{Context, Declared, Origin, is_left_out};
+use crate::declare::{Context, Declared, is_left_out};
+use crate::origin::Origin;
 use crate::schema::{BlockSchema, Kind, OptionSchema};
 use crate::setting::{Mismatch, Setting};
 
