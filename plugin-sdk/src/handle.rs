@@ -215,3 +215,70 @@ fn chunk_length(length: usize) -> u32 {
 fn mixed_hosts() -> Error {
     Error::Invalid("bytes of one host were to be written to a volume of another".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeHost, Piece, compressed};
+    use crate::{Host, Image};
+
+    const URL: &str = "https://example.org/a.gz";
+
+    fn blob(host: &FakeHost) -> Blob {
+        host.download(&[URL.to_owned()], None).unwrap()
+    }
+
+    #[test]
+    fn more_than_a_chunk_crosses_the_border_in_pieces() {
+        let data = vec![1; 2 * MAX_CHUNK + 1];
+        let host = FakeHost::new().with_download(URL, data.clone());
+        let mut sink = host.create(&Image::raw(data.len() as u64)).unwrap();
+        sink.write(&data).unwrap();
+        let lengths: Vec<_> = host
+            .written()
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Bytes(bytes) => bytes.len(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(lengths, [MAX_CHUNK, MAX_CHUNK, 1]);
+
+        let blob = blob(&host);
+        assert_eq!(blob.read(0, usize::MAX).unwrap().len(), MAX_CHUNK);
+        assert_eq!(blob.read(2 * MAX_CHUNK as u64, MAX_CHUNK).unwrap(), [1]);
+        assert_eq!(blob.read(u64::MAX, 1).unwrap(), []);
+        assert_eq!(blob.reader().unwrap().read_up_to(usize::MAX).unwrap(), data);
+    }
+
+    #[test]
+    fn a_decoded_reader_goes_on_where_it_was_read_to() {
+        let host = FakeHost::new().with_download(URL, compressed(Codec::Gzip, b"plain text"));
+        let decoded = || blob(&host).reader().unwrap().decode(Codec::Gzip).unwrap();
+        let mut reader = decoded();
+        assert_eq!(reader.read_up_to(5).unwrap(), b"plain");
+        assert_eq!(reader.measure(), Ok(5));
+
+        let mut sink = host.create(&Image::raw(10)).unwrap();
+        assert_eq!(sink.drain(decoded()), Ok(10));
+        assert_eq!(host.written().bytes(), b"plain text");
+
+        let not_xz = blob(&host).reader().unwrap().decode(Codec::Xz);
+        assert!(matches!(not_xz, Err(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_volume_takes_no_more_than_was_declared_and_a_blob_gives_no_more_than_it_has() {
+        let host = FakeHost::new().with_download(URL, b"data");
+        let mut sink = host.create(&Image::raw(4)).unwrap();
+        let beyond = sink.copy_from(&blob(&host), 1, 4);
+        assert!(matches!(beyond, Err(Error::Invalid(_))));
+        sink.copy_from(&blob(&host), 0, 4).unwrap();
+        assert!(matches!(sink.zeros(1), Err(Error::Invalid(_))));
+        assert!(matches!(
+            host.create(&Image::raw(4)),
+            Err(Error::Invalid(_))
+        ));
+    }
+}

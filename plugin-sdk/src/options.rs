@@ -123,3 +123,32 @@ impl OptionValue {
         Self::TextMap(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_answers_to_its_name_and_type_alone() {
+        let options = Options::default()
+            .with("count", OptionValue::Integer(-3))
+            .with("fast", OptionValue::Boolean(true))
+            .with("label", OptionValue::text("a"))
+            .with("names", OptionValue::text_list(["b", "a"]))
+            .with("texts", OptionValue::text_map([("y", "1"), ("x", "2")]));
+        assert_eq!(options.integer("count"), Some(-3));
+        assert_eq!(options.boolean("fast"), Some(true));
+        assert_eq!(options.text("label"), Some("a"));
+        assert_eq!(options.text_list("names").unwrap(), ["b", "a"]);
+        let texts = options.text_map("texts").unwrap();
+        assert_eq!(
+            texts[0],
+            ("x".to_owned(), "2".to_owned()),
+            "maps come by key"
+        );
+        assert_eq!(options.text("count"), None);
+        assert_eq!(options.integer("label"), None);
+        assert_eq!(options.text_list("label"), None);
+        assert!(options.is_set("fast") && !options.is_set("slow"));
+    }
+}

@@ -15,6 +15,25 @@ impl VolumeId {
     }
 }
 
+impl VolumeId {
+    /// Whether a text can be the name of a pool or volume. lvhost takes a [`Grant`](crate::Grant)
+    /// with one that can't for a mistake of the source, so check what the user wrote.
+    ///
+    /// # Errors
+    /// What is wrong with the name, for a [`Diagnostic`](crate::Diagnostic).
+    pub fn check_name(name: &str) -> Result<(), String> {
+        if name.is_empty() {
+            Err("the name is empty".to_owned())
+        } else if matches!(name, "." | "..") || name.contains('/') {
+            Err(format!("`{name}` is a path and no name"))
+        } else if name.contains(char::is_control) {
+            Err(format!("the name {name:?} has a control character in it"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
 impl fmt::Display for VolumeId {
     /// `pool/name`, as messages show it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,6 +116,16 @@ mod tests {
         ];
         for (bytes, text) in cases {
             assert_eq!(size_text(bytes), text);
+        }
+    }
+
+    #[test]
+    fn names_are_not_paths() {
+        for name in ["debian", "a:b c", "…", "sdb1"] {
+            assert_eq!(VolumeId::check_name(name), Ok(()), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "a\nb", "a\0b"] {
+            assert!(VolumeId::check_name(name).is_err(), "{name:?}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! The starter in `template` is copied to a place outside of this workspace, as an author would do,
 //! and there passes its tests and becomes a component.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

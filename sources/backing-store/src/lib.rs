@@ -67,12 +67,13 @@ export_source!(BackingStore);
 fn base(volume: &Volume, options: &Options) -> Result<Base, Diagnostic> {
     match (options.text("path"), options.text("volume")) {
         (Some(path), None) if !options.is_set("pool") => {
-            if path.starts_with('/') {
+            if is_absolute(path) {
                 Ok(Base::HypervisorPath(path.to_owned()))
             } else {
                 Err(
-                    Diagnostic::error("path", format!("`{path}` is not an absolute path"))
-                        .help("give the path as the hypervisor knows it, from `/` on"),
+                    Diagnostic::error("path", format!("{path:?} is not an absolute path")).help(
+                        "give the path as the hypervisor knows it, from `/` on and without `..`",
+                    ),
                 )
             }
         }
@@ -80,12 +81,11 @@ fn base(volume: &Volume, options: &Options) -> Result<Base, Diagnostic> {
             Diagnostic::error("path", "`path` excludes `pool` and `volume`")
                 .help("give either the path of the base, or its pool and volume"),
         ),
-        (None, Some("")) => Err(Diagnostic::error(
-            "volume",
-            "the base volume's name is empty",
-        )),
         (None, Some(name)) => {
             let pool = options.text("pool").unwrap_or(&volume.id.pool);
+            for (option, name) in [("pool", pool), ("volume", name)] {
+                VolumeId::check_name(name).map_err(|problem| Diagnostic::error(option, problem))?;
+            }
             let id = VolumeId::new(pool, name);
             if id == volume.id {
                 return Err(Diagnostic::error(
@@ -99,6 +99,12 @@ fn base(volume: &Volume, options: &Options) -> Result<Base, Diagnostic> {
         (None, None) => Err(Diagnostic::error("", "the base is missing")
             .help("set `volume`, and `pool` if it is in another pool; or set `path`")),
     }
+}
+
+fn is_absolute(path: &str) -> bool {
+    path.starts_with('/')
+        && path.split('/').all(|part| part != "..")
+        && !path.contains(char::is_control)
 }
 
 fn check_format(volume: &Volume) -> Option<Diagnostic> {

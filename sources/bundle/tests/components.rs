@@ -1,6 +1,8 @@
 //! The embedded components against the same sources built natively: for the same options and the
 //! same host both must say and write the same.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod components {
     pub(crate) mod convert;
     pub(crate) mod services;

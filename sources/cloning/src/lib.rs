@@ -32,15 +32,20 @@ impl VolumeSource for Cloning {
     fn configure(volume: &Volume, options: &Options) -> Configuration {
         let mut configuration = Configuration::default();
         let original = original(volume, options);
-        if original.name.is_empty() {
-            configuration.report(Diagnostic::error("volume", "the original's name is empty"));
-        } else if original == volume.id {
+        for (option, name) in [("pool", &original.pool), ("volume", &original.name)] {
+            if let Err(problem) = VolumeId::check_name(name) {
+                configuration.report(Diagnostic::error(option, problem));
+            }
+        }
+        if original == volume.id {
             configuration.report(
                 Diagnostic::error("volume", format!("{original} would be a copy of itself"))
                     .help("give the volume another `name`"),
             );
         }
-        configuration.need(Grant::Volume(original));
+        if !configuration.has_errors() {
+            configuration.need(Grant::Volume(original));
+        }
         configuration
     }
 
@@ -100,12 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn no_name_and_the_volumes_own_name_are_refused() {
-        for (name, message) in [("", "is empty"), ("a", "copy of itself")] {
+    fn names_that_can_not_be_and_the_volumes_own_are_refused() {
+        for (name, message) in [("", "is empty"), ("a/b", "a path"), ("a", "copy of itself")] {
             let options = Options::default().with("volume", OptionValue::text(name));
             let configuration = Cloning::configure(&volume("default", "a"), &options);
             assert!(configuration.has_errors());
             assert!(configuration.diagnostics[0].message.contains(message));
+            assert_eq!(configuration.grants, []);
         }
     }
 

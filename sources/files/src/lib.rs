@@ -62,8 +62,9 @@ impl VolumeSource for Files {
             );
         }
         for (index, pattern) in files.iter().enumerate() {
-            if pattern.is_empty() {
-                configuration.report(Diagnostic::error(format!("files[{index}]"), "it is empty"));
+            if pattern.is_empty() || pattern.contains(char::is_control) {
+                let message = format!("{pattern:?} can't be a path");
+                configuration.report(Diagnostic::error(format!("files[{index}]"), message));
             } else {
                 configuration.need(Grant::Files(pattern.clone()));
             }

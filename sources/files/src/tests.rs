@@ -212,7 +212,7 @@ fn validation_finds_what_can_be_known() {
             on(Device::Cdrom),
             options(&["a", ""], &[]),
             "files[1]",
-            "empty",
+            "can't be a path",
         ),
         (
             on(Device::Cdrom),
