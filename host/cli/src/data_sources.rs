@@ -1,0 +1,202 @@
+//! The `data` blocks a template can use. There is one kind, `sshkey`.
+
+use std::path::PathBuf;
+
+use lvhost_hcl::{Body, DataOutcome, DataSources, Value, suggest};
+
+use crate::exit_code::with_causes;
+use crate::ssh_key::{KeyStore, KeyType};
+
+/// The data sources that are built in.
+pub(crate) enum BuiltIn {
+    /// Options are checked, nothing is made.
+    CheckOnly,
+    /// For a build.
+    ForBuild {
+        /// Where SSH keys are kept.
+        keys: KeyStore,
+    },
+}
+
+/// What `data "sshkey"` is told. The names and defaults are those of the plugin it stands for,
+/// <https://github.com/ivoronin/packer-plugin-sshkey>.
+#[derive(Debug, PartialEq, Eq)]
+struct KeyOptions {
+    name: String,
+    key_type: KeyType,
+}
+
+impl BuiltIn {
+    /// For a build; keys are kept below `cache`.
+    pub(crate) fn for_build(cache: PathBuf) -> Self {
+        Self::ForBuild {
+            keys: KeyStore::new(cache.join("sshkey")),
+        }
+    }
+
+    fn ssh_key(&self, options: &KeyOptions) -> DataOutcome {
+        let Self::ForBuild { keys } = self else {
+            return DataOutcome::Unknown;
+        };
+        match keys.key(&options.name, options.key_type) {
+            Ok(key) => DataOutcome::Value(Value::object([
+                (
+                    "private_key_path",
+                    Value::string(key.private_key_path.to_string_lossy()),
+                ),
+                ("public_key", Value::string(key.public_key)),
+            ])),
+            Err(error) => DataOutcome::Failed(with_causes(&error)),
+        }
+    }
+}
+
+impl DataSources for BuiltIn {
+    fn evaluate(&self, type_name: &str, _name: &str, body: &Body) -> DataOutcome {
+        if type_name != "sshkey" {
+            return DataOutcome::NotSupported("there is `sshkey`".to_owned());
+        }
+        match key_options(body) {
+            Ok(Some(options)) => self.ssh_key(&options),
+            Ok(None) => DataOutcome::Unknown,
+            Err(message) => DataOutcome::Failed(message),
+        }
+    }
+}
+
+/// Reads the options; `None` while one of them is not known.
+fn key_options(body: &Body) -> Result<Option<KeyOptions>, String> {
+    const OPTIONS: [&str; 2] = ["name", "type"];
+    for name in body.attributes.keys() {
+        if !OPTIONS.contains(&name.as_str()) {
+            let close = suggest(name, OPTIONS);
+            let close = close.map(|close| format!("; did you mean `{close}`?"));
+            return Err(format!(
+                "it has no option `{name}`{}",
+                close.unwrap_or_default()
+            ));
+        }
+    }
+    if let Some(block) = body.blocks.first() {
+        return Err(format!("it has no block `{}`", block.name));
+    }
+    let mut options = KeyOptions {
+        name: "packer".to_owned(),
+        key_type: KeyType::Rsa,
+    };
+    for option in OPTIONS {
+        let Some(value) = body.value(option).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        if value.is_unknown() {
+            return Ok(None);
+        }
+        let text = value
+            .as_str()
+            .ok_or_else(|| format!("`{option}` must be a string"))?;
+        match option {
+            "name" => options.name = text.to_owned(),
+            _ => {
+                options.key_type = KeyType::from_name(text).ok_or_else(|| {
+                    format!(
+                        "there is no type of key called `{text}`; there are `rsa` and `ed25519`"
+                    )
+                })?;
+            }
+        }
+    }
+    KeyStore::check_name(&options.name).map_err(|error| error.to_string())?;
+    Ok(Some(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use lvhost_hcl::{Attribute, SourceMap, Span};
+
+    use super::*;
+
+    fn body(options: &[(&str, Value)]) -> Body {
+        let file = SourceMap::default().add("t", "");
+        let span = Span::new(file, 0..0);
+        let mut body = Body::empty(span);
+        for (name, value) in options {
+            let attribute = Attribute::new(span, value.clone(), span);
+            body.attributes.insert((*name).to_owned(), attribute);
+        }
+        body
+    }
+
+    fn options(name: &str, key_type: KeyType) -> Result<Option<KeyOptions>, String> {
+        Ok(Some(KeyOptions {
+            name: name.to_owned(),
+            key_type,
+        }))
+    }
+
+    #[test]
+    fn options_are_read_as_the_plugin_has_them() {
+        let cases = [
+            (body(&[]), options("packer", KeyType::Rsa)),
+            (
+                body(&[("name", "web".into())]),
+                options("web", KeyType::Rsa),
+            ),
+            (
+                body(&[("type", "ed25519".into())]),
+                options("packer", KeyType::Ed25519),
+            ),
+            (
+                body(&[("type", Value::NULL)]),
+                options("packer", KeyType::Rsa),
+            ),
+            (body(&[("name", Value::UNKNOWN)]), Ok(None)),
+            (body(&[("nmae", "x".into())]), {
+                Err("it has no option `nmae`; did you mean `name`?".to_owned())
+            }),
+            (body(&[("type", "dsa".into())]), {
+                Err(
+                    "there is no type of key called `dsa`; there are `rsa` and `ed25519`"
+                        .to_owned(),
+                )
+            }),
+            (
+                body(&[("name", true.into())]),
+                Err("`name` must be a string".to_owned()),
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(key_options(&body), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_makes_nothing() {
+        assert_eq!(
+            BuiltIn::CheckOnly.evaluate("sshkey", "x", &body(&[])),
+            DataOutcome::Unknown
+        );
+    }
+
+    #[test]
+    fn a_build_gets_the_same_key_every_time() {
+        let cache = tempfile::tempdir().unwrap();
+        let data = BuiltIn::for_build(cache.path().to_owned());
+        let options = body(&[("type", "ed25519".into())]);
+        let DataOutcome::Value(first) = data.evaluate("sshkey", "install", &options) else {
+            panic!("no key");
+        };
+        let fields = first.as_object().unwrap();
+        assert!(
+            fields["public_key"]
+                .as_str()
+                .unwrap()
+                .starts_with("ssh-ed25519 ")
+        );
+        let path = cache
+            .path()
+            .join("sshkey/ssh_private_key_packer_ed25519.pem");
+        assert_eq!(fields["private_key_path"].as_str(), path.to_str());
+        let again = data.evaluate("sshkey", "other", &options);
+        assert_eq!(again, DataOutcome::Value(first));
+    }
+}

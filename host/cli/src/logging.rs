@@ -1,0 +1,32 @@
+//! The log for developers and bug reports: `tracing` on standard error, off unless asked for.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::surroundings::Surroundings;
+
+/// Says which parts log how much, as in `lvhost_engine=debug,warn`.
+const VARIABLE: &str = "LVHOST_LOG";
+
+/// Whether anything is logged.
+pub(crate) fn is_wanted(verbose: u8, surroundings: &Surroundings) -> bool {
+    verbose > 0 || surroundings.set(VARIABLE).is_some()
+}
+
+/// Starts the log.
+pub(crate) fn start(verbose: u8, surroundings: &Surroundings) {
+    let filter = match surroundings.set(VARIABLE) {
+        Some(directives) => EnvFilter::new(directives),
+        // Only our own: the libraries below say far more than anybody reads.
+        None => EnvFilter::new(match verbose {
+            1 => "warn,lvhost=info",
+            2 => "info,lvhost=debug",
+            _ => "trace",
+        }),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+}

@@ -1,0 +1,146 @@
+//! The process's two streams: results go to standard output, everything else to standard error.
+//!
+//! A reader that has gone away (`lvhost … | head`) is not an error: what can't be written is dropped,
+//! since a build has to clean up whether anybody listens or not.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use console::Style;
+use lvhost_hcl::RenderStyle;
+
+use crate::arguments::Color;
+use crate::surroundings::Surroundings;
+
+/// Widest a diagnostic is drawn: beyond it lines are no longer readable.
+const WIDEST: usize = 160;
+
+type Stream = Arc<Mutex<dyn Write + Send>>;
+
+/// Writes to both streams. Clones write to the same ones.
+#[derive(Clone)]
+pub(crate) struct Printer {
+    results: Stream,
+    messages: Stream,
+    color: bool,
+    width: usize,
+}
+
+impl Printer {
+    /// The streams of this process.
+    pub(crate) fn standard(color: Color, surroundings: &Surroundings) -> Self {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            // https://no-color.org: set to anything but nothing.
+            Color::Auto => surroundings.has_terminal() && surroundings.set("NO_COLOR").is_none(),
+        };
+        // For the bars, which ask there.
+        console::set_colors_enabled(color);
+        console::set_colors_enabled_stderr(color);
+        Self {
+            results: Arc::new(Mutex::new(io::stdout())),
+            messages: Arc::new(Mutex::new(io::stderr())),
+            color,
+            width: width(surroundings),
+        }
+    }
+
+    /// A line of what was asked for.
+    pub(crate) fn result(&self, line: &str) {
+        write_line(&self.results, line);
+    }
+
+    /// A line for the user.
+    pub(crate) fn message(&self, line: &str) {
+        write_line(&self.messages, line);
+    }
+
+    /// Something went wrong.
+    pub(crate) fn error(&self, text: &str) {
+        let label = self.paint(Paint::Error, "error");
+        self.message(&format!("{label}: {text}"));
+    }
+
+    /// Text in a colour, if there are any.
+    pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
+        let style = match paint {
+            Paint::Announcement => Style::new().green().bold(),
+            Paint::Warning => Style::new().yellow().bold(),
+            Paint::Error => Style::new().red().bold(),
+            Paint::Aside => Style::new().dim(),
+        };
+        style.force_styling(self.color).apply_to(text).to_string()
+    }
+
+    /// How diagnostics are drawn.
+    pub(crate) fn render_style(&self) -> RenderStyle {
+        RenderStyle {
+            color: self.color,
+            width: self.width,
+        }
+    }
+}
+
+/// What a piece of text is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Paint {
+    /// Something begins or has happened.
+    Announcement,
+    /// Something is surprising.
+    Warning,
+    /// Something went wrong.
+    Error,
+    /// Of less interest.
+    Aside,
+}
+
+fn width(surroundings: &Surroundings) -> usize {
+    if !surroundings.has_terminal() {
+        return RenderStyle::default().width;
+    }
+    let (_, columns) = console::Term::stderr().size();
+    usize::from(columns).clamp(40, WIDEST)
+}
+
+fn write_line(stream: &Stream, line: &str) {
+    let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+    // One write for a line: two processes on one terminal don't tear each other's lines apart.
+    let _ = stream
+        .write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| stream.flush());
+}
+
+#[cfg(test)]
+impl Printer {
+    /// A printer without colours, and what is written to its two streams.
+    pub(crate) fn for_test() -> (Self, Recorded) {
+        let recorded = Recorded::default();
+        let printer = Self {
+            results: recorded.results.clone(),
+            messages: recorded.messages.clone(),
+            color: false,
+            width: 100,
+        };
+        (printer, recorded)
+    }
+}
+
+/// What a printer for tests has written.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Recorded {
+    results: Arc<Mutex<Vec<u8>>>,
+    messages: Arc<Mutex<Vec<u8>>>,
+}
+
+#[cfg(test)]
+impl Recorded {
+    pub(crate) fn results(&self) -> String {
+        String::from_utf8(self.results.lock().unwrap().clone()).unwrap()
+    }
+
+    pub(crate) fn messages(&self) -> String {
+        String::from_utf8(self.messages.lock().unwrap().clone()).unwrap()
+    }
+}

@@ -1,0 +1,220 @@
+//! The process's surroundings, read once: environment, folders, terminal, clock. Everything else
+//! gets them as values.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use lvhost_hcl::Environment;
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+/// Bytes of a file that is read into memory as a whole: a template, or what a template reads with
+/// `file(…)`. They hold text that people write; 16 MiB is far beyond that, and a run that holds a few
+/// copies of it still fits in a small machine.
+pub(crate) const FILE_SIZE: u64 = 16 << 20;
+
+/// Files that `fileset(…)` looks at below its folder. A pattern that is meant for a folder of scripts
+/// and hits a whole disk shall not take all memory.
+const FILESET_FILES: usize = 100_000;
+
+/// What surrounds this process. Without `Debug`, since variables hold secrets.
+pub(crate) struct Surroundings {
+    /// Environment variables whose names and values are Unicode.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Where the command was called.
+    pub(crate) working_directory: PathBuf,
+    /// When.
+    started: jiff::Timestamp,
+}
+
+impl Surroundings {
+    /// Those of this process, as they are now.
+    pub(crate) fn of_this_process() -> Self {
+        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            variables: env::vars_os().filter_map(unicode).collect(),
+            // Without one (it was deleted), relative paths fail where they are used, by name.
+            working_directory: env::current_dir().unwrap_or_default(),
+            started: jiff::Timestamp::now(),
+        }
+    }
+
+    /// A variable that is set to something.
+    pub(crate) fn set(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The user's home.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.set("HOME").map(PathBuf::from).or_else(env::home_dir)
+    }
+
+    /// Where lvhost may keep what it can make again: `lvhost` in the user's cache folder, as
+    /// <https://specifications.freedesktop.org/basedir> has it; `None` without a home.
+    pub(crate) fn cache_directory(&self) -> Option<PathBuf> {
+        let configured = self.set("XDG_CACHE_HOME").map(PathBuf::from);
+        // The specification has relative paths ignored.
+        let caches = configured.filter(|path| path.is_absolute());
+        let caches = caches.or_else(|| Some(self.home()?.join(".cache")))?;
+        Some(caches.join("lvhost"))
+    }
+
+    /// Whether text for people goes to a terminal that understands more than lines.
+    pub(crate) fn has_terminal(&self) -> bool {
+        io::stderr().is_terminal() && self.set("TERM") != Some("dumb")
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.working_directory.join(path)
+    }
+}
+
+/// Reads a whole file of at most [`FILE_SIZE`] bytes.
+///
+/// # Errors
+/// Those of reading; a file that is larger.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_SIZE {
+        let message = format!("it has more than {} MiB", FILE_SIZE >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+impl Environment for Surroundings {
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_file(&self.absolute(path))
+    }
+
+    fn file_exists(&self, path: &Path) -> io::Result<bool> {
+        match fs::metadata(self.absolute(path)) {
+            Ok(metadata) if metadata.is_file() => Ok(true),
+            Ok(_) => Err(io::Error::other("it is not a regular file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list_files(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let root = self.absolute(folder);
+        let mut files = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let path = entry?.path();
+                // Links to files count, links to folders are not followed: they may go in circles.
+                if path.is_file() {
+                    let relative = path.strip_prefix(&root).unwrap_or(&path);
+                    files.push(relative.to_string_lossy().into_owned());
+                } else if path.is_dir() && !path.is_symlink() {
+                    folders.push(path);
+                }
+                if files.len() + folders.len() > FILESET_FILES {
+                    let message = format!("there are more than {FILESET_FILES} files below it");
+                    return Err(io::Error::other(message));
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn working_directory(&self) -> PathBuf {
+        self.working_directory.clone()
+    }
+
+    fn home_directory(&self) -> Option<PathBuf> {
+        self.home()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn variable_names(&self) -> Vec<String> {
+        self.variables.keys().cloned().collect()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.started
+    }
+
+    fn random_bytes(&self, bytes: &mut [u8]) -> io::Result<()> {
+        SysRng
+            .try_fill_bytes(bytes)
+            .map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)], folder: &Path) -> Surroundings {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Surroundings {
+            variables: variables.collect(),
+            working_directory: folder.to_owned(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_cache_is_where_the_specification_says() {
+        let cases: [(&[(&str, &str)], &str); 4] = [
+            (&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")], "/c/lvhost"),
+            (
+                &[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")],
+                "/h/.cache/lvhost",
+            ),
+            (
+                &[("XDG_CACHE_HOME", ""), ("HOME", "/h")],
+                "/h/.cache/lvhost",
+            ),
+            (&[("HOME", "/h")], "/h/.cache/lvhost"),
+        ];
+        for (variables, expected) in cases {
+            let found = with(variables, Path::new("/")).cache_directory();
+            assert_eq!(found, Some(PathBuf::from(expected)), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_relative_to_the_working_directory_and_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("below")).unwrap();
+        fs::write(folder.path().join("below/a.txt"), "a").unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("below/circle")).unwrap();
+        let large = File::create(folder.path().join("large")).unwrap();
+        large.set_len(FILE_SIZE + 1).unwrap();
+        let here = with(&[], folder.path());
+
+        assert_eq!(here.read_file(Path::new("below/a.txt")).unwrap(), b"a");
+        let refusal = here.read_file(Path::new("large")).unwrap_err();
+        assert_eq!(refusal.to_string(), "it has more than 16 MiB");
+        assert_eq!(
+            here.list_files(Path::new(".")).unwrap(),
+            ["below/a.txt", "large"]
+        );
+        assert!(here.file_exists(Path::new("below/a.txt")).unwrap());
+        assert!(!here.file_exists(Path::new("nothing")).unwrap());
+        assert!(here.file_exists(Path::new("below")).is_err());
+        assert!(here.list_files(Path::new("nothing")).is_err());
+    }
+}

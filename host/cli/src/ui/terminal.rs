@@ -1,0 +1,154 @@
+//! Builds on a terminal: a bar for each transfer, and the lines above them.
+
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+use lvhost_engine::Transfer;
+
+use super::Screen;
+use super::tally::Tally;
+use crate::printer::Printer;
+
+/// With a total: how much, how fast, how long still.
+const BAR: &str = "    {prefix} [{bar:24.green}] {binary_bytes}/{binary_total_bytes} \
+                   {binary_bytes_per_sec}, {eta} left";
+
+/// Without one: how much and how fast.
+const SPINNER: &str = "    {prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}";
+
+/// Shows bars below lines.
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    printer: Printer,
+}
+
+impl Terminal {
+    pub(super) fn new(printer: Printer) -> Self {
+        // Draws on standard error.
+        Self {
+            bars: MultiProgress::new(),
+            printer,
+        }
+    }
+}
+
+impl Screen for Terminal {
+    fn message(&self, line: &str) {
+        self.bars.suspend(|| self.printer.message(line));
+    }
+
+    fn result(&self, line: &str) {
+        self.bars.suspend(|| self.printer.result(line));
+    }
+
+    fn transfer(&self, label: &str, total: Option<u64>) -> Box<dyn Transfer> {
+        let bar = ProgressBar::no_length()
+            .with_prefix(label.to_owned())
+            .with_finish(ProgressFinish::AndClear);
+        let bar = Bar {
+            bar: self.bars.add(bar),
+            bars: self.bars.clone(),
+            label: label.to_owned(),
+            printer: self.printer.clone(),
+            state: Mutex::new(State {
+                tally: Tally::new(total),
+                finished: false,
+            }),
+        };
+        bar.show_total(total);
+        Box::new(bar)
+    }
+}
+
+/// A transfer as a bar.
+struct Bar {
+    bar: ProgressBar,
+    bars: MultiProgress,
+    label: String,
+    printer: Printer,
+    state: Mutex<State>,
+}
+
+struct State {
+    tally: Tally,
+    finished: bool,
+}
+
+impl Bar {
+    fn show_total(&self, total: Option<u64>) {
+        let template = if total.is_some() { BAR } else { SPINNER };
+        // The templates are constants; a test reads them.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
+    }
+
+    fn update(&self, act: impl FnOnce(&mut Tally)) {
+        act(&mut self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tally);
+    }
+
+    fn end(&self, text: &str) {
+        self.bar.finish_and_clear();
+        let line = format!("    {}: {text}", self.label);
+        self.bars.suspend(|| self.printer.message(&line));
+    }
+}
+
+impl Transfer for Bar {
+    fn set_total(&self, total: Option<u64>) {
+        self.update(|tally| tally.set_total(total));
+        self.show_total(total);
+    }
+
+    fn set_position(&self, bytes: u64) {
+        self.update(|tally| tally.set_position(bytes));
+        let first = self.bar.position() == 0;
+        self.bar.set_position(bytes);
+        if first {
+            // What was there before says nothing about the rate.
+            self.bar.reset_eta();
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.update(|tally| tally.advance(bytes));
+        self.bar.inc(bytes);
+    }
+
+    fn finish(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut state.finished, true) {
+            self.end(&format!("done, {}", state.tally.summary()));
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !state.finished {
+            let text = format!("stopped after {}", state.tally.summary());
+            self.end(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_right() {
+        for template in [BAR, SPINNER] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! `lvhost validate`: what is right, and everything that is wrong.
+
+use std::path::Path;
+
+use crate::lvhost::{Lvhost, template};
+
+const VALID: &str = "The configuration is valid.\n";
+
+#[test]
+fn every_example_of_the_documentation_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/documentation");
+    let mut examples = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.to_string_lossy().ends_with(".pkr.hcl") {
+            continue;
+        }
+        let lvhost = Lvhost::new();
+        let said = lvhost.call(&["validate", path.to_str().unwrap()]);
+        assert_eq!(said.code, Some(0), "{}: {}", path.display(), said.messages);
+        assert_eq!(said.results, VALID, "{}", path.display());
+        assert!(
+            !said.messages.contains("error"),
+            "{}: {}",
+            path.display(),
+            said.messages
+        );
+        // Nothing is written: no key, no cache, no home.
+        let left = std::fs::read_dir(lvhost.folder()).unwrap().count();
+        assert_eq!(left, 0, "{}", path.display());
+        examples += 1;
+    }
+    assert_eq!(examples, 7);
+}
+
+#[test]
+fn all_errors_are_shown_at_once_with_their_places() {
+    let lvhost = Lvhost::new().file(
+        "wrong.pkr.hcl",
+        r#"source "libvirt" "example" {
+  libvirt_uri = "qemu:///system"
+  vcup        = 2
+  memory      = "much"
+
+  network_interface {
+    type = "managed"
+  }
+
+  communicator {
+    communicator = "ssh"
+    ssh_username = "root"
+    ssh_password = "packer"
+  }
+
+  volume {
+    alias = "artifact"
+    source {
+      type = "extrenal"
+      urls = ["https://example.org/image.qcow2"]
+    }
+  }
+}
+
+build {
+  sources = ["source.libvirt.example"]
+  provisioner "shell" {
+    inlien = ["true"]
+  }
+}
+"#,
+    );
+    let said = lvhost.call(&["validate", "wrong.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(said.results, "");
+    for expected in [
+        "wrong.pkr.hcl:3:3",
+        "did you mean `vcpu`?",
+        "wrong.pkr.hcl:4:17",
+        "wrong.pkr.hcl:19:14",
+        "did you mean `external`?",
+        "wrong.pkr.hcl:28:5",
+        "did you mean `inline`?",
+        "^^^^",
+        "error: the template has",
+    ] {
+        assert!(
+            said.messages.contains(expected),
+            "{expected}:\n{}",
+            said.messages
+        );
+    }
+    assert!(
+        !said.messages.contains('\u{1b}'),
+        "colours without a terminal: {}",
+        said.messages
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_language_is_shown_with_a_suggestion() {
+    let cases = [
+        ("locals { a = uper(\"x\") }", "did you mean `upper`?"),
+        ("variable \"name\" {}", "the variable `name` is not set"),
+        ("locals { a = ", "t.pkr.hcl:1:14"),
+        (
+            "data \"sskey\" \"x\" {}",
+            "the data source `sskey` is not supported",
+        ),
+        (
+            "data \"sshkey\" \"x\" { type = \"dsa\" }",
+            "there are `rsa` and `ed25519`",
+        ),
+        (
+            "source \"qemu\" \"x\" {}\nbuild { sources = [\"source.qemu.x\"] }",
+            { "there is no builder called `qemu`" },
+        ),
+        ("locals {}", "the template builds nothing"),
+    ];
+    for (template, expected) in cases {
+        let said = Lvhost::new()
+            .file("t.pkr.hcl", template)
+            .call(&["validate", "t.pkr.hcl"]);
+        assert_eq!(said.code, Some(2), "{template}: {said:?}");
+        assert!(
+            said.messages.contains(expected),
+            "{template}:\n{}",
+            said.messages
+        );
+    }
+}
+
+#[test]
+fn what_components_say_of_their_options_has_its_place() {
+    let template = template("qemu:///system", "").replace(
+        "    capacity = \"1G\"\n",
+        "    source {\n      type     = \"external\"\n      urls     = [\"https://example.org/x\"]\n      \
+         checksum = \"sha256:zz\"\n    }\n",
+    );
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &template)
+        .call(&["validate", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.messages.contains("t.pkr.hcl:19:18"),
+        "{}",
+        said.messages
+    );
+}
+
+#[test]
+fn variables_come_from_everywhere_and_the_command_line_wins() {
+    let template = format!(
+        "variable \"vcpu\" {{\n  type = number\n}}\n{}",
+        template("qemu:///system", "").replace("libvirt_uri", "vcpu = var.vcpu\n  libvirt_uri")
+    );
+    let lvhost = Lvhost::new()
+        .file("one/t.pkr.hcl", &template)
+        .file("one/x.auto.pkrvars.hcl", "vcpu = 1")
+        .file("two/t.pkr.hcl", &template)
+        .file("good.pkrvars.hcl", "vcpu = 2")
+        .file("bad.pkrvars.json", "{\"vcpu\": \"many\"}");
+    let cases: [(&[&str], Option<i32>); 9] = [
+        (&["one"], Some(0)),
+        (&["two"], Some(2)),
+        (&["two/t.pkr.hcl", "-var-file=good.pkrvars.hcl"], Some(0)),
+        (&["-var-file", "good.pkrvars.hcl", "two"], Some(0)),
+        (&["--var-file=bad.pkrvars.json", "two"], Some(2)),
+        (
+            &[
+                "-var-file=bad.pkrvars.json",
+                "-var-file=good.pkrvars.hcl",
+                "two",
+            ],
+            Some(0),
+        ),
+        (
+            &["-var", "vcpu=3", "-var-file=bad.pkrvars.json", "two"],
+            Some(0),
+        ),
+        (&["--var=vcpu=many", "one"], Some(2)),
+        (&["-var=vpcu=3", "one"], Some(2)),
+    ];
+    for (arguments, code) in cases {
+        let arguments: Vec<_> = ["validate"].iter().chain(arguments).copied().collect();
+        let said = lvhost.call(&arguments);
+        assert_eq!(said.code, code, "{arguments:?}: {said:?}");
+    }
+    let by_environment = lvhost
+        .variable("PKR_VAR_vcpu", "4")
+        .call(&["validate", "two"]);
+    assert_eq!(by_environment.code, Some(0), "{by_environment:?}");
+}
+
+#[test]
+fn a_folder_is_one_template_of_several_files() {
+    let (source, build) = {
+        let whole = template("qemu:///system", "");
+        let at = whole.find("build {").unwrap();
+        (whole[..at].to_owned(), whole[at..].to_owned())
+    };
+    let lvhost = Lvhost::new()
+        .file("web/source.pkr.hcl", &source)
+        .file("web/build.pkr.hcl", &build)
+        .file("web/notes.hcl", "this is ~ no template")
+        .file("web/.build.pkr.hcl.swp", "neither is this");
+    assert_eq!(lvhost.call(&["validate", "web"]).results, VALID);
+    let said = lvhost
+        .command(&["validate", "."])
+        .current_dir(lvhost.folder().join("web"))
+        .output();
+    assert_eq!(String::from_utf8(said.unwrap().stdout).unwrap(), VALID);
+}
+
+#[test]
+fn a_selection_leaves_out_what_is_wrong_elsewhere() {
+    let template = template("qemu:///system", "").replace(
+        "build {",
+        "source \"libvirt\" \"other\" {\n}\nbuild {\n  name = \"web\"",
+    );
+    let template = template.replace(
+        "[\"source.libvirt.example\"]",
+        "[\"source.libvirt.example\", \"source.libvirt.other\"]",
+    );
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &template);
+    assert_eq!(lvhost.call(&["validate", "t.pkr.hcl"]).code, Some(2));
+    for selection in [
+        "-only=*.example",
+        "-only=web.libvirt.example",
+        "-except=web.libvirt.other",
+    ] {
+        let said = lvhost.call(&["validate", selection, "t.pkr.hcl"]);
+        assert_eq!(said.code, Some(0), "{selection}: {said:?}");
+    }
+}
+
+#[test]
+fn post_processors_are_refused_by_name_and_place() {
+    let extra = "  post-processor \"manifest\" {\n    output = \"m.json\"\n  }\n";
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &template("qemu:///system", extra));
+    for command in ["validate", "run"] {
+        let said = lvhost.call(&[command, "t.pkr.hcl"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(
+            said.messages
+                .contains("the post-processor `manifest` is not supported by lvhost"),
+            "{}",
+            said.messages
+        );
+        assert!(
+            said.messages.contains("t.pkr.hcl:22:3"),
+            "{}",
+            said.messages
+        );
+    }
+}
+
+#[test]
+fn plugins_are_accepted_and_foreign_ones_warned_about() {
+    let plugins = "packer {\n  required_plugins {\n    \
+        libvirt = { version = \">= 0.5.0\", source = \"github.com/thomasklein94/libvirt\" }\n    \
+        ansible = { version = \">= 1.0.0\", source = \"github.com/hashicorp/ansible\" }\n  }\n}\n";
+    let template = format!("{plugins}{}", template("qemu:///system", ""));
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &template)
+        .call(&["validate", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.results, VALID);
+    assert!(
+        said.messages
+            .contains("warning: the plugin `ansible` is not used"),
+        "{said:?}"
+    );
+    assert!(!said.messages.contains("`libvirt` is not used"), "{said:?}");
+}
+
+#[test]
+fn colours_come_when_they_are_wanted() {
+    let lvhost = Lvhost::new().file("t.pkr.hcl", "locals { a = uper(\"x\") }");
+    let colored = |arguments: &[&str]| lvhost.call(arguments).messages.contains('\u{1b}');
+    assert!(!colored(&["validate", "t.pkr.hcl"]));
+    assert!(colored(&["validate", "--color=always", "t.pkr.hcl"]));
+    assert!(!colored(&["validate", "-color=false", "t.pkr.hcl"]));
+    // Who says `always` means it.
+    let lvhost = lvhost.variable("NO_COLOR", "1");
+    let colored = |arguments: &[&str]| lvhost.call(arguments).messages.contains('\u{1b}');
+    assert!(colored(&["--color", "always", "validate", "t.pkr.hcl"]));
+    assert!(!colored(&["validate", "t.pkr.hcl"]));
+}
