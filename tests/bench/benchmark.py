@@ -77,7 +77,7 @@ class Bench:
         self.peaks: dict[str, int] = {}
 
     def make_data(self) -> None:
-        """Writes the images: the dense one is the guest's disk with random data behind it, so that it
+        """Writes the images. The dense one is the guest's disk with random data behind it: it
         boots."""
         say("writing 2 GiB and 1 GiB of data")
         output(["qemu-img", "convert", "-O", "raw", self.image, self.dense + ".guest"])
@@ -97,7 +97,7 @@ class Bench:
         os.symlink(self.image, os.path.join(self.folder, "small.qcow2"))
 
     def settle(self, path: str) -> None:
-        """Makes two measurements begin alike: nothing to be written, and the data in the page cache."""
+        """Makes measurements begin alike: nothing left to write, the data in the page cache."""
         os.sync()
         with open(path, "rb", buffering=0) as file:
             position = 0
@@ -148,7 +148,8 @@ def validate(bench: Bench) -> list[Row]:
     times = [run(command, bench.environment).seconds * 1000 for _ in range(VALIDATIONS)]
     took = median(times)
     figure = f"{took:.1f} ms ({min(times):.1f}–{max(times):.1f})"
-    return [Row("`lvhost validate` of the simple example", figure, GO_VALIDATE, "< 20 ms", took < 20)]
+    work = "`lvhost validate` of the simple example"
+    return [Row(work, figure, GO_VALIDATE, "< 20 ms", took < 20)]
 
 
 def upload(bench: Bench, image: str, what: str, options: list[str], at_most: float) -> list[Row]:
@@ -179,8 +180,10 @@ def upload(bench: Bench, image: str, what: str, options: list[str], at_most: flo
     if options:
         most = max(stored)
         data = os.stat(image).st_blocks * 512
-        rows.append(Row(f"what {what} occupies in the pool", f"{most / GIB:.2f} GiB",
-                        f"the file itself: {data / GIB:.2f} GiB", "≤ 1.05 ×", most <= data * 1.05))
+        rows.append(
+            Row(f"what {what} occupies in the pool", f"{most / GIB:.2f} GiB",
+                f"the file itself: {data / GIB:.2f} GiB", "≤ 1.05 ×", most <= data * 1.05)
+        )
     return rows
 
 
@@ -226,19 +229,21 @@ def own_time(ended: Run) -> float:
 def whole_builds(bench: Bench) -> list[Row]:
     """Guests are built to the end, from a small image and from a large one."""
     own, whole = [], []
-    images = [("small.qcow2", "the small guest", SMALL_BUILDS), ("dense.raw", "a dense 2 GiB raw", 1)]
-    for name, what, times in images:
+    small = ("small.qcow2", "the small guest", SMALL_BUILDS)
+    for name, what, times in [small, ("dense.raw", "a dense 2 GiB raw", 1)]:
+        url = f"{bench.address}/{name}"
         digits = output(["sha256sum", os.path.join(bench.folder, name)]).split()[0]
         for _ in range(times):
             bench.forget_downloads()
             bench.settle(os.path.join(bench.folder, name))
-            ended = bench.build("build.pkr.hcl", f"{bench.address}/{name}", f"sha256:{digits}", what)
+            ended = bench.build("build.pkr.hcl", url, f"sha256:{digits}", what)
             bench.virsh("vol-delete", "--pool", bench.pool, "build")
             if name == "small.qcow2":
                 own.append(own_time(ended))
                 whole.append(ended.seconds)
     work = "a whole build of the small guest but for its own boot, provisioning and shutdown"
-    return [Row(work, f"{seconds(own)} of {median(whole):.1f} s", GO_BUILD, "< 3 s", median(own) < 3)]
+    figure = f"{seconds(own)} of {median(whole):.1f} s"
+    return [Row(work, figure, GO_BUILD, "< 3 s", median(own) < 3)]
 
 
 def memory(bench: Bench) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Runs programs and says how long they took, what they said and when, and how much memory they used."""
+"""Runs programs: how long they took, what they said and when, how much memory they used."""
 
 import os
 import re

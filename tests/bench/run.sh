@@ -24,7 +24,10 @@ export LC_ALL=C
 say() { printf 'bench: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-for tool in python3:python3-minimal curl:curl virsh:libvirt-clients qemu-img:qemu-utils; do
+# Of Python more than Debian's minimal one.
+python3 -c 'import socket, subprocess, threading, typing' 2>/dev/null ||
+  die "python3 with its standard library is missing: apt-get install python3"
+for tool in curl:curl virsh:libvirt-clients qemu-img:qemu-utils; do
   command -v "${tool%%:*}" >/dev/null ||
     die "${tool%%:*} is missing: apt-get install ${tool#*:}"
 done
@@ -36,7 +39,7 @@ case $(stat -f -c %T "$PARENT") in
 esac
 free=$(($(stat -f -c '%a * %S' "$PARENT") >> 30))
 [ "$free" -ge "$NEEDED_GIB" ] ||
-  die "$PARENT has $free GiB left and $NEEDED_GIB are needed: name another folder in LVHOST_BENCH_DIRECTORY"
+  die "$PARENT has $free GiB left of $NEEDED_GIB: name another folder in LVHOST_BENCH_DIRECTORY"
 
 IMAGE=$("$ROOT/tests/guest-image/build.sh" small)
 TYPE=$("$ROOT/tests/set-up/libvirt.sh" domain-type)

@@ -1,4 +1,4 @@
-"""A web server for one folder, on loopback: `server.py FOLDER`. Its first line of output is its port.
+"""A web server for one folder, on loopback: `server.py FOLDER`. It prints its port.
 
 It hands files to the kernel (sendfile), so that neither it nor its language is what is measured. It
 ends when its standard input does.
@@ -13,6 +13,12 @@ import threading
 PIECE = 64 << 20
 
 
+def head(status: str, length: int) -> bytes:
+    """What stands before a body of so many bytes."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {length}", "Connection: close", "", ""]
+    return "\r\n".join(lines).encode()
+
+
 def answer(connection: socket.socket, folder: str) -> None:
     """Answers one request with a whole file, or 404."""
     request = b""
@@ -24,12 +30,11 @@ def answer(connection: socket.socket, folder: str) -> None:
     method, target, _ = request.split(b" ", 2)
     path = os.path.join(folder, os.path.basename(target.decode()))
     if not os.path.isfile(path):
-        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.sendall(head("404 Not Found", 0))
         return
     with open(path, "rb") as file:
         length = os.fstat(file.fileno()).st_size
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode())
+        connection.sendall(head("200 OK", length))
         position = 0
         while method == b"GET" and position < length:
             position += os.sendfile(connection.fileno(), file.fileno(), position, PIECE)
