@@ -140,7 +140,7 @@ pub enum ProvisionError {
     Options(Diagnostics),
     /// The connection failed.
     #[error(transparent)]
-    Communicator(#[from] lvhost_communicator::Error),
+    Communicator(Box<lvhost_communicator::Error>),
     /// A script or command ended with something else than success.
     #[error("{what} ended with {status}")]
     Status {
@@ -186,4 +186,11 @@ pub enum ProvisionError {
     /// The user stopped the build.
     #[error("the build was cancelled")]
     Cancelled,
+}
+
+impl From<lvhost_communicator::Error> for ProvisionError {
+    fn from(error: lvhost_communicator::Error) -> Self {
+        // Boxed, as it is many times as large as the others.
+        Self::Communicator(Box::new(error))
+    }
 }

@@ -1,14 +1,44 @@
 //! What is done inside the guest between its first answer and its shutdown.
+//!
+//! Each provisioner goes through the same states, one provisioner after the other:
+//!
+//! ```text
+//!  selected? ──► options ──► pause_before ──► run (at most `timeout`) ──► done
+//!      │            │             ▲                 │
+//!      ▼            ▼             └── max_retries ──┤ failed
+//!   skipped      Options                            ▼
+//!                                                 Error
+//! ```
+//! Its options are evaluated when it is its turn: they may read files that an earlier one has made.
+//! A cancelled build leaves it at once, which ends what it has started on this machine.
 
-use std::path::PathBuf;
+mod breakpoint;
+mod environment;
+mod file;
+mod interpolate;
+mod lines;
+mod mask;
+mod options;
+mod progress;
+mod script;
+mod shell;
+mod shell_local;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::Communicator;
-use lvhost_hcl::{Provisioner, Source, Value};
+use lvhost_hcl::{BUILD_ATTRIBUTES, Diagnostics, Document, Provisioner, Source, Value};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::error::Error;
+use self::mask::{Masked, secrets_in};
+use self::options::Prepared;
+use crate::error::{Error, ProvisionError};
 use crate::ui::Ui;
 
 /// What a guest is provisioned with.
@@ -25,7 +55,7 @@ pub trait Provision: Send + Sync {
 pub struct ProvisionContext<'a> {
     /// The way into the guest.
     pub communicator: &'a dyn Communicator,
-    /// The object behind `build.` in a template.
+    /// The object behind `build.` in a template. What is marked as sensitive in it is not shown.
     pub build: &'a Value,
     /// The user.
     pub ui: &'a dyn Ui,
@@ -43,4 +73,171 @@ pub struct TemplateProvisioners {
     pub build_name: String,
     /// What relative paths are relative to.
     pub working_directory: PathBuf,
+    /// What is never shown, wherever it turns up: see [`template_secrets`](Self::template_secrets).
+    pub secrets: Vec<SecretString>,
+}
+
+/// What one run of a provisioner works with.
+struct Job<'a> {
+    communicator: &'a dyn Communicator,
+    ui: &'a dyn Ui,
+    build: &'a Value,
+    source: &'a Source,
+    /// What relative paths of this machine are relative to.
+    folder: &'a Path,
+    /// A random word for names in the guest. The same for every retry, so that what an earlier try
+    /// has left there is replaced and removed.
+    word: String,
+}
+
+impl TemplateProvisioners {
+    /// What is wrong with the provisioners of this source, as far as that shows before there is a
+    /// guest: unknown types and options, references to nothing, missing files. Nothing is run.
+    pub fn check(&self) -> Diagnostics {
+        let build = Value::object(BUILD_ATTRIBUTES.map(|name| (name, Value::UNKNOWN)));
+        let build = self.named(&build);
+        let mut report = Diagnostics::default();
+        for block in self.selected() {
+            options::prepare(
+                block,
+                &self.source,
+                &build,
+                &self.working_directory,
+                &mut report,
+            );
+        }
+        report
+    }
+
+    /// The values of a template's sensitive variables, for [`secrets`](Self::secrets).
+    pub fn template_secrets(document: &Document) -> Vec<SecretString> {
+        document
+            .variables
+            .values()
+            .flat_map(|variable| secrets_in(&variable.value))
+            .collect()
+    }
+
+    fn selected(&self) -> impl Iterator<Item = &Provisioner> {
+        let address = self.source.address();
+        self.provisioners
+            .iter()
+            .filter(move |block| block.selection.includes(&address))
+    }
+
+    /// The object behind `build.` with the name of the block.
+    fn named(&self, build: &Value) -> Value {
+        let mut attributes = build.as_object().cloned().unwrap_or_default();
+        attributes.insert("name".to_string(), Value::string(&self.build_name));
+        Value::object(attributes)
+    }
+
+    async fn run(
+        &self,
+        block: &Provisioner,
+        build: &Value,
+        context: &ProvisionContext<'_>,
+    ) -> Result<(), ProvisionError> {
+        let mut report = Diagnostics::default();
+        let folder = &self.working_directory;
+        let prepared = options::prepare(block, &self.source, build, folder, &mut report);
+        let prepared = match prepared {
+            Some(prepared) if !report.has_errors() => prepared,
+            _ => return Err(ProvisionError::Options(report)),
+        };
+        let secrets = [
+            secrets_in(build),
+            self.secrets.clone(),
+            prepared.secrets.clone(),
+        ];
+        let ui = Masked::new(context.ui, secrets.into_iter().flatten());
+        let job = Job {
+            communicator: context.communicator,
+            ui: &ui,
+            build,
+            source: &self.source,
+            folder,
+            word: Uuid::new_v4().simple().to_string(),
+        };
+        ui.say(&format!("Provisioning with {}", title(block)));
+        let mut failures = 0;
+        loop {
+            let error = match prepared.attempt(&job).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if failures == prepared.max_retries {
+                return Err(error);
+            }
+            failures += 1;
+            ui.warn(&format!(
+                "{} failed: {}; retry {failures} of {}",
+                title(block),
+                with_causes(&error),
+                prepared.max_retries
+            ));
+        }
+    }
+}
+
+#[async_trait]
+impl Provision for TemplateProvisioners {
+    async fn provision(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
+        let build = self.named(context.build);
+        for block in self.selected() {
+            tokio::select! {
+                biased;
+                () = context.cancel.cancelled() => return Err(Error::Cancelled),
+                result = self.run(block, &build, context) => result.map_err(|source| {
+                    Error::Provisioner { provisioner: title(block), source }
+                })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// Pauses and runs once.
+    async fn attempt(&self, job: &Job<'_>) -> Result<(), ProvisionError> {
+        if !self.pause_before.is_zero() {
+            job.ui.say(&format!(
+                "Waiting {} s (`pause_before`)",
+                self.pause_before.as_secs_f64()
+            ));
+            tokio::time::sleep(self.pause_before).await;
+        }
+        let run = async {
+            match &self.options {
+                lvhost_config::Provisioner::Shell(shell) => shell::run(shell, job).await,
+                lvhost_config::Provisioner::ShellLocal(shell) => shell_local::run(shell, job).await,
+                lvhost_config::Provisioner::File(file) => file::run(file, job).await,
+                lvhost_config::Provisioner::Breakpoint(stop) => breakpoint::run(stop, job).await,
+            }
+        };
+        match self.timeout {
+            None => run.await,
+            Some(timeout) => tokio::time::timeout(timeout, run)
+                .await
+                .unwrap_or(Err(ProvisionError::Timeout(timeout))),
+        }
+    }
+}
+
+/// `shell`, or `shell (name)`.
+fn title(block: &Provisioner) -> String {
+    match &block.name {
+        Some(name) => format!("{} ({name})", block.type_name),
+        None => block.type_name.clone(),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }

@@ -1,0 +1,181 @@
+//! The environment variables a provisioner gives to its scripts.
+
+use std::collections::BTreeMap;
+
+use lvhost_hcl::{Diagnostic, Diagnostics, Source};
+
+/// How a variable is put before a command.
+const ASSIGNMENT: &str = "%s='%s' ";
+
+/// How a variable is written into a file that is sourced.
+const EXPORT: &str = "export %s='%s'\n";
+
+/// Variables by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// What Packer tells every script, and what the template adds: `pairs` are `NAME=value`.
+    pub(super) fn new(source: &Source, pairs: &[String], named: &BTreeMap<String, String>) -> Self {
+        let mut variables = BTreeMap::from([
+            ("PACKER_BUILD_NAME".to_string(), source.name.clone()),
+            ("PACKER_BUILDER_TYPE".to_string(), source.type_name.clone()),
+        ]);
+        let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+        variables.extend(pairs.map(|(name, value)| (name.to_string(), value.to_string())));
+        variables.extend(
+            named
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        Self(variables)
+    }
+
+    /// By name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+
+    /// `NAME='value' ` for each, to stand before a command.
+    pub(super) fn assignments(&self, format: Option<&str>) -> String {
+        self.written(format.unwrap_or(ASSIGNMENT))
+    }
+
+    /// A script that exports each.
+    pub(super) fn exports(&self, format: Option<&str>) -> String {
+        self.written(format.unwrap_or(EXPORT))
+    }
+
+    fn written(&self, format: &str) -> String {
+        self.0
+            .iter()
+            .map(|(name, value)| write(format, name, &inside_quotes(value)))
+            .collect()
+    }
+}
+
+/// `value` as it has to stand between single quotes.
+fn inside_quotes(value: &str) -> String {
+    value.replace('\'', r#"'"'"'"#)
+}
+
+/// `text` as one word of a POSIX shell; as it is where nothing in it needs quoting.
+pub(super) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_string()
+    } else {
+        format!("'{}'", inside_quotes(text))
+    }
+}
+
+/// Puts `name` and `value` where `format` has its first and second `%s`.
+fn write(format: &str, name: &str, value: &str) -> String {
+    let mut values = [name, value].into_iter();
+    let mut output = String::with_capacity(format.len() + name.len() + value.len());
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('%') {
+        output.push_str(before);
+        match after.strip_prefix('s') {
+            Some(after) => {
+                output.push_str(values.next().unwrap_or_default());
+                rest = after;
+            }
+            None => {
+                output.push('%');
+                rest = after.strip_prefix('%').unwrap_or(after);
+            }
+        }
+    }
+    output.push_str(rest);
+    output
+}
+
+/// Reports names that no shell accepts and a format that doesn't hold both name and value.
+pub(super) fn check(
+    pairs: &[String],
+    named: &BTreeMap<String, String>,
+    format: Option<&str>,
+    origin: &lvhost_config::Origin,
+    report: &mut Diagnostics,
+) {
+    let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+    let names = pairs
+        .map(|(name, _)| ("environment_vars", name))
+        .chain(named.keys().map(|name| ("env", name.as_str())));
+    for (option, name) in names {
+        if !is_name(name) {
+            report.push(
+                Diagnostic::error(
+                    origin.span_of(option),
+                    format!("`{option}`: `{name}` can't be the name of an environment variable"),
+                )
+                .help(
+                    "a name has letters, digits and underscores, and does not begin with a digit",
+                ),
+            );
+        }
+    }
+    if let Some(format) = format {
+        let unescaped = format.replace("%%", "");
+        if unescaped.matches("%s").count() != 2 || unescaped.matches('%').count() != 2 {
+            report.push(
+                Diagnostic::error(
+                    origin.span_of("env_var_format"),
+                    "`env_var_format` needs `%s` twice: for the name and for the value",
+                )
+                .help("such as \"export %s='%s'\\n\"; a per cent sign is `%%`"),
+            );
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_filled_in() {
+        for (format, expected) in [
+            (ASSIGNMENT, "A='b' "),
+            (EXPORT, "export A='b'\n"),
+            ("set %s=%s\n", "set A=b\n"),
+            ("100%% %s %s", "100% A b"),
+        ] {
+            assert_eq!(write(format, "A", "b"), expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_they_must_be() {
+        for (text, expected) in [
+            ("/tmp/script_1.sh", "/tmp/script_1.sh"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r#"'it'"'"'s'"#),
+            ("$(reboot)", "'$(reboot)'"),
+        ] {
+            assert_eq!(word(text), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_those_a_shell_accepts() {
+        for (name, good) in [
+            ("A", true),
+            ("_a1", true),
+            ("", false),
+            ("1A", false),
+            ("A-B", false),
+            ("A B", false),
+        ] {
+            assert_eq!(is_name(name), good, "{name}");
+        }
+    }
+}

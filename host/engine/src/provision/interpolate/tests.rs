@@ -1,0 +1,148 @@
+use lvhost_hcl::{Body, SourceMap, Span};
+use proptest::prelude::*;
+
+use super::*;
+
+fn source() -> Source {
+    let file = SourceMap::default().add("test.pkr.hcl", "");
+    let span = Span::new(file, 0..0);
+    let (type_name, name) = ("libvirt".to_string(), "example".to_string());
+    Source {
+        type_name,
+        name,
+        body: Body::empty(span),
+        span,
+    }
+}
+
+fn rendered(text: &str) -> Result<Rendered, InterpolationError> {
+    let build = Value::object([
+        ("Host", Value::string("192.0.2.7")),
+        ("Password", Value::string("secret").sensitive()),
+        ("ID", Value::UNKNOWN),
+    ]);
+    let fields = [("Path", "/tmp/s.sh"), ("Vars", "A='{{b}}' ")];
+    render(
+        text,
+        &Names {
+            fields: &fields,
+            build: &build,
+            source: &source(),
+        },
+    )
+}
+
+#[test]
+fn actions_are_replaced() {
+    for (text, expected) in [
+        ("", ""),
+        ("no braces { } }}", "no braces { } }}"),
+        ("{{.Path}}", "/tmp/s.sh"),
+        ("{{ .Path }}", "/tmp/s.sh"),
+        (
+            "chmod +x {{.Path}}; {{.Vars}} {{.Path}}",
+            "chmod +x /tmp/s.sh; A='{{b}}'  /tmp/s.sh",
+        ),
+        ("a {{- .Path -}} \n b", "a/tmp/s.shb"),
+        ("a {{.Path -}} b", "a /tmp/s.shb"),
+        ("{{build `Host`}}", "192.0.2.7"),
+        ("{{ build \"Host\" }}", "192.0.2.7"),
+        ("{{ build_name }}.{{ build_type }}", "example.libvirt"),
+        ("{{`{{.Names}}`}}", "{{.Names}}"),
+        (r#"{{ "{{" }}.Names{{ "}}" }}"#, "{{.Names}}"),
+        (r#"{{ "a\"b\\\n" }}"#, "a\"b\\\n"),
+        ("a{{/* a comment }} */}}b", "ab"),
+    ] {
+        let text_only = Rendered::Text {
+            text: expected.to_string(),
+            sensitive: false,
+        };
+        assert_eq!(rendered(text), Ok(text_only), "{text}");
+    }
+}
+
+#[test]
+fn what_is_secret_or_not_known_stays_so() {
+    let secret = Rendered::Text {
+        text: "x secret".to_string(),
+        sensitive: true,
+    };
+    assert_eq!(rendered("x {{build `Password`}}"), Ok(secret));
+    assert_eq!(
+        rendered("x {{build `ID`}} {{.Path}}"),
+        Ok(Rendered::Unknown)
+    );
+}
+
+#[test]
+fn what_can_not_be_replaced_is_said_with_what_can() {
+    for (text, message, help) in [
+        (
+            "{{.Pth}}",
+            "it can use: {{ .Path }}, {{ .Vars }}",
+            "did you mean {{ .Path }}?",
+        ),
+        ("{{.Names}}", "there is no `.Names` here", "{{`{{ … }}`}}"),
+        ("{{.Path.Base}}", "there is no `.Path.Base` here", ""),
+        (
+            "{{build `Hst`}}",
+            "there are: Host, ID, Password",
+            "did you mean `Host`?",
+        ),
+        ("{{build}}", "`build` takes one name", ""),
+        ("{{build `Host` `ID`}}", "`build` takes one name", ""),
+        (
+            "{{user `name`}}",
+            "`user` of {{ }} is not supported",
+            "${var.NAME}",
+        ),
+        (
+            "{{timestamp}}",
+            "`timestamp` of {{ }} is not supported",
+            "timestamp()",
+        ),
+        (
+            "{{buld `Host`}}",
+            "no function `buld`",
+            "did you mean `build`?",
+        ),
+        (
+            "{{if .Path}}x{{end}}",
+            "{{ if … }} is not supported",
+            "%{ if … }",
+        ),
+        ("{{ `a` | upper }}", "nothing behind the text", ""),
+        ("{{ .Path", "has no }}", ""),
+        ("{{ \"a", "has no }}", ""),
+        ("{{ `a }}", "has no }}", ""),
+        ("{{", "has no }}", ""),
+        (r#"{{ "\q" }}"#, "can be escaped", "backquotes"),
+        ("{{ a } }}", "no function `a`", ""),
+    ] {
+        let error = rendered(text).unwrap_err();
+        assert!(error.message.contains(message), "{text}: {error:?}");
+        assert!(
+            error.help.unwrap_or_default().contains(help),
+            "{text}: no {help:?}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_rendered_or_refused(text in r#"([ -~]|\{\{|\}\}|\{\{-? ?|[`"\\.é\n])*"#) {
+        let _ = rendered(&text);
+    }
+
+    #[test]
+    fn a_text_without_actions_comes_back_as_it_is(text in "\\PC*") {
+        prop_assume!(!text.contains("{{"));
+        prop_assert_eq!(rendered(&text), Ok(Rendered::Text { text, sensitive: false }));
+    }
+
+    #[test]
+    fn a_literal_comes_back_as_it_is(text in "[^`]*") {
+        let action = format!("{{{{`{text}`}}}}");
+        prop_assert_eq!(rendered(&action), Ok(Rendered::Text { text, sensitive: false }));
+    }
+}

@@ -1,0 +1,92 @@
+//! The scripts of `shell` and `shell-local`: where they come from and how they may end.
+
+use std::path::{Path, PathBuf};
+
+use lvhost_config::Origin;
+use lvhost_hcl::{Diagnostic, Diagnostics};
+
+/// One script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Script {
+    /// A text made of the template's commands.
+    Inline(String),
+    /// A file of this machine, absolute, with the name the template has for it.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// What the user calls it.
+        name: String,
+    },
+}
+
+impl Script {
+    /// The script made of `inline`, if there is any, and then `script` and `scripts`.
+    pub(super) fn all(
+        inline: &[String],
+        shebang: &str,
+        script: Option<&String>,
+        scripts: &[String],
+        folder: &Path,
+    ) -> Vec<Self> {
+        let mut all = Vec::new();
+        if !inline.is_empty() {
+            let mut text = format!("#!{shebang}\n");
+            for command in inline {
+                text.push_str(command);
+                text.push('\n');
+            }
+            all.push(Self::Inline(text));
+        }
+        let files = script.into_iter().chain(scripts);
+        all.extend(files.map(|name| Self::File {
+            path: folder.join(name),
+            name: name.clone(),
+        }));
+        all
+    }
+
+    /// What messages call it.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Inline(_) => "the inline script".to_string(),
+            Self::File { name, .. } => format!("the script {name}"),
+        }
+    }
+}
+
+/// Whether `code` is success: zero, or one of `valid` if there are any.
+pub(super) fn is_valid(code: u32, valid: &[u32]) -> bool {
+    if valid.is_empty() {
+        code == 0
+    } else {
+        valid.contains(&code)
+    }
+}
+
+/// Reports scripts that are not there.
+pub(super) fn check(
+    script: Option<&String>,
+    scripts: &[String],
+    folder: &Path,
+    origin: &Origin,
+    report: &mut Diagnostics,
+) {
+    let options = script
+        .map(|script| ("script", script))
+        .into_iter()
+        .chain(scripts.iter().map(|script| ("scripts", script)));
+    for (option, path) in options.filter(|(option, _)| !origin.is_unknown(option)) {
+        let problem = match std::fs::metadata(folder.join(path)) {
+            Ok(metadata) if metadata.is_file() => continue,
+            Ok(_) => "it is not a file".to_string(),
+            Err(error) => error.to_string(),
+        };
+        report.push(
+            Diagnostic::error(
+                origin.span_of(option),
+                format!("can't read the script `{path}`"),
+            )
+            .detail(problem),
+        );
+    }
+}

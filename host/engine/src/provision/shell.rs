@@ -1,0 +1,313 @@
+//! `provisioner "shell"`: scripts in the guest.
+//!
+//! ```text
+//!  upload ──► run ──► judge the status ──► remove ──► next script ──► … ──► pause_after
+//!    ▲         │
+//!    └─────────┘ the guest was away before the script began: again, until `start_retry_timeout`
+//! ```
+//! Once a script has begun it is never begun again by itself. What was uploaded is removed, whether
+//! the script failed or not.
+
+use lvhost_communicator::{Command, ExitStatus};
+use lvhost_config::Shell;
+use lvhost_hcl::Diagnostics;
+use tokio::io::AsyncRead;
+use tokio::time::Instant;
+
+use super::Job;
+use super::environment::{Environment, word};
+use super::interpolate::Names;
+use super::lines::Lines;
+use super::options::{check_later, render_later};
+use super::progress::Silent;
+use super::script::{Script, is_valid};
+use crate::error::ProvisionError;
+
+const EXECUTE: &str = "chmod +x {{.Path}}; {{.Vars}} {{.Path}}";
+const EXECUTE_WITH_FILE: &str = "chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}";
+
+/// How long a guest that is away is left alone. The communicator tries for a while each time.
+const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What `execute_command` can refer to, before there are values.
+pub(super) const EXAMPLE: &[(&str, &str)] = &[
+    ("Vars", ""),
+    ("EnvVarFile", "/tmp/varfile.sh"),
+    ("Path", "/tmp/script.sh"),
+];
+
+/// Reports what is wrong with `execute_command`.
+pub(super) fn check(shell: &Shell, names: Names<'_>, report: &mut Diagnostics) {
+    check_later(
+        "execute_command",
+        execute_command(shell),
+        &names,
+        &shell.origin,
+        report,
+    );
+}
+
+/// Runs every script.
+pub(super) async fn run(shell: &Shell, job: &Job<'_>) -> Result<(), ProvisionError> {
+    let script = shell.script.as_ref();
+    let scripts = Script::all(
+        &shell.inline,
+        &shell.inline_shebang,
+        script,
+        &shell.scripts,
+        job.folder,
+    );
+    let run = Run::new(shell, job)?;
+    for script in &scripts {
+        job.ui
+            .say(&format!("Running {} in the guest", script.title()));
+        run.script(script).await?;
+    }
+    if !shell.pause_after.is_zero() {
+        job.ui.say(&format!(
+            "Waiting {} s (`pause_after`)",
+            shell.pause_after.as_secs_f64()
+        ));
+        tokio::time::sleep(shell.pause_after).await;
+    }
+    Ok(())
+}
+
+fn execute_command(shell: &Shell) -> &str {
+    match &shell.execute_command {
+        Some(command) => command,
+        None if shell.use_env_var_file => EXECUTE_WITH_FILE,
+        None => EXECUTE,
+    }
+}
+
+/// What all scripts of a provisioner have in common.
+struct Run<'a> {
+    shell: &'a Shell,
+    job: &'a Job<'a>,
+    /// Path of the script in the guest.
+    path: String,
+    /// Path and text of the file with the variables, if there is to be one.
+    variables: Option<(String, String)>,
+    command: Command,
+}
+
+impl<'a> Run<'a> {
+    fn new(shell: &'a Shell, job: &'a Job<'a>) -> Result<Self, ProvisionError> {
+        let folder = shell.remote_folder.trim_end_matches('/');
+        let path = match (&shell.remote_path, &shell.remote_file) {
+            (Some(path), _) => path.clone(),
+            (None, Some(file)) => format!("{folder}/{file}"),
+            (None, None) => format!("{folder}/script_{}.sh", job.word),
+        };
+        let environment = Environment::new(job.source, &shell.environment_vars, &shell.env);
+        let format = shell.env_var_format.as_deref();
+        let variables = shell.use_env_var_file.then(|| {
+            (
+                format!("{folder}/varfile_{}.sh", job.word),
+                environment.exports(format),
+            )
+        });
+        let assignments = match variables {
+            Some(_) => String::new(),
+            None => environment.assignments(format),
+        };
+        let fields = [
+            ("Vars", assignments.as_str()),
+            (
+                "EnvVarFile",
+                variables.as_ref().map_or("", |(path, _)| path),
+            ),
+            ("Path", path.as_str()),
+        ];
+        let names = Names {
+            fields: &fields,
+            build: job.build,
+            source: job.source,
+        };
+        let command = render_later("execute_command", execute_command(shell), &names)?;
+        Ok(Self {
+            shell,
+            job,
+            path,
+            variables,
+            command: Command::new(command),
+        })
+    }
+
+    async fn script(&self, script: &Script) -> Result<(), ProvisionError> {
+        let ended = self.start(script).await;
+        let verdict = ended.and_then(|status| self.judge(script, &status).map(|()| status));
+        if self.shell.skip_clean {
+            return verdict.map(drop);
+        }
+        match verdict {
+            Ok(ExitStatus::Missing) => {
+                // It may have been meant to turn the guest off for good.
+                if let Err(error) = self.remove().await {
+                    let error = super::with_causes(&error);
+                    self.job
+                        .ui
+                        .warn(&format!("{} can't be removed: {error}", self.path));
+                }
+                Ok(())
+            }
+            Ok(_) => self.remove().await,
+            Err(error) => {
+                if !is_connection(&error)
+                    && let Err(second) = self.try_to_remove().await
+                {
+                    let second = super::with_causes(&second);
+                    self.job
+                        .ui
+                        .warn(&format!("{} can't be removed: {second}", self.path));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Uploads and runs, again if the guest is away before the script has begun.
+    async fn start(&self, script: &Script) -> Result<ExitStatus, ProvisionError> {
+        let deadline = Instant::now() + self.shell.start_retry_timeout;
+        loop {
+            match self.try_to_start(script).await {
+                Err(error) if is_connection(&error) && Instant::now() < deadline => {
+                    self.wait_for_guest(&error).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn wait_for_guest(&self, error: &ProvisionError) {
+        tracing::info!(error = super::with_causes(error), "the guest is away");
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+
+    async fn try_to_start(&self, script: &Script) -> Result<ExitStatus, ProvisionError> {
+        let communicator = self.job.communicator;
+        let (mut bytes, length) = self.open(script).await?;
+        communicator
+            .upload(&mut bytes, Some(length), &self.path, Some(0o755), &Silent)
+            .await?;
+        if let Some((path, text)) = &self.variables {
+            let length = u64::try_from(text.len()).ok();
+            // Variables are where secrets are handed over.
+            communicator
+                .upload(&mut text.as_bytes(), length, path, Some(0o600), &Silent)
+                .await?;
+        }
+        let mut lines = Lines::new(self.job.ui);
+        let status = communicator.run(&self.command, &mut lines).await;
+        lines.finish();
+        Ok(status?)
+    }
+
+    /// The bytes to upload, and how many they are.
+    async fn open(
+        &self,
+        script: &Script,
+    ) -> Result<(Box<dyn AsyncRead + Send + Unpin>, u64), ProvisionError> {
+        let text = match script {
+            Script::Inline(text) => text.clone().into_bytes(),
+            Script::File { path, .. } => {
+                let unreadable = |source| {
+                    let path = path.clone();
+                    ProvisionError::File {
+                        action: "read",
+                        path,
+                        source,
+                    }
+                };
+                if self.shell.binary {
+                    // As large as it likes: it does not go through memory.
+                    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+                    let length = file.metadata().await.map_err(unreadable)?.len();
+                    return Ok((Box::new(file), length));
+                }
+                tokio::fs::read(path).await.map_err(unreadable)?
+            }
+        };
+        let text = if self.shell.binary {
+            text
+        } else {
+            without_carriage_returns(text)
+        };
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        Ok((Box::new(std::io::Cursor::new(text)), length))
+    }
+
+    fn judge(&self, script: &Script, status: &ExitStatus) -> Result<(), ProvisionError> {
+        let what = script.title();
+        match status {
+            ExitStatus::Code(code) if is_valid(*code, &self.shell.valid_exit_codes) => Ok(()),
+            ExitStatus::Missing if self.shell.expect_disconnect => Ok(()),
+            ExitStatus::Missing => Err(ProvisionError::Disconnected { what }),
+            ExitStatus::Code(_) | ExitStatus::Signal(_) => Err(ProvisionError::Status {
+                what,
+                status: status.to_string(),
+            }),
+        }
+    }
+
+    /// Removes what was uploaded, once the guest is back if it is away.
+    async fn remove(&self) -> Result<(), ProvisionError> {
+        let deadline = Instant::now() + self.shell.start_retry_timeout;
+        loop {
+            match self.try_to_remove().await {
+                Err(error) if is_connection(&error) && Instant::now() < deadline => {
+                    self.wait_for_guest(&error).await;
+                }
+                removed => return removed,
+            }
+        }
+    }
+
+    async fn try_to_remove(&self) -> Result<(), ProvisionError> {
+        let mut command = format!("rm -f {}", word(&self.path));
+        if let Some((path, _)) = &self.variables {
+            command.push_str(&format!(" {}", word(path)));
+        }
+        let mut lines = Lines::new(self.job.ui);
+        let status = self
+            .job
+            .communicator
+            .run(&Command::new(&command), &mut lines)
+            .await;
+        lines.finish();
+        match status? {
+            ExitStatus::Code(0) => Ok(()),
+            ExitStatus::Missing => Err(ProvisionError::Disconnected {
+                what: format!("`{command}`"),
+            }),
+            status => {
+                let what = format!("`{command}`");
+                Err(ProvisionError::Status {
+                    what,
+                    status: status.to_string(),
+                })
+            }
+        }
+    }
+}
+
+/// Whether the guest was away, so that nothing has happened in it.
+fn is_connection(error: &ProvisionError) -> bool {
+    matches!(error, ProvisionError::Communicator(error) if error.is_connection())
+}
+
+/// Turns CRLF into LF: a script written on Windows does not run in the guest otherwise.
+fn without_carriage_returns(text: Vec<u8>) -> Vec<u8> {
+    if !text.contains(&b'\r') {
+        return text;
+    }
+    let mut output = Vec::with_capacity(text.len());
+    let mut bytes = text.into_iter().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\r' || bytes.peek() != Some(&b'\n') {
+            output.push(byte);
+        }
+    }
+    output
+}

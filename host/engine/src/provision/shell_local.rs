@@ -1,0 +1,235 @@
+//! `provisioner "shell-local"`: scripts on this machine.
+//!
+//! Each runs as a process group of its own. When the build is cancelled or the provisioner's time
+//! is over, its future is dropped and with it the whole group is killed, so that nothing a script has
+//! started goes on behind the build's back.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use lvhost_config::ShellLocal;
+use lvhost_hcl::Diagnostics;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+use super::Job;
+use super::environment::{Environment, word};
+use super::interpolate::Names;
+use super::lines::Lines;
+use super::options::{check_later, render_later};
+use super::script::{Script, is_valid};
+use crate::error::ProvisionError;
+use crate::ui::Stream;
+
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+const EXECUTE: &str = "{{.Vars}} {{.Script}}";
+
+/// How much of a command's output is read at a time, in bytes.
+const READ_SIZE: usize = 16 * 1024;
+
+/// What `execute_command` can refer to, before there are values.
+pub(super) const EXAMPLE: &[(&str, &str)] =
+    &[("Vars", ""), ("Script", "/tmp/script.sh"), ("Command", "")];
+
+/// Reports what is wrong with `execute_command`.
+pub(super) fn check(shell: &ShellLocal, names: Names<'_>, report: &mut Diagnostics) {
+    for argument in &shell.execute_command {
+        check_later("execute_command", argument, &names, &shell.origin, report);
+    }
+}
+
+/// Runs every script.
+pub(super) async fn run(shell: &ShellLocal, job: &Job<'_>) -> Result<(), ProvisionError> {
+    if !shell.only_on.is_empty() && !shell.only_on.iter().any(|system| system == this_system()) {
+        job.ui.say(&format!(
+            "Skipped: it runs on {} only (`only_on`)",
+            shell.only_on.join(", ")
+        ));
+        return Ok(());
+    }
+    let (shebang, script) = (&shell.inline_shebang, shell.script.as_ref());
+    let mut scripts = Script::all(&shell.inline, shebang, script, &shell.scripts, job.folder);
+    if let Some(command) = &shell.command {
+        scripts.extend(Script::all(
+            std::slice::from_ref(command),
+            shebang,
+            None,
+            &[],
+            job.folder,
+        ));
+    }
+    for script in &scripts {
+        job.ui
+            .say(&format!("Running {} on this machine", script.title()));
+        run_script(shell, job, script).await?;
+    }
+    Ok(())
+}
+
+/// This operating system, as Go calls it.
+fn this_system() -> &'static str {
+    match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    }
+}
+
+async fn run_script(
+    shell: &ShellLocal,
+    job: &Job<'_>,
+    script: &Script,
+) -> Result<(), ProvisionError> {
+    let (path, _temporary) = match script {
+        Script::File { path, .. } => (path.clone(), None),
+        Script::Inline(text) => {
+            let temporary = write_script(text)?;
+            (temporary.to_path_buf(), Some(temporary))
+        }
+    };
+    let environment = Environment::new(job.source, &shell.environment_vars, &shell.env);
+    let arguments = arguments(shell, job, &path, &environment)?;
+    let [program, arguments @ ..] = arguments.as_slice() else {
+        return Ok(());
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .envs(environment.iter())
+        .current_dir(job.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let failed = |source| ProvisionError::File {
+        action: "run",
+        path: PathBuf::from(program),
+        source,
+    };
+    let child = command.spawn().map_err(failed)?;
+    let status = ProcessGroup(child).end(job).await.map_err(failed)?;
+    match status.code().and_then(|code| u32::try_from(code).ok()) {
+        Some(code) if is_valid(code, &shell.valid_exit_codes) => Ok(()),
+        _ => Err(ProvisionError::Status {
+            what: script.title(),
+            status: said(status),
+        }),
+    }
+}
+
+fn said(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// Writes a script that only this user can read and that is removed when it is dropped.
+fn write_script(text: &str) -> Result<tempfile::TempPath, ProvisionError> {
+    let written = tempfile::Builder::new()
+        .prefix("lvhost-shell-local-")
+        .suffix(".sh")
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempfile();
+    written
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            // Closed: a script that is still open for writing can't be run.
+            Ok(file.into_temp_path())
+        })
+        .map_err(|source| ProvisionError::File {
+            action: "write a script into",
+            path: std::env::temp_dir(),
+            source,
+        })
+}
+
+/// The program that runs the script, and its arguments.
+fn arguments(
+    shell: &ShellLocal,
+    job: &Job<'_>,
+    path: &Path,
+    environment: &Environment,
+) -> Result<Vec<String>, ProvisionError> {
+    let path = path.to_string_lossy();
+    let assignments = environment.assignments(None);
+    let render = |template: &str, path: &str| {
+        let fields = [
+            ("Vars", assignments.as_str()),
+            ("Script", path),
+            ("Command", path),
+        ];
+        let names = Names {
+            fields: &fields,
+            build: job.build,
+            source: job.source,
+        };
+        render_later("execute_command", template, &names)
+    };
+    let through_shell = |command: String| {
+        let mut arguments: Vec<String> = SHELL.map(str::to_string).into();
+        arguments.push(command);
+        arguments
+    };
+    match shell.execute_command.as_slice() {
+        [] => render(EXECUTE, &word(&path)).map(through_shell),
+        [command] => render(command, &path).map(through_shell),
+        arguments => arguments
+            .iter()
+            .map(|argument| render(argument, &path))
+            .collect(),
+    }
+}
+
+/// A running process with all that it has started.
+struct ProcessGroup(Child);
+
+impl ProcessGroup {
+    /// Shows the output and waits for the end: of the process, and of whatever holds its output.
+    async fn end(mut self, job: &Job<'_>) -> std::io::Result<ExitStatus> {
+        let (mut stdout, mut stderr) = (self.0.stdout.take(), self.0.stderr.take());
+        let mut lines = Lines::new(job.ui);
+        let (mut from_stdout, mut from_stderr) = (vec![0; READ_SIZE], vec![0; READ_SIZE]);
+        while stdout.is_some() || stderr.is_some() {
+            tokio::select! {
+                read = read(&mut stdout, &mut from_stdout), if stdout.is_some() => {
+                    lines.add(Stream::Stdout, &from_stdout[..read?]);
+                }
+                read = read(&mut stderr, &mut from_stderr), if stderr.is_some() => {
+                    lines.add(Stream::Stderr, &from_stderr[..read?]);
+                }
+            }
+        }
+        lines.finish();
+        self.0.wait().await
+    }
+}
+
+/// Reads from `pipe`, which is gone once it is at its end.
+async fn read(
+    pipe: &mut Option<impl AsyncRead + Unpin>,
+    buffer: &mut [u8],
+) -> std::io::Result<usize> {
+    let Some(reader) = pipe else { return Ok(0) };
+    let length = reader.read(buffer).await?;
+    if length == 0 {
+        *pipe = None;
+    }
+    Ok(length)
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        // There is no id once the process was waited for; until then nobody else can get it.
+        let group = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = group.and_then(rustix::process::Pid::from_raw)
+            && let Err(error) =
+                rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+        {
+            tracing::warn!(%error, "a local script can't be stopped");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Which provisioners run, in which order, how often and with which options.
+
+use super::*;
+
+#[tokio::test]
+async fn provisioners_run_in_order_for_the_sources_they_are_meant_for() {
+    let guest = Guest::default();
+    let blocks = r#"
+        provisioner "file" {
+          content     = "1"
+          destination = "/one"
+        }
+        provisioner "file" {
+          only        = ["libvirt.other"]
+          content     = "2"
+          destination = "/two"
+        }
+        provisioner "file" {
+          except      = ["libvirt.example"]
+          content     = "3"
+          destination = "/three"
+        }
+        provisioner "file" {
+          only        = ["source.libvirt.example"]
+          content     = "4"
+          destination = "/four"
+        }
+    "#;
+    run(&guest, &User::default(), blocks).await.unwrap();
+    assert_eq!(guest.log(), [r#"upload /one "1""#, r#"upload /four "4""#]);
+}
+
+#[tokio::test]
+async fn the_first_failure_ends_it_and_names_the_provisioner() {
+    let guest = Guest::ending([ExitStatus::Code(3)]);
+    let blocks = r#"
+        provisioner "shell" {
+          name      = "broken"
+          inline    = ["false"]
+        }
+        provisioner "file" {
+          content     = "1"
+          destination = "/one"
+        }
+    "#;
+    let error = run(&guest, &User::default(), blocks).await.unwrap_err();
+    assert_eq!(error.to_string(), "the provisioner `shell (broken)` failed");
+    assert!(guest.log().iter().all(|call| !call.contains("/one")));
+}
+
+#[tokio::test]
+async fn options_see_the_build_and_the_source() {
+    let guest = Guest::default();
+    let blocks = r#"
+        provisioner "file" {
+          content     = "${build.name} ${source.name} ${source.type} ${build.Host} {{ build `ID` }}"
+          destination = "/tmp/{{build_name}}"
+        }
+    "#;
+    run(&guest, &User::default(), blocks).await.unwrap();
+    assert_eq!(
+        guest.log(),
+        [r#"upload /tmp/example "demo example libvirt 192.0.2.7 the-id""#]
+    );
+}
+
+#[tokio::test]
+async fn a_later_provisioner_reads_what_an_earlier_one_has_made() {
+    let guest = Guest::default();
+    let blocks = r#"
+        provisioner "shell-local" {
+          inline = ["printf made > generated.txt"]
+        }
+        provisioner "file" {
+          source      = "generated.txt"
+          generated   = true
+          destination = "/there"
+        }
+    "#;
+    run(&guest, &User::default(), blocks).await.unwrap();
+    assert!(guest.log()[0].ends_with(r#""made""#), "{:?}", guest.log());
+}
+
+#[tokio::test]
+async fn override_replaces_options_for_its_source_only() {
+    for (name, expected) in [("example", "special"), ("other", "usual")] {
+        let guest = Guest::default();
+        let blocks = format!(
+            r#"
+            provisioner "file" {{
+              content     = "usual"
+              destination = "/file"
+              override    = {{ {name} = {{ content = "special" }} }}
+            }}
+            "#
+        );
+        run(&guest, &User::default(), &blocks).await.unwrap();
+        assert_eq!(
+            guest.log(),
+            [format!("upload /file {expected:?}")],
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_retries_repeats_what_failed_and_pauses_before_each() {
+    let end = |ends: &[u32]| Guest::ending(ends.iter().copied().map(ExitStatus::Code));
+    let blocks = r#"
+        provisioner "shell" {
+          inline       = ["true"]
+          remote_path  = "/s"
+          skip_clean   = true
+          pause_before = "10s"
+          max_retries  = 2
+        }
+    "#;
+    // The number of codes is that of the runs: the guest is to have none left.
+    for (codes, good) in [
+        (vec![0], true),
+        (vec![1, 1, 0], true),
+        (vec![1, 1, 1], false),
+    ] {
+        let (guest, user, begun) = (end(&codes), User::default(), tokio::time::Instant::now());
+        assert_eq!(run(&guest, &user, blocks).await.is_ok(), good, "{codes:?}");
+        assert!(guest.ends.lock().unwrap().is_empty(), "{codes:?}");
+        assert_eq!(user.of("warn").len(), codes.len() - 1, "{codes:?}");
+        let tens = u32::try_from(codes.len()).unwrap();
+        assert!(
+            begun.elapsed() >= Duration::from_secs(10) * tens,
+            "{codes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_ends_a_provisioner() {
+    let blocks = r#"
+        provisioner "shell-local" {
+          inline  = ["exec sleep 1000"]
+          timeout = "50ms"
+        }
+    "#;
+    let error = cause(run(&Guest::default(), &User::default(), blocks).await);
+    assert!(
+        matches!(error, ProvisionError::Timeout(time) if time == Duration::from_millis(50)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_build_begins_nothing() {
+    let (guest, user, build) = (Guest::default(), User::default(), build());
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let context = ProvisionContext {
+        communicator: &guest,
+        build: &build,
+        ui: &user,
+        cancel: &cancel,
+    };
+    let blocks = "provisioner \"shell\" {\n inline = [\"true\"]\n}";
+    let folder = tempfile::tempdir().unwrap();
+    let result = provisioners(blocks, folder.path())
+        .provision(&context)
+        .await;
+    assert!(matches!(result, Err(Error::Cancelled)));
+    assert!(guest.log().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_are_not_shown() {
+    let guest = Guest {
+        prints: b"swordfish and hunter2-and-more and token-1234\n".to_vec(),
+        ..Guest::default()
+    };
+    let user = User::default();
+    let blocks = r#"
+        provisioner "shell" {
+          inline = ["echo ${var.secret}"]
+        }
+    "#;
+    run(&guest, &user, blocks).await.unwrap();
+    let out = user.of("out");
+    assert_eq!(out[0], "<sensitive> and <sensitive> and token-1234");
+}
+
+#[tokio::test]
+async fn a_breakpoint_asks_the_user_and_says_how_to_get_in() {
+    let user = User::default();
+    let blocks = r#"
+        provisioner "breakpoint" {
+          note = "look at /etc"
+        }
+        provisioner "breakpoint" {
+          disable = true
+          note    = "not now"
+        }
+    "#;
+    run(&Guest::default(), &user, blocks).await.unwrap();
+    let asked = user.of("ask");
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].contains("look at /etc") && asked[0].contains("ssh -p 22 debian@192.0.2.7"));
+    assert!(
+        user.of("say")
+            .iter()
+            .any(|said| said.ends_with("disabled: not now"))
+    );
+}
