@@ -69,6 +69,7 @@ fn the_simple_example_builds_and_its_artifact_boots_with_what_was_provisioned() 
         &domain,
         &[
             ("volume", &artifact),
+            ("address_source", "agent"),
             ("username", "ubuntu"),
             ("memory", "846"),
             ("timeout", "6m"),

@@ -6,6 +6,10 @@ variable "domain_type" { type = string }
 variable "volume" { type = string }
 variable "domain" { type = string }
 variable "command" { type = string }
+variable "address_source" {
+  type    = string
+  default = "lease"
+}
 variable "username" {
   type    = string
   default = "root"
@@ -28,7 +32,7 @@ source "libvirt" "boot" {
   domain_type            = var.domain_type
   domain_name            = var.domain
   memory                 = var.memory
-  network_address_source = "lease"
+  network_address_source = var.address_source
   shutdown_mode          = "acpi"
 
   network_interface {

@@ -47,6 +47,9 @@ use crate::volumes::{self, Volumes};
 /// How often a guest is asked to shut down again: one that is still booting loses the first request.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
+/// How long connections to a guest that goes off may take to notice.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// How long the event of a start may lag behind the start: far more than it ever does.
 const START_EVENT: Duration = Duration::from_secs(10);
 
@@ -200,18 +203,15 @@ impl Build {
         let connect = self.connect(source, ssh, plan, domain, state);
         let (connection, address) = self.step(Step::Connect, connect).await?;
         let build = self.build_object(ssh, domain, &address);
-        let provision = async {
-            let context = ProvisionContext {
-                communicator: connection.as_ref(),
-                build: &build,
-                ui: self.ui.as_ref(),
-                cancel: &self.cancel,
-            };
-            self.provision.provision(&context).await
+        let context = ProvisionContext {
+            communicator: connection.as_ref(),
+            build: &build,
+            ui: self.ui.as_ref(),
+            cancel: &self.cancel,
         };
-        self.step(Step::Provision, provision).await?;
+        self.step(Step::Provision, self.provision(&context, state)).await?;
         // The guest is about to go down: what the connection says of that is of no interest.
-        let _ = connection.disconnect().await;
+        let _ = tokio::time::timeout(GOODBYE, connection.disconnect()).await;
         let mode = source.shutdown_mode.map(shutdown_mode);
         let down = self.shut_down(domain, mode, source.shutdown_timeout, state);
         self.step(Step::ShutDown, down).await
@@ -251,6 +251,25 @@ impl Build {
             tokio::time::sleep(pause).await;
         }
         Ok((connection, address))
+    }
+
+    /// Provisions the guest. One that goes off meanwhile may have been told to by its last provisioner;
+    /// anything else would wait for it in vain.
+    async fn provision(
+        &self,
+        context: &ProvisionContext<'_>,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        let mut provision = self.provision.provision(context);
+        let state = tokio::select! {
+            result = &mut provision => return result,
+            state = stopped(state) => state,
+        };
+        let stopped = Error::GuestStopped { during: "provisioned it", state };
+        match tokio::time::timeout(GOODBYE, provision).await {
+            Ok(result) if state == DomainState::ShutOff => result,
+            _ => Err(stopped),
+        }
     }
 
     /// The object behind `build.` in provisioners.

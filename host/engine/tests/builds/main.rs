@@ -5,4 +5,5 @@
 
 mod faults;
 mod lifecycle;
+mod plans;
 mod scene;

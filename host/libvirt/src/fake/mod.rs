@@ -183,6 +183,11 @@ impl FakeHypervisor {
         self.lock().world.domain_spec(name)
     }
 
+    /// What a volume was made with.
+    pub fn volume_spec(&self, id: &VolumeId) -> Option<VolumeSpec> {
+        self.lock().world.volume_spec(id)
+    }
+
     /// The bytes of a volume from `offset` on, at most `length`; behind what was written there are
     /// zeros.
     pub fn read_volume(&self, id: &VolumeId, offset: u64, length: usize) -> Option<Vec<u8>> {

@@ -35,6 +35,7 @@ impl Pool {
 
 #[derive(Debug)]
 struct Volume {
+    spec: VolumeSpec,
     facts: VolumeFacts,
     content: SparseBytes,
 }
@@ -166,6 +167,7 @@ impl World {
             backing: spec.backing.clone(),
         };
         let volume = Volume {
+            spec: spec.clone(),
             facts: facts.clone(),
             content: SparseBytes::default(),
         };
@@ -173,6 +175,11 @@ impl World {
             pool.volumes.insert(id.name.clone(), volume);
         }
         Ok(facts)
+    }
+
+    pub(super) fn volume_spec(&self, id: &VolumeId) -> Option<VolumeSpec> {
+        let volume = self.pools.get(&id.pool)?.volumes.get(&id.name)?;
+        Some(volume.spec.clone())
     }
 
     pub(super) fn clone_volume(
