@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use lvhost_engine::Transfer;
 
 use super::Screen;
@@ -24,9 +24,12 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn new(printer: Printer) -> Self {
-        // Draws on standard error.
+        Self::on(ProgressDrawTarget::stderr(), printer)
+    }
+
+    fn on(target: ProgressDrawTarget, printer: Printer) -> Self {
         Self {
-            bars: MultiProgress::new(),
+            bars: MultiProgress::with_draw_target(target),
             printer,
         }
     }
@@ -143,12 +146,104 @@ impl Drop for Bar {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use indicatif::TermLike;
+
     use super::*;
+
+    /// Remembers every text that is drawn.
+    #[derive(Debug, Clone, Default)]
+    struct Drawn(Arc<Mutex<Vec<String>>>);
+
+    impl Drawn {
+        fn contains(&self, text: &str) -> bool {
+            self.0
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|drawn| drawn.contains(text))
+        }
+    }
+
+    impl TermLike for Drawn {
+        fn width(&self) -> u16 {
+            120
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push(text.to_owned());
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn the_templates_are_right() {
         for template in [BAR, SPINNER] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
+    }
+
+    #[test]
+    fn every_transfer_has_a_bar_until_it_ends_with_a_line() {
+        let (printer, recorded) = Printer::for_test();
+        let drawn = Drawn::default();
+        let target = ProgressDrawTarget::term_like(Box::new(drawn.clone()));
+        let terminal = Terminal::on(target, printer);
+        let upload = terminal.transfer("disk: upload", Some(4 << 20));
+        let download = terminal.transfer("cd: download", None);
+        upload.set_position(0);
+        upload.advance(1 << 20);
+        download.advance(3 << 20);
+        terminal.message("a line above");
+        assert!(drawn.contains("disk: upload [=====>"), "{drawn:?}");
+        assert!(drawn.contains("1.00 MiB/4.00 MiB"), "{drawn:?}");
+        assert!(drawn.contains(" left"), "{drawn:?}");
+        assert!(drawn.contains("cd: download"), "{drawn:?}");
+        upload.advance(3 << 20);
+        upload.finish();
+        drop(upload);
+        drop(download);
+        let said = recorded.messages();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 3, "{said}");
+        assert_eq!(lines[0], "a line above");
+        assert!(
+            lines[1].starts_with("    disk: upload: done, 4.00 MiB in "),
+            "{said}"
+        );
+        assert!(
+            lines[2].starts_with("    cd: download: stopped after 3.00 MiB in "),
+            "{said}"
+        );
     }
 }
