@@ -17,7 +17,7 @@ const PACKER_STYLE: [&str; 8] = [
 
 /// Builds virtual machine images on libvirt from Packer's templates, without Packer.
 #[derive(Debug, Parser)]
-#[command(name = "lvhost", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "lvhost", version, after_help = after_help(), disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,6 +30,15 @@ pub(crate) struct Arguments {
     /// LVHOST_LOG in the environment can ask for parts, as in `lvhost_engine=debug`.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+fn after_help() -> String {
+    format!(
+        "{EXIT_CODES}\n\n\
+         Long options can be written with one dash, as Packer has them: `-var-file=x`.\n\
+         Downloads and SSH keys are kept in ${{XDG_CACHE_HOME:-~/.cache}}/lvhost, which can be \
+         deleted when no build runs."
+    )
 }
 
 /// What to do.

@@ -12,9 +12,7 @@ Exit codes:
   0    success
   1    a build failed, or something lvhost needs does not work
   2    the command line or the template can't be used; no build was started
-  130  cancelled by Ctrl-C or SIGTERM
-
-Files in the cache (${XDG_CACHE_HOME:-~/.cache}/lvhost) can be deleted when no build runs.";
+  130  cancelled by Ctrl-C or SIGTERM";
 
 const FAILED: u8 = 1;
 const NOT_USABLE: u8 = 2;

@@ -111,6 +111,7 @@ impl Transfer for Lines {
     fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut state.finished, true) {
+            state.tally.finish();
             self.say(&format!("done, {}", state.tally.summary()));
         }
     }
@@ -152,7 +153,6 @@ mod tests {
     fn a_transfer_tells_its_beginning_and_its_end_once() {
         let (printer, recorded) = Printer::for_test();
         let transfer = Plain::new(printer).transfer("disk: upload", Some(2 << 20));
-        transfer.advance(1 << 20);
         transfer.advance(1 << 20);
         transfer.finish();
         transfer.finish();

@@ -42,6 +42,11 @@ impl Tally {
         self.position = self.position.saturating_add(bytes);
     }
 
+    /// Everything is there, also what nobody has counted.
+    pub(super) fn finish(&mut self) {
+        self.position = self.total.unwrap_or(self.position);
+    }
+
     pub(super) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }

@@ -1,8 +1,12 @@
 //! Builds on a terminal: a bar for each transfer, and the lines above them.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState,
+    ProgressStyle,
+};
 use lvhost_engine::Transfer;
 
 use super::Screen;
@@ -11,7 +15,7 @@ use crate::printer::Printer;
 
 /// With a total: how much, how fast, how long still.
 const BAR: &str = "    {prefix} [{bar:24.green}] {binary_bytes}/{binary_total_bytes} \
-                   {binary_bytes_per_sec}, {eta} left";
+                   {binary_bytes_per_sec}{left}";
 
 /// Without one: how much and how fast.
 const SPINNER: &str = "    {prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}";
@@ -82,7 +86,8 @@ impl Bar {
         let template = if total.is_some() { BAR } else { SPINNER };
         // The templates are constants; a test reads them.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("=> "));
+            self.bar
+                .set_style(style.progress_chars("=> ").with_key("left", time_left));
         }
         match total {
             Some(total) => self.bar.set_length(total),
@@ -102,6 +107,14 @@ impl Bar {
         self.bar.finish_and_clear();
         let line = format!("    {}: {text}", self.label);
         self.bars.suspend(|| self.printer.message(&line));
+    }
+}
+
+/// Nothing before there is a rate to tell it by.
+fn time_left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    if state.per_sec() >= 1.0 {
+        // What draws has nowhere to report a failure to.
+        let _ = write!(text, ", {:#} left", HumanDuration(state.eta()));
     }
 }
 
@@ -129,6 +142,7 @@ impl Transfer for Bar {
     fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut state.finished, true) {
+            state.tally.finish();
             self.end(&format!("done, {}", state.tally.summary()));
         }
     }
@@ -225,11 +239,10 @@ mod tests {
         upload.advance(1 << 20);
         download.advance(3 << 20);
         terminal.message("a line above");
-        assert!(drawn.contains("disk: upload [=====>"), "{drawn:?}");
+        assert!(drawn.contains("disk: upload [======>"), "{drawn:?}");
         assert!(drawn.contains("1.00 MiB/4.00 MiB"), "{drawn:?}");
-        assert!(drawn.contains(" left"), "{drawn:?}");
+        assert!(drawn.contains("/s, 0s left"), "{drawn:?}");
         assert!(drawn.contains("cd: download"), "{drawn:?}");
-        upload.advance(3 << 20);
         upload.finish();
         drop(upload);
         drop(download);

@@ -101,7 +101,7 @@ fn what_is_wrong_in_the_language_is_shown_with_a_suggestion() {
     let cases = [
         ("locals { a = uper(\"x\") }", "did you mean `upper`?"),
         ("variable \"name\" {}", "the variable `name` is not set"),
-        ("locals { a = ", "t.pkr.hcl:1:14"),
+        ("locals { a = ", "t.pkr.hcl:1:10"),
         (
             "data \"sskey\" \"x\" {}",
             "the data source `sskey` is not supported",
