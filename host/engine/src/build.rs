@@ -125,7 +125,8 @@ impl Build {
             result = work => result,
         };
         self.ui.step_finished(step, begun.elapsed());
-        result
+        // What fails because it was told to stop has not failed.
+        if result.is_err() && self.cancel.is_cancelled() { Err(Error::Cancelled) } else { result }
     }
 
     async fn steps(

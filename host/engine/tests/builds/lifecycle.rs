@@ -16,10 +16,10 @@ async fn every_kind_of_volume_is_made_and_only_the_artifact_stays() {
         let names = scene.volume_names();
         assert_eq!(
             names,
-            ["base", "copy", "floppy", "image", "overlay", "packer-4ef76a6b-cloudinit"],
+            ["base", "copy", "floppy", "image", "overlay", "packer-d7ee88ca-cloudinit"],
             "the volumes while the guest runs"
         );
-        let spec = scene.hypervisor.domain_spec("packer-4ef76a6b").unwrap();
+        let spec = scene.hypervisor.domain_spec("packer-d7ee88ca").unwrap();
         let devices: Vec<_> = spec.disks.iter().map(|disk| disk.device).collect();
         assert_eq!(devices[1..3], [DiskDevice::Cdrom, DiskDevice::Floppy]);
         assert!(spec.disks[1].read_only);

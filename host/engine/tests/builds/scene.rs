@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A template with one volume of each kind of source, and one that was there before.
-pub(crate) const TEMPLATE: &str = r#"
+pub(crate) const TEMPLATE: &str = r##"
 source "libvirt" "example" {
   libvirt_uri            = "fake:///"
   network_address_source = "lease"
@@ -81,7 +81,7 @@ source "libvirt" "example" {
   }
 }
 build { sources = ["libvirt.example"] }
-"#;
+"##;
 
 /// The smallest one: a blank disk.
 pub(crate) const BLANK: &str = r#"
