@@ -65,7 +65,7 @@ mkdir "$DIRECTORY.new"
 # shellcheck source=/dev/null
 . "$HERE/$KIND/recipe.sh"
 # The recipe leaves $WORK/disk.raw.
-build_guest
+build_guest >&2
 say "compressing the image"
 qemu-img convert -f raw -O qcow2 "${QCOW2_OPTIONS[@]}" "$WORK/disk.raw" "$DIRECTORY.new/$KIND.qcow2"
 rm -rf "$DIRECTORY"

@@ -32,6 +32,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lvhost-config", &["lvhost-hcl"]),
+    // Image layouts are part of what authors of sources are given.
+    ("lvhost-plugin-sdk", &["lvhost-image"]),
     // Only its build script uses the runtime, to compile the components ahead of time.
     ("lvhost-sources", &["lvhost-runtime"]),
     ("lvhost-source-backing-store", &["lvhost-plugin-sdk"]),

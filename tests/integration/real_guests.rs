@@ -179,6 +179,7 @@ fn a_checksum_that_does_not_match_leaves_no_volume_and_shows_both() {
     let lvhost = Lvhost::new();
     write_base(&stage.hypervisor, &lvhost);
     lvhost.write("drivers/net/driver.inf", "an inf\n");
+    lvhost.write("payload/inner/file.txt", "payload\n");
     let wrong = "0".repeat(64);
     let url = stage.image.to_str().unwrap();
     let mut arguments = vec!["run".to_string()];
