@@ -38,9 +38,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lvhost-sources", &["lvhost-runtime"]),
     ("lvhost-source-backing-store", &["lvhost-plugin-sdk"]),
     ("lvhost-source-cloning", &["lvhost-plugin-sdk"]),
-    ("lvhost-source-cloud-init", &["lvhost-image", "lvhost-plugin-sdk"]),
-    ("lvhost-source-external", &["lvhost-image", "lvhost-plugin-sdk"]),
-    ("lvhost-source-files", &["lvhost-image", "lvhost-plugin-sdk"]),
+    (
+        "lvhost-source-cloud-init",
+        &["lvhost-image", "lvhost-plugin-sdk"],
+    ),
+    (
+        "lvhost-source-external",
+        &["lvhost-image", "lvhost-plugin-sdk"],
+    ),
+    (
+        "lvhost-source-files",
+        &["lvhost-image", "lvhost-plugin-sdk"],
+    ),
 ];
 
 /// Crates that only one package may use, since hiding them is its purpose.
@@ -77,5 +86,9 @@ fn packages_depend_on_each_other_in_one_direction_only() {
             }
         }
     }
-    assert!(wrong.is_empty(), "not in ARCHITECTURE.md: {}", wrong.join(", "));
+    assert!(
+        wrong.is_empty(),
+        "not in ARCHITECTURE.md: {}",
+        wrong.join(", ")
+    );
 }

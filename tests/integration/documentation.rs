@@ -30,7 +30,10 @@ fn example(stage: &Stage, url: &str, domain: &str, domain_type: &str) -> String 
                 stage.hypervisor.uri
             ),
         ),
-        ("  volume {\n", format!("  volume {{\n    pool = \"{pool}\"\n")),
+        (
+            "  volume {\n",
+            format!("  volume {{\n    pool = \"{pool}\"\n"),
+        ),
         (
             "  provisioner \"breakpoint\" {",
             "  provisioner \"file\" {\n    content     = \"left by the file provisioner\"\n    \
@@ -55,10 +58,16 @@ fn the_simple_example_builds_and_its_artifact_boots_with_what_was_provisioned() 
     let server = Server::start(stage.image.parent().unwrap());
     let url = server.url(stage.image.file_name().unwrap().to_str().unwrap());
     let lvhost = Lvhost::new();
-    lvhost.write("simple.pkr.hcl", &example(&stage, &url, &domain, &domain_type));
+    lvhost.write(
+        "simple.pkr.hcl",
+        &example(&stage, &url, &domain, &domain_type),
+    );
 
     let text = run_and_press_enter(&lvhost, "simple.pkr.hcl");
-    for expected in ["The domain has started and became accessible", "You can examine the created"] {
+    for expected in [
+        "The domain has started and became accessible",
+        "You can examine the created",
+    ] {
         assert!(text.contains(expected), "no `{expected}` in:\n{text}");
     }
     let artifact = format!("{domain}-artifact");
@@ -110,7 +119,10 @@ fn run_and_press_enter(lvhost: &Lvhost, template: &str) -> String {
     let status = terminal.wait().unwrap();
     assert!(status.success(), "{status}:\n{text}");
     assert!(pressed, "the breakpoint did not stop:\n{text}");
-    assert!(text.contains("MiB/s") || text.contains("GiB/s"), "a bar shows the rate:\n{text}");
+    assert!(
+        text.contains("MiB/s") || text.contains("GiB/s"),
+        "a bar shows the rate:\n{text}"
+    );
     println!("{text}");
     text
 }

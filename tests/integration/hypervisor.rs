@@ -23,7 +23,10 @@ macro_rules! need {
         match $what {
             Ok(value) => value,
             Err(why) => {
-                println!("SKIPPED: {}: {why}", std::thread::current().name().unwrap_or("test"));
+                println!(
+                    "SKIPPED: {}: {why}",
+                    std::thread::current().name().unwrap_or("test")
+                );
                 return;
             }
         }
@@ -47,20 +50,37 @@ impl Hypervisor {
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
         let pool = format!("lvhost-test-{}-{count}", std::process::id());
         // The hypervisor's own user has to get at it.
-        let folder = tempfile::Builder::new().prefix("lvhost-pool").tempdir_in("/var/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("lvhost-pool")
+            .tempdir_in("/var/tmp")
+            .unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         std::fs::set_permissions(folder.path(), mode).unwrap();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let hypervisor = Self { uri, pool, folder, _turn: turn };
+        let hypervisor = Self {
+            uri,
+            pool,
+            folder,
+            _turn: turn,
+        };
         let target = hypervisor.folder.path().to_str().unwrap().to_string();
-        hypervisor.virsh(&["pool-create-as", &hypervisor.pool, "dir", "--target", &target]);
+        hypervisor.virsh(&[
+            "pool-create-as",
+            &hypervisor.pool,
+            "dir",
+            "--target",
+            &target,
+        ]);
         Ok(hypervisor)
     }
 
     /// Runs `virsh` and returns what it prints; it must succeed.
     pub(crate) fn virsh(&self, arguments: &[&str]) -> String {
-        let output =
-            Command::new("virsh").args(["-q", "-c", &self.uri]).args(arguments).output().unwrap();
+        let output = Command::new("virsh")
+            .args(["-q", "-c", &self.uri])
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(
             output.status.success(),
             "virsh {arguments:?}: {}",
@@ -72,8 +92,11 @@ impl Hypervisor {
     /// The names of the volumes in the test's pool, sorted.
     pub(crate) fn volumes(&self) -> Vec<String> {
         let list = self.virsh(&["vol-list", &self.pool]);
-        let mut names: Vec<_> =
-            list.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect();
+        let mut names: Vec<_> = list
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .map(String::from)
+            .collect();
         names.sort();
         names
     }
@@ -81,7 +104,10 @@ impl Hypervisor {
     /// The names of the domains whose names begin with the prefix, running or not.
     pub(crate) fn domains(&self, prefix: &str) -> Vec<String> {
         let list = self.virsh(&["list", "--all", "--name"]);
-        list.lines().filter(|name| name.starts_with(prefix)).map(String::from).collect()
+        list.lines()
+            .filter(|name| name.starts_with(prefix))
+            .map(String::from)
+            .collect()
     }
 
     /// Puts a copy of an image into the pool.

@@ -8,7 +8,11 @@ pub(crate) fn command() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().and_then(|deps| deps.parent()).unwrap();
     let command = folder.join("lvhost");
-    assert!(command.exists(), "{} is missing: cargo build -p lvhost-cli", command.display());
+    assert!(
+        command.exists(),
+        "{} is missing: cargo build -p lvhost-cli",
+        command.display()
+    );
     command
 }
 
@@ -19,7 +23,9 @@ pub(crate) struct Lvhost {
 
 impl Lvhost {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// Writes a file of the template's folder.
@@ -56,7 +62,11 @@ impl Lvhost {
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let text = said(&output);
-        assert!(output.status.success(), "{arguments:?}: {}\n{text}", output.status);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\n{text}",
+            output.status
+        );
         println!("{text}");
         text
     }
@@ -64,7 +74,11 @@ impl Lvhost {
     /// Starts the command, with what it says going to a file that [`Lvhost::path`] names `log`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let log = std::fs::File::create(self.path("log")).unwrap();
-        self.prepare(arguments).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+        self.prepare(arguments)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap()
     }
 }
 

@@ -49,7 +49,9 @@ impl Stage {
 }
 
 pub(crate) fn template(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("templates").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("templates")
+        .join(name)
 }
 
 pub(crate) fn strs(arguments: &[String]) -> Vec<&str> {
@@ -59,7 +61,12 @@ pub(crate) fn strs(arguments: &[String]) -> Vec<&str> {
 /// The SHA-256 of a file, by coreutils.
 pub(crate) fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_string()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_string()
 }
 
 /// Bytes a file takes on its disk.
@@ -99,21 +106,38 @@ fn every_kind_of_volume(address_source: &str) {
     arguments.push(template("volumes.pkr.hcl").to_str().unwrap().to_string());
     let text = lvhost.succeed(&strs(&arguments));
     assert!(text.contains("artifact.qcow2"), "the artifact is named");
-    assert_eq!(hypervisor.volumes(), ["artifact.qcow2", "base.raw", "existing.raw"]);
+    assert_eq!(
+        hypervisor.volumes(),
+        ["artifact.qcow2", "base.raw", "existing.raw"]
+    );
     assert!(hypervisor.domains(&domain).is_empty());
     let base = std::fs::read(hypervisor.path().join("base.raw")).unwrap();
-    assert!(base.starts_with(b"base-data"), "the overlay's writes stayed in the overlay");
+    assert!(
+        base.starts_with(b"base-data"),
+        "the overlay's writes stayed in the overlay"
+    );
     let artifact = hypervisor.path().join("artifact.qcow2");
-    assert!(stored(&artifact) < 256 << 20, "sparse, although the guest sees 1 GiB");
+    assert!(
+        stored(&artifact) < 256 << 20,
+        "sparse, although the guest sees 1 GiB"
+    );
 
     // The artifact has what was provisioned, and the image comes out of the cache the second time.
     let sent = server.sent();
     let boot = stage.boot(
         &domain,
-        &[("volume", "artifact.qcow2"), ("command", "grep provisioned /root/provisioned")],
+        &[
+            ("volume", "artifact.qcow2"),
+            ("command", "grep provisioned /root/provisioned"),
+        ],
     );
     lvhost.succeed(&strs(&boot));
-    hypervisor.virsh(&["vol-delete", "--pool", &hypervisor.pool, "booted-artifact.qcow2"]);
+    hypervisor.virsh(&[
+        "vol-delete",
+        "--pool",
+        &hypervisor.pool,
+        "booted-artifact.qcow2",
+    ]);
     hypervisor.virsh(&["vol-delete", "--pool", &hypervisor.pool, "artifact.qcow2"]);
     lvhost.succeed(&strs(&arguments));
     assert_eq!(server.sent(), sent, "nothing is downloaded twice");
@@ -152,23 +176,46 @@ fn an_interrupt_cleans_up_and_exits_with_130() {
     let domain = format!("{}-interrupt", stage.hypervisor.pool);
     let boot = stage.boot(
         &domain,
-        &[("volume", "guest.qcow2"), ("command", "echo the guest is busy; sleep 600")],
+        &[
+            ("volume", "guest.qcow2"),
+            ("command", "echo the guest is busy; sleep 600"),
+        ],
     );
     let mut child = lvhost.start(&strs(&boot));
     let log = lvhost.path("log");
     let deadline = Instant::now() + Duration::from_secs(300);
-    while !std::fs::read_to_string(&log).unwrap().contains("the guest is busy\n") {
-        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(&log).unwrap());
-        assert!(child.try_wait().unwrap().is_none(), "{}", std::fs::read_to_string(&log).unwrap());
+    while !std::fs::read_to_string(&log)
+        .unwrap()
+        .contains("the guest is busy\n")
+    {
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            std::fs::read_to_string(&log).unwrap()
+        );
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "{}",
+            std::fs::read_to_string(&log).unwrap()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     let begun = Instant::now();
     let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let status = child.wait().unwrap();
     let text = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(130), "{text}");
-    assert!(begun.elapsed() < Duration::from_secs(30), "no waiting for a shutdown: {text}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "no waiting for a shutdown: {text}"
+    );
     assert_eq!(stage.hypervisor.volumes(), ["guest.qcow2"], "{text}");
     assert!(stage.hypervisor.domains(&domain).is_empty(), "{text}");
 }
@@ -185,13 +232,20 @@ fn a_checksum_that_does_not_match_leaves_no_volume_and_shows_both() {
     let mut arguments = vec!["run".to_string()];
     arguments.extend(stage.arguments(
         &format!("{}-checksum", stage.hypervisor.pool),
-        &[("image_url", url), ("image_checksum", &wrong), ("address_source", "lease")],
+        &[
+            ("image_url", url),
+            ("image_checksum", &wrong),
+            ("address_source", "lease"),
+        ],
     ));
     arguments.push(template("volumes.pkr.hcl").to_str().unwrap().to_string());
     let output = lvhost.run(&strs(&arguments));
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains(&wrong) && text.contains(&sha256(&stage.image)), "{text}");
+    assert!(
+        text.contains(&wrong) && text.contains(&sha256(&stage.image)),
+        "{text}"
+    );
     assert_eq!(stage.hypervisor.volumes(), ["base.raw", "existing.raw"]);
 }
 
@@ -219,13 +273,25 @@ fn a_sparse_image_stays_sparse_in_the_pool() {
     let log = lvhost.path("log");
     let deadline = Instant::now() + Duration::from_secs(300);
     while stage.hypervisor.domains(&domain).is_empty() {
-        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(&log).unwrap());
-        assert!(child.try_wait().unwrap().is_none(), "{}", std::fs::read_to_string(&log).unwrap());
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            std::fs::read_to_string(&log).unwrap()
+        );
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "{}",
+            std::fs::read_to_string(&log).unwrap()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     let volume = stage.hypervisor.path().join("sparse.raw");
     assert_eq!(std::fs::metadata(&volume).unwrap().len(), 8 << 30);
-    assert!(stored(&volume) < 80 << 20, "{} bytes are stored", stored(&volume));
+    assert!(
+        stored(&volume) < 80 << 20,
+        "{} bytes are stored",
+        stored(&volume)
+    );
     let mut tail = vec![0; data.len()];
     let copy = std::fs::File::open(&volume).unwrap();
     std::os::unix::fs::FileExt::read_exact_at(&copy, &mut tail, (8 << 30) - data.len() as u64)

@@ -54,13 +54,22 @@ fn answer(mut stream: &TcpStream, folder: &PathBuf, sent: &AtomicU64) -> std::io
             from = range.trim_end_matches('-').parse().unwrap_or(0);
         }
     }
-    let name = request.split(' ').nth(1).unwrap_or("/").trim_start_matches('/').to_string();
+    let name = request
+        .split(' ')
+        .nth(1)
+        .unwrap_or("/")
+        .trim_start_matches('/')
+        .to_string();
     let Ok(mut file) = File::open(folder.join(&name)) else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     };
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(from))?;
-    let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+    let status = if from == 0 {
+        "200 OK"
+    } else {
+        "206 Partial Content"
+    };
     write!(
         stream,
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\netag: \"{length}\"\r\n\

@@ -23,7 +23,7 @@ OTHERS=(
   mmdebstrap fakeroot uidmap cpio kmod binutils xz-utils e2fsprogs dosfstools mtools parted
   syslinux syslinux-common
   # to read back what lvhost wrote, by other people's programs
-  xorriso genisoimage python3-minimal
+  xorriso genisoimage python3
   # the other end of SSH and HTTP
   openssh-client openssh-server curl
 )

@@ -41,25 +41,41 @@ pub(crate) enum Way<'a> {
     /// The template names it, or a port of the hypervisor's host leads there.
     Known(Address),
     /// The interface's address has to be asked for.
-    Ask { interface: &'a PlannedInterface, source: NetworkAddressSource, port: u16 },
+    Ask {
+        interface: &'a PlannedInterface,
+        source: NetworkAddressSource,
+        port: u16,
+    },
 }
 
 /// How the guest will be reached.
 pub(crate) fn way<'a>(source: &LibvirtSource, plan: &'a Plan, port: u16) -> Option<Way<'a>> {
     let communicator = source.communicator.as_ref()?;
     if let Some(host) = &communicator.ssh_host {
-        return Some(Way::Known(Address { host: host.clone(), port }));
+        return Some(Way::Known(Address {
+            host: host.clone(),
+            port,
+        }));
     }
     let interface = &plan.interfaces[plan.communicator_interface?];
     if let InterfaceSource::User { port_forwards } = &interface.source {
-        let forward = port_forwards.iter().find(|forward| forward.guest_port == port)?;
+        let forward = port_forwards
+            .iter()
+            .find(|forward| forward.guest_port == port)?;
         let host = match forward.address {
             Some(address) if !address.is_unspecified() => address.to_string(),
             _ => "127.0.0.1".to_string(),
         };
-        return Some(Way::Known(Address { host, port: forward.host_port }));
+        return Some(Way::Known(Address {
+            host,
+            port: forward.host_port,
+        }));
     }
-    Some(Way::Ask { interface, source: source.network_address_source, port })
+    Some(Way::Ask {
+        interface,
+        source: source.network_address_source,
+        port,
+    })
 }
 
 /// Waits for the guest's address until `deadline`.
@@ -72,7 +88,11 @@ pub(crate) async fn find(
 ) -> Result<Address, Error> {
     let (interface, source, port) = match way {
         Way::Known(address) => return Ok(address),
-        Way::Ask { interface, source, port } => (interface, source, port),
+        Way::Ask {
+            interface,
+            source,
+            port,
+        } => (interface, source, port),
     };
     let begun = Instant::now();
     let asked = match source {
@@ -84,7 +104,10 @@ pub(crate) async fn find(
     loop {
         let answers = hypervisor.interface_addresses(domain, asked).await?;
         if let Some(ip) = choose(&answers, &interface.mac) {
-            return Ok(Address { host: ip.to_string(), port });
+            return Ok(Address {
+                host: ip.to_string(),
+                port,
+            });
         }
         if Instant::now() >= deadline {
             return Err(Error::NoAddress {
@@ -118,14 +141,20 @@ pub(crate) async fn stopped(state: &mut watch::Receiver<DomainState>) -> DomainS
 fn choose(answers: &[InterfaceAddress], mac: &str) -> Option<IpAddr> {
     let own = answers
         .iter()
-        .filter(|answer| answer.mac.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(mac)))
+        .filter(|answer| {
+            answer
+                .mac
+                .as_deref()
+                .is_some_and(|found| found.eq_ignore_ascii_case(mac))
+        })
         .map(|answer| answer.ip)
         .filter(|ip| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast());
-    own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip)).filter(|ip| match ip {
-        // A link-local IPv6 address means nothing without the interface it is on.
-        IpAddr::V6(_) => !is_link_local(ip),
-        IpAddr::V4(_) => true,
-    })
+    own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip))
+        .filter(|ip| match ip {
+            // A link-local IPv6 address means nothing without the interface it is on.
+            IpAddr::V6(_) => !is_link_local(ip),
+            IpAddr::V4(_) => true,
+        })
 }
 
 fn is_link_local(ip: &IpAddr) -> bool {
@@ -152,7 +181,12 @@ mod tests {
 
     fn answer(mac: &str, ip: &str) -> InterfaceAddress {
         let mac = (!mac.is_empty()).then(|| mac.to_string());
-        InterfaceAddress { name: "eth0".to_string(), mac, ip: ip.parse().unwrap(), prefix: 24 }
+        InterfaceAddress {
+            name: "eth0".to_string(),
+            mac,
+            ip: ip.parse().unwrap(),
+            prefix: 24,
+        }
     }
 
     #[test]
@@ -162,13 +196,28 @@ mod tests {
             (vec![], None),
             (vec![answer("", "127.0.0.1")], None),
             (vec![answer("52:54:00:00:00:01", "10.0.0.1")], None),
-            (vec![answer("52:54:00:AA:BB:CC", "10.0.0.1")], Some("10.0.0.1")),
+            (
+                vec![answer("52:54:00:AA:BB:CC", "10.0.0.1")],
+                Some("10.0.0.1"),
+            ),
             (vec![answer(mac, "fe80::1")], None),
-            (vec![answer(mac, "fe80::1"), answer(mac, "fd00::5")], Some("fd00::5")),
-            (vec![answer(mac, "fd00::5"), answer(mac, "10.0.0.9")], Some("10.0.0.9")),
-            (vec![answer(mac, "10.0.0.9"), answer(mac, "10.0.0.2")], Some("10.0.0.2")),
+            (
+                vec![answer(mac, "fe80::1"), answer(mac, "fd00::5")],
+                Some("fd00::5"),
+            ),
+            (
+                vec![answer(mac, "fd00::5"), answer(mac, "10.0.0.9")],
+                Some("10.0.0.9"),
+            ),
+            (
+                vec![answer(mac, "10.0.0.9"), answer(mac, "10.0.0.2")],
+                Some("10.0.0.2"),
+            ),
             (vec![answer(mac, "169.254.0.9")], Some("169.254.0.9")),
-            (vec![answer(mac, "169.254.0.9"), answer(mac, "fd00::5")], Some("fd00::5")),
+            (
+                vec![answer(mac, "169.254.0.9"), answer(mac, "fd00::5")],
+                Some("fd00::5"),
+            ),
         ] {
             let expected = expected.map(|ip| ip.parse::<IpAddr>().unwrap());
             assert_eq!(choose(&answers, mac), expected, "{answers:?}");

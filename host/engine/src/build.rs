@@ -37,7 +37,7 @@ use crate::configure::Configured;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::ledger::{Leftover, Ledger};
+use crate::ledger::{Ledger, Leftover};
 use crate::plan::{self, Plan};
 use crate::provision::{Provision, ProvisionContext};
 use crate::sources::Sources;
@@ -101,10 +101,16 @@ impl Build {
     pub async fn run(&self, source: &LibvirtSource, configured: &Configured) -> Outcome {
         let ledger = Ledger::new(Arc::clone(&self.hypervisor));
         let result = self.steps(source, configured, &ledger).await;
-        let keep = result.as_ref().ok().map(|artifact: &Artifact| &artifact.volume);
+        let keep = result
+            .as_ref()
+            .ok()
+            .map(|artifact: &Artifact| &artifact.volume);
         let begun = Instant::now();
         if ledger.is_empty_but_for(keep) {
-            return Outcome { result, leftovers: Vec::new() };
+            return Outcome {
+                result,
+                leftovers: Vec::new(),
+            };
         }
         self.ui.say("Cleaning up");
         let leftovers = ledger.clean_up(keep).await;
@@ -126,7 +132,11 @@ impl Build {
         };
         self.ui.step_finished(step, begun.elapsed());
         // What fails because it was told to stop has not failed.
-        if result.is_err() && self.cancel.is_cancelled() { Err(Error::Cancelled) } else { result }
+        if result.is_err() && self.cancel.is_cancelled() {
+            Err(Error::Cancelled)
+        } else {
+            result
+        }
     }
 
     async fn steps(
@@ -135,9 +145,16 @@ impl Build {
         configured: &Configured,
         ledger: &Ledger,
     ) -> Result<Artifact, Error> {
-        let plan = self.step(Step::Check, self.check(source, configured)).await?;
+        let plan = self
+            .step(Step::Check, self.check(source, configured))
+            .await?;
         self.ui.say("Preparing the volumes");
-        let volumes = Volumes { build: self, source, plan: &plan, ledger };
+        let volumes = Volumes {
+            build: self,
+            source,
+            plan: &plan,
+            ledger,
+        };
         let facts = self.step(Step::Volumes, volumes.prepare()).await?;
         let start = self.start(source, &plan, &facts, ledger);
         let (domain, mut state) = self.step(Step::Start, start).await?;
@@ -149,14 +166,14 @@ impl Build {
         Ok(Artifact { volume, facts })
     }
 
-    async fn check(
-        &self,
-        source: &LibvirtSource,
-        configured: &Configured,
-    ) -> Result<Plan, Error> {
+    async fn check(&self, source: &LibvirtSource, configured: &Configured) -> Result<Plan, Error> {
         let facts = self.hypervisor.facts().await?;
         let plan = plan::plan(source, configured, &self.identity, || {
-            if facts.is_local { free_port() } else { Err(Error::NoFreePort(None)) }
+            if facts.is_local {
+                free_port()
+            } else {
+                Err(Error::NoFreePort(None))
+            }
         })?;
         for interface in &plan.interfaces {
             if let InterfaceSource::Network { network } = &interface.source {
@@ -210,7 +227,8 @@ impl Build {
             ui: self.ui.as_ref(),
             cancel: &self.cancel,
         };
-        self.step(Step::Provision, self.provision(&context, state)).await?;
+        self.step(Step::Provision, self.provision(&context, state))
+            .await?;
         // The guest is about to go down: what the connection says of that is of no interest.
         let _ = tokio::time::timeout(GOODBYE, connection.disconnect()).await;
         let mode = source.shutdown_mode.map(shutdown_mode);
@@ -226,13 +244,15 @@ impl Build {
         domain: &DomainId,
         state: &mut watch::Receiver<DomainState>,
     ) -> Result<(Box<dyn Communicator>, address::Address), Error> {
-        let timeout = communicator.ssh_wait_timeout.unwrap_or(communicator.ssh_timeout);
+        let timeout = communicator
+            .ssh_wait_timeout
+            .unwrap_or(communicator.ssh_timeout);
         let deadline = Instant::now() + timeout;
-        let way = address::way(source, plan, communicator.ssh_port)
-            .ok_or(Error::NoWay { domain: plan.domain.clone() })?;
+        let way = address::way(source, plan, communicator.ssh_port).ok_or(Error::NoWay {
+            domain: plan.domain.clone(),
+        })?;
         self.ui.say("Waiting for the guest's address");
-        let address =
-            address::find(way, self.hypervisor.as_ref(), domain, state, deadline).await?;
+        let address = address::find(way, self.hypervisor.as_ref(), domain, state, deadline).await?;
         self.ui.say(&format!("Connecting to {}", address));
         let connect = self.connector.connect(
             communicator,
@@ -266,7 +286,10 @@ impl Build {
             result = &mut provision => return result,
             state = stopped(state) => state,
         };
-        let stopped = Error::GuestStopped { during: "provisioned it", state };
+        let stopped = Error::GuestStopped {
+            during: "provisioned it",
+            state,
+        };
         match tokio::time::timeout(GOODBYE, provision).await {
             Ok(result) if state == DomainState::ShutOff => result,
             _ => Err(stopped),
@@ -287,13 +310,22 @@ impl Build {
             None => Value::string(""),
         };
         Value::object([
-            ("ConnType", Value::string(communicator.communicator.as_str())),
+            (
+                "ConnType",
+                Value::string(communicator.communicator.as_str()),
+            ),
             ("Host", Value::string(&address.host)),
             ("ID", Value::string(domain.uuid.to_string())),
-            ("PackerRunUUID", Value::string(self.identity.build_id().to_string())),
+            (
+                "PackerRunUUID",
+                Value::string(self.identity.build_id().to_string()),
+            ),
             ("Password", password),
             ("Port", Value::from(i64::from(address.port))),
-            ("SSHPrivateKeyFile", text(&communicator.ssh_private_key_file)),
+            (
+                "SSHPrivateKeyFile",
+                text(&communicator.ssh_private_key_file),
+            ),
             ("User", text(&communicator.ssh_username)),
         ])
     }
@@ -306,7 +338,10 @@ impl Build {
         self.ui.say("Waiting for the guest to power itself off");
         match tokio::time::timeout(timeout, stopped(state)).await {
             Ok(DomainState::ShutOff) => Ok(()),
-            Ok(state) => Err(Error::GuestStopped { during: "waited for it to power off", state }),
+            Ok(state) => Err(Error::GuestStopped {
+                during: "waited for it to power off",
+                state,
+            }),
             Err(_) => Err(Error::NotPoweredOff { waited: timeout }),
         }
     }

@@ -44,7 +44,14 @@ async fn ask(
     let component = sources.find(&block.type_name)?;
     // The name a volume gets may depend on the answer; until then the domain's stands in for it.
     let name = volume.name.clone().unwrap_or_else(|| domain.to_string());
-    let asked = component_volume(volume, &VolumeId { pool: volume.pool.clone(), name }, domain);
+    let asked = component_volume(
+        volume,
+        &VolumeId {
+            pool: volume.pool.clone(),
+            name,
+        },
+        domain,
+    );
     match component.configure(&asked, &options(block)).await {
         Ok(configuration) => {
             for said in &configuration.diagnostics {
@@ -101,7 +108,10 @@ pub(crate) fn options(block: &VolumeSource) -> Vec<OptionSetting> {
             SourceValue::TextList(texts) => OptionValue::TextList(texts),
             SourceValue::TextMap(entries) => OptionValue::TextMap(entries.into_iter().collect()),
         };
-        Some(OptionSetting { name: setting.name.clone(), value })
+        Some(OptionSetting {
+            name: setting.name.clone(),
+            value,
+        })
     });
     known.collect()
 }

@@ -55,15 +55,22 @@ impl SshConnector {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => self.working_directory.join(path),
             };
-            settings.authentication.push(Authentication::KeyFile { path, passphrase: None });
+            settings.authentication.push(Authentication::KeyFile {
+                path,
+                passphrase: None,
+            });
         }
         if communicator.ssh_agent_auth
             && let Some(socket) = &self.agent_socket
         {
-            settings.authentication.push(Authentication::Agent { socket: socket.clone() });
+            settings.authentication.push(Authentication::Agent {
+                socket: socket.clone(),
+            });
         }
         if let Some(password) = &communicator.ssh_password {
-            settings.authentication.push(Authentication::Password(password.clone()));
+            settings
+                .authentication
+                .push(Authentication::Password(password.clone()));
         }
         settings
     }
@@ -91,4 +98,3 @@ impl Connector for SshConnector {
         Ok(Box::new(ssh))
     }
 }
-

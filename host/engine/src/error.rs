@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lvhost_hcl::Diagnostics;
-use lvhost_libvirt::{VolumeId, DomainState};
+use lvhost_libvirt::{DomainState, VolumeId};
 use lvhost_runtime::ComponentError;
 
 /// What ended a build.

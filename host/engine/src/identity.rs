@@ -25,7 +25,9 @@ impl Identity {
 
     /// Eight hexadecimal digits for the name of `purpose`.
     pub(crate) fn word(&self, purpose: &str) -> String {
-        let mut word = Uuid::new_v5(&self.0, purpose.as_bytes()).simple().to_string();
+        let mut word = Uuid::new_v5(&self.0, purpose.as_bytes())
+            .simple()
+            .to_string();
         word.truncate(8);
         word
     }

@@ -45,7 +45,11 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(hypervisor: Arc<dyn Hypervisor>) -> Self {
-        Self { hypervisor, made: Arc::default(), running: TaskTracker::new() }
+        Self {
+            hypervisor,
+            made: Arc::default(),
+            running: TaskTracker::new(),
+        }
     }
 
     pub(crate) async fn create_volume(&self, spec: VolumeSpec) -> Result<VolumeFacts> {
@@ -87,7 +91,9 @@ impl Ledger {
         let list = Arc::clone(&self.made);
         let task = self.running.spawn(async move {
             let (value, made) = work.await?;
-            list.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+            list.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(made);
             Ok(value)
         });
         task.await.unwrap_or_else(|error| {
@@ -102,7 +108,9 @@ impl Ledger {
     pub(crate) fn is_empty_but_for(&self, keep: Option<&VolumeId>) -> bool {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         self.running.is_empty()
-            && made.iter().all(|made| matches!(made, Made::Volume(id) if Some(id) == keep))
+            && made
+                .iter()
+                .all(|made| matches!(made, Made::Volume(id) if Some(id) == keep))
     }
 
     /// Removes everything but `keep`, last first, and returns what could not be removed.

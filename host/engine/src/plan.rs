@@ -3,8 +3,8 @@
 
 use lvhost_config::{Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
 use lvhost_libvirt::{
-    Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface, InterfaceSource, Loader,
-    LoaderType, Nvram, PortForward, Protocol, VolumeFacts, VolumeId,
+    Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface, InterfaceSource,
+    Loader, LoaderType, Nvram, PortForward, Protocol, VolumeFacts, VolumeId,
 };
 use lvhost_runtime::{Defaults, Grant};
 
@@ -95,22 +95,33 @@ pub fn plan<E>(
     let mut volumes: Vec<PlannedVolume> = Vec::with_capacity(source.volume.len());
     for (index, volume) in source.volume.iter().enumerate() {
         let configuration = configured.0.get(index).and_then(Option::as_ref);
-        let defaults = configuration.map(|known| known.defaults.clone()).unwrap_or_default();
+        let defaults = configuration
+            .map(|known| known.defaults.clone())
+            .unwrap_or_default();
         let contents = match &volume.source {
             Some(block) => Contents::Source {
                 block: block.clone(),
-                grants: configuration.map(|known| known.grants.clone()).unwrap_or_default(),
+                grants: configuration
+                    .map(|known| known.grants.clone())
+                    .unwrap_or_default(),
             },
             None if index == artifact => Contents::Blank,
             None => Contents::Existing,
         };
         let name = match &volume.name {
             Some(name) => name.clone(),
-            None => generated_name(&domain, volume.alias.as_deref(), &defaults, index, identity, {
-                &volumes
-            }),
+            None => generated_name(
+                &domain,
+                volume.alias.as_deref(),
+                &defaults,
+                index,
+                identity,
+                { &volumes },
+            ),
         };
-        let device = volume.device.map_or_else(|| default_device(&defaults), disk_device);
+        let device = volume
+            .device
+            .map_or_else(|| default_device(&defaults), disk_device);
         volumes.push(PlannedVolume {
             id: VolumeId::new(&volume.pool, name),
             contents,
@@ -119,7 +130,11 @@ pub fn plan<E>(
             allocation: volume.size.map_or(0, |size| size.0),
             format: volume.format.clone().or(defaults.format),
             device,
-            bus: volume.bus.as_ref().or(defaults.bus.as_ref()).and_then(|bus| bus.parse().ok()),
+            bus: volume
+                .bus
+                .as_ref()
+                .or(defaults.bus.as_ref())
+                .and_then(|bus| bus.parse().ok()),
             read_only: volume.readonly.or(defaults.read_only).unwrap_or(false),
             alias: volume.alias.clone(),
         });
@@ -181,11 +196,13 @@ fn interfaces<E>(
         let attached = match interface.r#type {
             NetworkInterfaceType::Managed | NetworkInterfaceType::Network => {
                 let network = interface.network.clone();
-                InterfaceSource::Network { network: network.unwrap_or_else(|| "default".into()) }
+                InterfaceSource::Network {
+                    network: network.unwrap_or_else(|| "default".into()),
+                }
             }
-            NetworkInterfaceType::Bridge => {
-                InterfaceSource::Bridge { bridge: interface.bridge.clone().unwrap_or_default() }
-            }
+            NetworkInterfaceType::Bridge => InterfaceSource::Bridge {
+                bridge: interface.bridge.clone().unwrap_or_default(),
+            },
             NetworkInterfaceType::User => {
                 let mut port_forwards = Vec::with_capacity(interface.port_forward.len());
                 for forward in &interface.port_forward {
@@ -239,15 +256,26 @@ impl Plan {
                 }),
                 secure: source.secure_boot,
             }),
-            nvram: (source.nvram_path.is_some() || source.nvram_template.is_some()).then(|| Nvram {
-                path: source.nvram_path.clone(),
-                template: source.nvram_template.clone(),
+            nvram: (source.nvram_path.is_some() || source.nvram_template.is_some()).then(|| {
+                Nvram {
+                    path: source.nvram_path.clone(),
+                    template: source.nvram_template.clone(),
+                }
             }),
             memory_mib: source.memory,
             vcpu: source.vcpu,
             cpu_mode: source.cpu_mode.clone(),
-            boot_devices: source.boot_devices.iter().map(|device| boot_device(*device)).collect(),
-            disks: self.volumes.iter().zip(facts).map(|(volume, facts)| disk(volume, facts)).collect(),
+            boot_devices: source
+                .boot_devices
+                .iter()
+                .map(|device| boot_device(*device))
+                .collect(),
+            disks: self
+                .volumes
+                .iter()
+                .zip(facts)
+                .map(|(volume, facts)| disk(volume, facts))
+                .collect(),
             interfaces: self.interfaces.iter().map(interface).collect(),
             graphics: source.graphics.iter().map(graphics).collect(),
         }
@@ -294,9 +322,12 @@ fn interface(planned: &PlannedInterface) -> Interface {
 
 fn graphics(graphics: &lvhost_config::Graphics) -> Graphics {
     match graphics.r#type {
-        lvhost_config::GraphicsType::Vnc => {
-            Graphics::Vnc { port: graphics.port, listen: graphics.listen.clone() }
-        }
-        lvhost_config::GraphicsType::Sdl => Graphics::Sdl { display: graphics.display.clone() },
+        lvhost_config::GraphicsType::Vnc => Graphics::Vnc {
+            port: graphics.port,
+            listen: graphics.listen.clone(),
+        },
+        lvhost_config::GraphicsType::Sdl => Graphics::Sdl {
+            display: graphics.display.clone(),
+        },
     }
 }

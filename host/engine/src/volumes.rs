@@ -42,10 +42,14 @@ pub(crate) async fn check(plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<()
         let found = hypervisor.volume(&volume.id).await?;
         match (&volume.contents, found) {
             (Contents::Existing, None) => {
-                return Err(Error::MissingVolume { volume: volume.id.clone() });
+                return Err(Error::MissingVolume {
+                    volume: volume.id.clone(),
+                });
             }
             (Contents::Blank | Contents::Source { .. }, Some(_)) => {
-                return Err(Error::VolumeExists { volume: volume.id.clone() });
+                return Err(Error::VolumeExists {
+                    volume: volume.id.clone(),
+                });
             }
             _ => {}
         }
@@ -68,7 +72,10 @@ impl Volumes<'_> {
         stream::iter(volumes.map(|(index, volume)| async move {
             self.one(index, volume)
                 .await
-                .map_err(|source| Error::Volume { volume: volume.id.clone(), source })
+                .map_err(|source| Error::Volume {
+                    volume: volume.id.clone(),
+                    source,
+                })
         }))
         .buffered(AT_ONCE)
         .try_collect()
@@ -89,8 +96,9 @@ impl Volumes<'_> {
                     name: volume.id.name.clone(),
                 };
                 let asked = component_volume(&self.source.volume[index], &id, &self.plan.domain);
-                let recipe =
-                    component.prepare(&asked, &options(block), Arc::new(services)).await?;
+                let recipe = component
+                    .prepare(&asked, &options(block), Arc::new(services))
+                    .await?;
                 let grants = Grants::new(grants, block, &volume.id);
                 self.follow(volume, &recipe, &grants).await
             }
@@ -189,7 +197,9 @@ impl Volumes<'_> {
             format: volume.format.clone().or(facts.format),
             backing: None,
         };
-        self.build.ui.say(&format!("{}: cloning {source}", volume.id.name));
+        self.build
+            .ui
+            .say(&format!("{}: cloning {source}", volume.id.name));
         self.ledger.clone_volume(spec, source).await?;
         self.grow(volume).await
     }
@@ -200,7 +210,10 @@ impl Volumes<'_> {
         match volume.capacity {
             Some(capacity) if capacity != facts.capacity => {
                 at_least(facts.capacity, Some(capacity))?;
-                self.build.hypervisor.resize_volume(&volume.id, capacity).await?;
+                self.build
+                    .hypervisor
+                    .resize_volume(&volume.id, capacity)
+                    .await?;
                 self.facts(&volume.id).await
             }
             _ => Ok(facts),

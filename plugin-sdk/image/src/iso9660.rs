@@ -49,6 +49,10 @@ const SECTION: u64 = (u32::MAX as u64 / SECTOR as u64) * SECTOR as u64;
 /// Most sections of one file: Linux stops reading a directory at more
 /// (`isofs_read_level3_size`).
 const MAX_SECTIONS: u64 = 100;
+/// Empty sectors at the end, as many as mkisofs appends. Readers that read ahead need some behind the
+/// last file, and BusyBox, with which small distributions look for their seed, takes a device of less
+/// than 64 KiB for none. They are a hole, so they cost nothing.
+const PADDING: u64 = 150;
 /// The largest disc: sectors are numbered in 32 bits.
 const MAX_DISC: u64 = u32::MAX as u64 * SECTOR as u64;
 
@@ -125,7 +129,7 @@ pub fn layout(tree: &Tree, options: &Options) -> Result<Image, Error> {
         file.sector = to_sector(next)?;
         next = next.saturating_add(file.length.div_ceil(SECTOR as u64));
     }
-    let sectors = to_sector(next)?;
+    let sectors = to_sector(next.saturating_add(PADDING))?;
 
     let mut image = Image::default();
     image.push_zeros(SYSTEM_AREA * SECTOR as u64);
@@ -148,6 +152,7 @@ pub fn layout(tree: &Tree, options: &Options) -> Result<Image, Error> {
         image.push_body(file.kind);
         image.align(SECTOR);
     }
+    image.push_zeros(PADDING * SECTOR as u64);
     Ok(image)
 }
 

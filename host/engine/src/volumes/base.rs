@@ -46,5 +46,11 @@ pub(super) async fn find(
 fn found(facts: VolumeFacts) -> Found {
     // Pools without formats (LVM, ZFS) hold raw volumes.
     let format = Some(facts.format.unwrap_or_else(|| "raw".to_string()));
-    Found { capacity: facts.capacity, backing: Backing { path: facts.path, format } }
+    Found {
+        capacity: facts.capacity,
+        backing: Backing {
+            path: facts.path,
+            format,
+        },
+    }
 }

@@ -31,8 +31,10 @@ impl Pattern {
         if pattern.is_empty() || pattern.contains('\0') {
             return Err(invalid(&"it is empty or has a NUL in it"));
         }
-        let mut parts: Vec<&str> =
-            pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let mut parts: Vec<&str> = pattern
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
         // The last part is always matched, so that the folder is one and the match has a name.
         let fixed = parts
             .iter()
@@ -69,7 +71,10 @@ pub(super) fn list(
     working_directory: &Path,
 ) -> Result<Vec<FileEntry>, ServiceError> {
     let found = find(pattern, working_directory)?;
-    Ok(found.into_iter().map(|(path, found)| found.entry(path)).collect())
+    Ok(found
+        .into_iter()
+        .map(|(path, found)| found.entry(path))
+        .collect())
 }
 
 /// Opens a file that [`list`] shows. This blocks on the file system.
@@ -82,16 +87,30 @@ pub(super) fn open(
     let failed = |error: &io::Error| {
         ServiceError::Other(format!("can't read `{path}` of `{pattern}`: {error}"))
     };
-    let Some(Found { folder, below, metadata }) = found.remove(path) else {
-        return Err(ServiceError::NotFound(format!("`{pattern}` matches no `{path}`")));
+    let Some(Found {
+        folder,
+        below,
+        metadata,
+    }) = found.remove(path)
+    else {
+        return Err(ServiceError::NotFound(format!(
+            "`{pattern}` matches no `{path}`"
+        )));
     };
     if metadata.is_dir() {
         return Err(ServiceError::Invalid(format!("`{path}` is a folder")));
     }
-    let file = folder.open(&below).map_err(|error| failed(&error))?.into_std();
+    let file = folder
+        .open(&below)
+        .map_err(|error| failed(&error))?
+        .into_std();
     let size = file.metadata().map_err(|error| failed(&error))?.len();
     let name = path.rsplit('/').next().unwrap_or(path).to_string();
-    Ok(Blob { name, file: Arc::new(file), size })
+    Ok(Blob {
+        name,
+        file: Arc::new(file),
+        size,
+    })
 }
 
 struct Found {
@@ -105,17 +124,18 @@ impl Found {
         let is_folder = self.metadata.is_dir();
         FileEntry {
             path,
-            kind: if is_folder { FileKind::Directory } else { FileKind::File },
+            kind: if is_folder {
+                FileKind::Directory
+            } else {
+                FileKind::File
+            },
             size: if is_folder { 0 } else { self.metadata.len() },
             executable: !is_folder && self.metadata.permissions().mode() & 0o100 != 0,
         }
     }
 }
 
-fn find(
-    pattern: &str,
-    working_directory: &Path,
-) -> Result<BTreeMap<String, Found>, ServiceError> {
+fn find(pattern: &str, working_directory: &Path) -> Result<BTreeMap<String, Found>, ServiceError> {
     let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
     let none = || {
         ServiceError::NotFound(format!(
@@ -133,7 +153,11 @@ fn find(
             )));
         }
     };
-    let mut walk = Walk { pattern, root, found: BTreeMap::new() };
+    let mut walk = Walk {
+        pattern,
+        root,
+        found: BTreeMap::new(),
+    };
     walk.matches(Path::new("."), &parts)?;
     if walk.found.is_empty() {
         return Err(none());
@@ -155,7 +179,11 @@ impl Walk<'_> {
             }
             _ => error.to_string(),
         };
-        ServiceError::Other(format!("can't read {} for `{}`: {why}", path.display(), self.pattern))
+        ServiceError::Other(format!(
+            "can't read {} for `{}`: {why}",
+            path.display(),
+            self.pattern
+        ))
     }
 
     fn names(&self, folder: &Path) -> Result<Vec<String>, ServiceError> {
@@ -183,7 +211,9 @@ impl Walk<'_> {
 
     /// Follows the pattern, part by part.
     fn matches(&mut self, folder: &Path, parts: &[GlobMatcher]) -> Result<(), ServiceError> {
-        let Some((part, rest)) = parts.split_first() else { return Ok(()) };
+        let Some((part, rest)) = parts.split_first() else {
+            return Ok(());
+        };
         for name in self.names(folder)? {
             if !part.is_match(&name) {
                 continue;
@@ -199,7 +229,9 @@ impl Walk<'_> {
     }
 
     fn metadata(&self, path: &Path) -> Result<Metadata, ServiceError> {
-        self.root.metadata(path).map_err(|error| self.failed(path, &error))
+        self.root
+            .metadata(path)
+            .map_err(|error| self.failed(path, &error))
     }
 
     /// Takes what is at `path` under the name it has in the image, with all that is in it.
@@ -226,7 +258,11 @@ impl Walk<'_> {
                 self.take(format!("{name}/{inner}"), path.join(&inner), depth + 1)?;
             }
         }
-        let found = Found { folder: Arc::clone(&self.root), below: path, metadata };
+        let found = Found {
+            folder: Arc::clone(&self.root),
+            below: path,
+            metadata,
+        };
         self.found.insert(name, found);
         Ok(())
     }

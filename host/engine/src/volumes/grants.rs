@@ -59,7 +59,9 @@ impl Grants {
     }
 
     pub(crate) fn files(&self, pattern: &str) -> Result<(), ServiceError> {
-        check(self.files.contains(pattern), || format!("the files `{pattern}`"))
+        check(self.files.contains(pattern), || {
+            format!("the files `{pattern}`")
+        })
     }
 
     pub(crate) fn volume(&self, id: &VolumeId) -> Result<(), ServiceError> {
@@ -67,7 +69,9 @@ impl Grants {
     }
 
     pub(crate) fn path(&self, path: &str) -> Result<(), ServiceError> {
-        check(self.paths.contains(path), || format!("the hypervisor's path `{path}`"))
+        check(self.paths.contains(path), || {
+            format!("the hypervisor's path `{path}`")
+        })
     }
 }
 

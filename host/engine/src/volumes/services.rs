@@ -88,24 +88,35 @@ impl Services for VolumeServices {
         let mut locations = Vec::with_capacity(urls.len());
         for url in &urls {
             self.grants.url(url)?;
-            let location = Location::parse(url)
-                .map_err(|error| ServiceError::Invalid(error.to_string()))?;
+            let location =
+                Location::parse(url).map_err(|error| ServiceError::Invalid(error.to_string()))?;
             locations.push(location.resolved_in(&self.working_directory));
         }
         let checksum = Checksum::parse(checksum.as_deref().unwrap_or(""))
             .map_err(|error| ServiceError::Invalid(error.to_string()))?;
-        let progress = DownloadProgress { ui: self.ui.as_ref(), label: &self.label, bar: None.into() };
+        let progress = DownloadProgress {
+            ui: self.ui.as_ref(),
+            label: &self.label,
+            bar: None.into(),
+        };
         let request = Request::named_by_user(locations, checksum);
         let fetched = self
             .fetcher
             .fetch(&request, &progress, &self.cancel)
             .await
             .map_err(|error| fetch_error(&error))?;
-        if fetched.from_cache {
-            self.ui.say(&format!("{}: {} is in the cache", self.label, fetched.origin));
+        if fetched.from_cache && matches!(fetched.origin, Location::Web(_)) {
+            self.ui.say(&format!(
+                "{}: {} is in the cache",
+                self.label, fetched.origin
+            ));
         }
         let name = fetched.origin.file_name().unwrap_or("image").to_string();
-        Ok(Blob { name, size: fetched.length, file: fetched.file })
+        Ok(Blob {
+            name,
+            size: fetched.length,
+            file: fetched.file,
+        })
     }
 
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
@@ -135,7 +146,11 @@ impl Services for VolumeServices {
 
     async fn volume_facts_of_path(&self, path: &str) -> Result<Option<VolumeFacts>, ServiceError> {
         self.grants.path(path)?;
-        let found = self.hypervisor.volume_by_path(path).await.map_err(service_error)?;
+        let found = self
+            .hypervisor
+            .volume_by_path(path)
+            .await
+            .map_err(service_error)?;
         Ok(found.map(|(_, facts)| volume_facts(facts)))
     }
 
@@ -148,14 +163,23 @@ impl Services for VolumeServices {
             format: Some(image.format.clone()),
             backing: None,
         };
-        self.ledger.create_volume(spec).await.map_err(service_error)?;
+        self.ledger
+            .create_volume(spec)
+            .await
+            .map_err(service_error)?;
         let upload = self
             .hypervisor
             .open_upload(&self.wanted.id, image.length)
             .await
             .map_err(service_error)?;
-        let transfer = self.ui.transfer(&format!("{}: upload", self.label), image.length);
-        Ok(Box::new(Target::new(upload, transfer, image.format.clone())))
+        let transfer = self
+            .ui
+            .transfer(&format!("{}: upload", self.label), image.length);
+        Ok(Box::new(Target::new(
+            upload,
+            transfer,
+            image.format.clone(),
+        )))
     }
 
     fn decoder(
@@ -226,7 +250,10 @@ struct DownloadProgress<'a> {
 
 impl DownloadProgress<'_> {
     fn with_bar(&self, act: impl FnOnce(&dyn Transfer)) {
-        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(bar) = bar.as_deref() {
             act(bar);
         }
@@ -241,7 +268,10 @@ impl lvhost_fetch::Progress for DownloadProgress<'_> {
         };
         let bar = self.ui.transfer(&name, total);
         bar.set_position(resumed_from);
-        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+        *self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
     }
 
     fn advanced(&self, bytes: u64) {
@@ -258,5 +288,7 @@ impl lvhost_fetch::Progress for DownloadProgress<'_> {
 }
 
 fn shown(path: &Path) -> std::borrow::Cow<'_, str> {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
 }

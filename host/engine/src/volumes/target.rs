@@ -39,7 +39,12 @@ impl Target {
         transfer: Box<dyn Transfer>,
         format: String,
     ) -> Self {
-        Self { upload, transfer, format, head: Vec::new() }
+        Self {
+            upload,
+            transfer,
+            format,
+            head: Vec::new(),
+        }
     }
 
     fn see(&mut self, bytes: &[u8]) {
@@ -105,7 +110,8 @@ impl Target {
     }
 
     fn moved(&self) {
-        self.transfer.set_position(self.upload.transferred().bytes());
+        self.transfer
+            .set_position(self.upload.transferred().bytes());
     }
 }
 
@@ -143,7 +149,9 @@ impl Sink for Target {
         length: u64,
     ) -> Result<(), ServiceError> {
         self.see_file(&source.file, offset, length)?;
-        self.splice(Arc::clone(&source.file), offset, length).await.map_err(service_error)?;
+        self.splice(Arc::clone(&source.file), offset, length)
+            .await
+            .map_err(service_error)?;
         self.moved();
         Ok(())
     }
@@ -175,7 +183,9 @@ impl Sink for Target {
 
     async fn finish(self: Box<Self>) -> Result<(), ServiceError> {
         self.judge()?;
+        let done = self.upload.transferred();
         self.upload.finish().await.map_err(service_error)?;
+        self.transfer.set_position(done.bytes());
         self.transfer.finish();
         Ok(())
     }
@@ -208,7 +218,9 @@ fn read_pieces(
                 continue;
             }
             if start > data_from
-                && sender.blocking_send(Piece::Data(bytes.slice(data_from..start))).is_err()
+                && sender
+                    .blocking_send(Piece::Data(bytes.slice(data_from..start)))
+                    .is_err()
             {
                 return Ok(());
             }
@@ -216,7 +228,9 @@ fn read_pieces(
             data_from = end;
         }
         if length > data_from
-            && sender.blocking_send(Piece::Data(bytes.slice(data_from..))).is_err()
+            && sender
+                .blocking_send(Piece::Data(bytes.slice(data_from..)))
+                .is_err()
         {
             return Ok(());
         }

@@ -16,7 +16,10 @@ async fn calls_of_a_whole_build() -> usize {
 #[tokio::test]
 async fn a_fault_at_any_call_leaves_nothing_behind() {
     let calls = calls_of_a_whole_build().await;
-    assert!(calls > 30, "only {calls} calls: is everything still in the template?");
+    assert!(
+        calls > 30,
+        "only {calls} calls: is everything still in the template?"
+    );
     let mut failed_builds = 0;
     for number in 1..=calls {
         let scene = Scene::new(TEMPLATE);
@@ -39,14 +42,25 @@ async fn a_fault_at_any_call_leaves_nothing_behind() {
             fault.call,
             Call::DeleteVolume | Call::DestroyDomain | Call::UndefineDomain
         );
-        assert_eq!(!outcome.leftovers.is_empty(), stuck, "{during}: {:?}", outcome.leftovers);
+        assert_eq!(
+            !outcome.leftovers.is_empty(),
+            stuck,
+            "{during}: {:?}",
+            outcome.leftovers
+        );
         if !stuck {
             assert_eq!(scene.volume_names(), expected, "{during}");
             assert!(scene.hypervisor.domains().is_empty(), "{during}");
         }
-        assert!(scene.volume_names().contains(&"base".to_string()), "{during}");
+        assert!(
+            scene.volume_names().contains(&"base".to_string()),
+            "{during}"
+        );
     }
-    assert!(failed_builds > 20, "only {failed_builds} builds failed: are the faults injected?");
+    assert!(
+        failed_builds > 20,
+        "only {failed_builds} builds failed: are the faults injected?"
+    );
 }
 
 #[tokio::test]
@@ -62,14 +76,21 @@ async fn a_cancellation_at_any_moment_leaves_nothing_behind() {
         match outcome.result {
             Err(Error::Cancelled) => {
                 cancelled += 1;
-                assert_eq!(scene.volume_names(), ["base"], "cancelled at message {moment}");
+                assert_eq!(
+                    scene.volume_names(),
+                    ["base"],
+                    "cancelled at message {moment}"
+                );
             }
             // Too late: everything was done.
             Ok(_) => assert_eq!(scene.volume_names(), ["base", "image"]),
             Err(error) => panic!("cancelled at message {moment}: {error:?}"),
         }
         assert!(outcome.leftovers.is_empty());
-        assert!(scene.hypervisor.domains().is_empty(), "cancelled at message {moment}");
+        assert!(
+            scene.hypervisor.domains().is_empty(),
+            "cancelled at message {moment}"
+        );
     }
     assert!(cancelled > 5, "only {cancelled} builds were cancelled");
 }
@@ -99,8 +120,18 @@ async fn a_lost_connection_says_what_is_left_and_how_to_remove_it() {
     });
     let outcome = scene.run().await;
     outcome.result.unwrap_err();
-    let commands: Vec<_> =
-        outcome.leftovers.iter().map(|leftover| leftover.command.as_str()).collect();
-    assert!(commands.iter().any(|command| command.starts_with("virsh destroy packer-")));
-    assert!(commands.contains(&"virsh vol-delete --pool default image"), "{commands:?}");
+    let commands: Vec<_> = outcome
+        .leftovers
+        .iter()
+        .map(|leftover| leftover.command.as_str())
+        .collect();
+    assert!(
+        commands
+            .iter()
+            .any(|command| command.starts_with("virsh destroy packer-"))
+    );
+    assert!(
+        commands.contains(&"virsh vol-delete --pool default image"),
+        "{commands:?}"
+    );
 }

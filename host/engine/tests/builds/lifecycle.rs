@@ -7,7 +7,12 @@ use lvhost_libvirt::{DiskDevice, DomainState, Hypervisor, VolumeId};
 use crate::scene::{BLANK, Scene, TEMPLATE};
 
 fn calls(scene: &Scene, call: Call) -> usize {
-    scene.hypervisor.operations().iter().filter(|operation| operation.call == call).count()
+    scene
+        .hypervisor
+        .operations()
+        .iter()
+        .filter(|operation| operation.call == call)
+        .count()
 }
 
 #[tokio::test]
@@ -16,7 +21,14 @@ async fn every_kind_of_volume_is_made_and_only_the_artifact_stays() {
         let names = scene.volume_names();
         assert_eq!(
             names,
-            ["base", "copy", "floppy", "image", "overlay", "packer-d7ee88ca-cloudinit"],
+            [
+                "base",
+                "copy",
+                "floppy",
+                "image",
+                "overlay",
+                "packer-d7ee88ca-cloudinit"
+            ],
             "the volumes while the guest runs"
         );
         let spec = scene.hypervisor.domain_spec("packer-d7ee88ca").unwrap();
@@ -30,7 +42,11 @@ async fn every_kind_of_volume_is_made_and_only_the_artifact_stays() {
     let outcome = scene.run().await;
     let artifact = outcome.result.unwrap();
     assert_eq!(artifact.volume, VolumeId::new("default", "image"));
-    assert_eq!(artifact.facts.capacity, 2 << 20, "grown to the capacity of the template");
+    assert_eq!(
+        artifact.facts.capacity,
+        2 << 20,
+        "grown to the capacity of the template"
+    );
     assert!(outcome.leftovers.is_empty());
     assert_eq!(scene.volume_names(), ["base", "image"]);
     assert!(scene.hypervisor.domains().is_empty());
@@ -45,16 +61,29 @@ async fn a_guest_that_powers_itself_off_while_it_is_shut_down_is_a_success() {
     });
     scene.run().await.result.unwrap();
     assert_eq!(scene.volume_names(), ["base", "image"]);
-    assert_eq!(calls(&scene, Call::ShutdownDomain), 0, "nobody asks a guest that is off");
+    assert_eq!(
+        calls(&scene, Call::ShutdownDomain),
+        0,
+        "nobody asks a guest that is off"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_does_not_shut_down_is_asked_again_and_then_forced() {
     let scene = Scene::new(BLANK);
-    scene.hypervisor.set_shutdown_reaction(ShutdownReaction::Ignores);
+    scene
+        .hypervisor
+        .set_shutdown_reaction(ShutdownReaction::Ignores);
     scene.run().await.result.unwrap();
     assert_eq!(calls(&scene, Call::ShutdownDomain), 4, "every 15 s of 60");
-    assert!(scene.said.lock().unwrap().iter().any(|line| line.contains("forced off")));
+    assert!(
+        scene
+            .said
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains("forced off"))
+    );
     assert_eq!(scene.volume_names(), ["base", "image"]);
 }
 
@@ -63,7 +92,10 @@ async fn a_guest_without_an_address_fails_when_the_time_is_over() {
     let scene = Scene::new(BLANK);
     scene.hypervisor.delay_addresses(u32::MAX);
     let error = scene.run().await.result.unwrap_err();
-    assert!(matches!(error, Error::NoAddress { asked: "lease", .. }), "{error}");
+    assert!(
+        matches!(error, Error::NoAddress { asked: "lease", .. }),
+        "{error}"
+    );
     assert_eq!(scene.volume_names(), ["base"]);
 }
 
@@ -78,7 +110,10 @@ async fn a_guest_that_crashes_while_it_boots_is_not_waited_for() {
                 hypervisor.crash(domain);
             }
             let operations = hypervisor.operations();
-            if operations.iter().any(|operation| operation.call == Call::UndefineDomain) {
+            if operations
+                .iter()
+                .any(|operation| operation.call == Call::UndefineDomain)
+            {
                 return;
             }
             tokio::task::yield_now().await;
@@ -86,7 +121,13 @@ async fn a_guest_that_crashes_while_it_boots_is_not_waited_for() {
     });
     let error = outcome.result.unwrap_err();
     assert!(
-        matches!(error, Error::GuestStopped { state: DomainState::Crashed, .. }),
+        matches!(
+            error,
+            Error::GuestStopped {
+                state: DomainState::Crashed,
+                ..
+            }
+        ),
         "{error}"
     );
     assert_eq!(scene.volume_names(), ["base"]);
@@ -111,9 +152,8 @@ async fn without_a_communicator_the_guest_ends_the_build_by_powering_off() {
     let scene = Scene::new(NONE);
     let hypervisor = scene.hypervisor.clone();
     let (outcome, ()) = tokio::join!(scene.run(), async {
-        let starts = |operation: &lvhost_libvirt::fake::Operation| {
-            operation.call == Call::StartDomain
-        };
+        let starts =
+            |operation: &lvhost_libvirt::fake::Operation| operation.call == Call::StartDomain;
         while !hypervisor.operations().iter().any(starts) {
             tokio::task::yield_now().await;
         }
@@ -146,7 +186,10 @@ async fn a_volume_that_is_there_already_is_not_touched() {
     let outcome = scene.run().await;
     let error = outcome.result.unwrap_err();
     assert!(matches!(error, Error::VolumeExists { .. }), "{error}");
-    assert_eq!(scene.hypervisor.read_volume(&id, 0, 8).unwrap(), b"precious");
+    assert_eq!(
+        scene.hypervisor.read_volume(&id, 0, 8).unwrap(),
+        b"precious"
+    );
     assert!(scene.hypervisor.volume(&id).await.unwrap().is_some());
 }
 
@@ -168,5 +211,9 @@ async fn a_volume_without_a_source_must_be_there() {
     let scene = Scene::new(MISSING);
     let error = scene.run().await.result.unwrap_err();
     assert!(matches!(&error, Error::MissingVolume { volume } if volume.name == "absent"));
-    assert_eq!(calls(&scene, Call::CreateVolume), 0, "nothing is made before that is known");
+    assert_eq!(
+        calls(&scene, Call::CreateVolume),
+        0,
+        "nothing is made before that is known"
+    );
 }

@@ -49,7 +49,11 @@ async fn templates_come_to_the_xml_beside_them() {
             *found.lock().unwrap() = xml(scene);
             Ok(())
         });
-        scene.run().await.result.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        scene
+            .run()
+            .await
+            .result
+            .unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
         let expected = PathBuf::from(path.to_str().unwrap().replace(".pkr.hcl", ".xml"));
         let seen = seen.lock().unwrap().clone();
         if std::env::var_os("UPDATE").is_some() {

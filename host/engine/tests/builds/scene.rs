@@ -166,7 +166,11 @@ impl Scene {
     }
 
     pub(crate) fn volume_names(&self) -> Vec<String> {
-        self.hypervisor.volumes().into_iter().map(|id| id.name).collect()
+        self.hypervisor
+            .volumes()
+            .into_iter()
+            .map(|id| id.name)
+            .collect()
     }
 
     pub(crate) fn source(&self, sources: &Sources) -> LibvirtSource {
@@ -202,7 +206,9 @@ pub(crate) fn sources() -> Sources {
     let runtime = Runtime::new(lvhost_runtime::Settings::default()).unwrap();
     let loaded = lvhost_sources::all().iter().map(|bundled| {
         let bytes = ComponentBytes::Precompiled(bundled.precompiled);
-        runtime.load(bundled.type_name, bytes, Limits::default()).unwrap()
+        runtime
+            .load(bundled.type_name, bytes, Limits::default())
+            .unwrap()
     });
     Sources::new(loaded).unwrap()
 }
@@ -210,7 +216,10 @@ pub(crate) fn sources() -> Sources {
 /// The source of a template's only build.
 pub(crate) fn decode(template: &str, sources: &Sources) -> LibvirtSource {
     let inputs = Inputs {
-        templates: vec![InputFile { name: "test.pkr.hcl".into(), text: template.into() }],
+        templates: vec![InputFile {
+            name: "test.pkr.hcl".into(),
+            text: template.into(),
+        }],
         ..Inputs::default()
     };
     let (document, _, mut report) = lvhost_hcl::load(&inputs, Arc::new(Nowhere), &Nowhere);

@@ -491,7 +491,7 @@ fn the_same_inputs_give_the_same_bytes() {
         .collect();
     assert_eq!(
         digest,
-        "8a4dbb818d216388ae23f7f0f92ae1f65fc9a2c92e685c7ef3b4c071592c86a2"
+        "92ea0622d0d963fdffe45a5c4c4fdb69d2e0bc5b151bf3c3a3f93ebc811f7489"
     );
 }
 

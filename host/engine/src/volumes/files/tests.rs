@@ -17,7 +17,11 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn paths(pattern: &str, root: &Path) -> Vec<String> {
-    list(pattern, root).unwrap().into_iter().map(|entry| entry.path).collect()
+    list(pattern, root)
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.path)
+        .collect()
 }
 
 #[test]
@@ -25,7 +29,10 @@ fn patterns_match_as_the_shell_has_them_and_folders_keep_their_structure() {
     let folder = folder();
     let root = folder.path();
     for (pattern, expected) in [
-        ("./drivers/*", vec!["a.inf", "b.txt", "net", "net/intel", "net/intel/c.inf"]),
+        (
+            "./drivers/*",
+            vec!["a.inf", "b.txt", "net", "net/intel", "net/intel/c.inf"],
+        ),
         ("drivers/*.inf", vec!["a.inf"]),
         ("drivers/?.txt", vec!["b.txt"]),
         ("drivers/[ab].*", vec!["a.inf", "b.txt"]),
@@ -56,8 +63,17 @@ fn what_was_listed_can_be_opened_and_nothing_else() {
     let blob = open("drivers/*", "net/intel/c.inf", folder.path()).unwrap();
     let mut bytes = [0; 3];
     blob.file.read_exact_at(&mut bytes, 0).unwrap();
-    assert_eq!((blob.name.as_str(), blob.size, &bytes), ("c.inf", 3, b"ccc"));
-    for path in ["net/intel", "../outside/secret", "net/../a.inf", "/etc/passwd", "nothing"] {
+    assert_eq!(
+        (blob.name.as_str(), blob.size, &bytes),
+        ("c.inf", 3, b"ccc")
+    );
+    for path in [
+        "net/intel",
+        "../outside/secret",
+        "net/../a.inf",
+        "/etc/passwd",
+        "nothing",
+    ] {
         open("drivers/*", path, folder.path()).unwrap_err();
     }
 }
