@@ -4,11 +4,6 @@
 //! cargo rustc --target wasm32-wasip2 ──► OUT_DIR/TYPE.wasm ──► precompile ──► OUT_DIR/TYPE.cwasm
 //! ```
 
-#![expect(
-    clippy::print_stdout,
-    reason = "this is how a build script speaks to cargo"
-)]
-
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -40,6 +40,13 @@ pub enum Error {
         hint: &'static str,
     },
 
+    /// The guest closed a channel before it said yes or no to what was asked for on it.
+    #[error("{address} closed a channel instead of answering; nothing was started")]
+    Unanswered {
+        /// Host and port.
+        address: String,
+    },
+
     /// The guest does not offer file transfer by SFTP.
     #[error(
         "SFTP, which every file transfer needs, does not start at {address}: install sftp-server in \

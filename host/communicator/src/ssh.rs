@@ -127,12 +127,18 @@ impl Ssh {
     /// Starts SFTP, likewise.
     async fn sftp(&self) -> Result<Sftp> {
         let deadline = self.reconnect_deadline();
+        let mut unanswered = 0;
         loop {
             let (session, channel) = self.channel(deadline).await?;
             match Sftp::start(Arc::clone(&session), channel).await {
                 Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
                     self.forget(&session).await;
                 }
+                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
+                    unanswered += 1;
+                    tokio::time::sleep(settings::PAUSE_FIRST).await;
+                }
+                Err(Error::Unanswered { .. }) => return Err(session.no_sftp(None)),
                 started => return started,
             }
         }
@@ -168,8 +174,18 @@ impl Ssh {
 #[async_trait]
 impl Communicator for Ssh {
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus> {
-        let (session, channel) = self.channel(self.reconnect_deadline()).await?;
-        execute::execute(&session, channel, command, self.settings.pty, output).await
+        let mut unanswered = 0;
+        loop {
+            let (session, channel) = self.channel(self.reconnect_deadline()).await?;
+            let pty = self.settings.pty;
+            match execute::execute(&session, channel, command, pty, output).await {
+                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
+                    unanswered += 1;
+                    tokio::time::sleep(settings::PAUSE_FIRST).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     async fn upload(

@@ -6,6 +6,8 @@
 //!      ▼         ▼        ▼                          ▼
 //!    refused   refused   Missing                Code or Signal
 //! ```
+//! A channel that is closed before the server has said yes or no to the command is
+//! [`Error::Unanswered`]: nothing has been started.
 
 use std::sync::Arc;
 
@@ -81,7 +83,16 @@ pub(super) async fn execute(
                     return Err(request.refused(&session.address));
                 }
             }
-            Some(ChannelMsg::Close) | None => return Ok(status),
+            Some(ChannelMsg::Close) | None => {
+                let started = asked.is_empty() || status != ExitStatus::Missing;
+                return if started || session.is_closed() {
+                    Ok(status)
+                } else {
+                    Err(Error::Unanswered {
+                        address: session.address.clone(),
+                    })
+                };
+            }
             Some(_) => {}
         }
     }

@@ -17,6 +17,9 @@ pub(super) const IMPATIENCE: Duration = Duration::from_secs(5);
 pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// The pauses double up to this one.
 pub(super) const PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// How often a request is made again whose channel was closed without an answer. Dropbear does that to
+/// a channel that is opened at the very moment at which another one's process ends.
+pub(super) const UNANSWERED_MAXIMUM: u32 = 5;
 /// Probes out at a time. OpenSSH begins to turn away connections that have not logged in yet at
 /// `MaxStartups`, ten by default.
 pub(super) const PROBES_MAXIMUM: usize = 6;

@@ -239,7 +239,13 @@ pub(super) async fn start(
     loop {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::Failure | ChannelMsg::Close) => return Err(session.no_sftp(None)),
+            Some(ChannelMsg::Failure) => return Err(session.no_sftp(None)),
+            Some(ChannelMsg::Close) if !session.is_closed() => {
+                return Err(Error::Unanswered {
+                    address: session.address.clone(),
+                });
+            }
+            Some(ChannelMsg::Close) => return Err(session.no_sftp(None)),
             None => return Err(session.lost(STARTING, None)),
             Some(_) => {}
         }
