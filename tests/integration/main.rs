@@ -4,6 +4,11 @@
 //! missing makes a test say `SKIPPED: name: why`.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that can't go on ends, and what it shows is for whoever looks into a failure"
+)]
 
 mod dependencies;
 mod documentation;

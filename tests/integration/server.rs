@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: &TcpStream, folder: &PathBuf, sent: &AtomicU64) -> std::io::Result<()> {
+fn answer(mut stream: &TcpStream, folder: &Path, sent: &AtomicU64) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let mut from = 0;

@@ -27,7 +27,7 @@ pub enum Error {
         volume: VolumeId,
         /// Why.
         #[source]
-        source: VolumeError,
+        source: Box<VolumeError>,
     },
     /// A volume that the template has no source for is not there.
     #[error(
@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The guest does not let us in.
     #[error(transparent)]
-    Communicator(#[from] lvhost_communicator::Error),
+    Communicator(Box<lvhost_communicator::Error>),
     /// A provisioner failed.
     #[error("the provisioner `{provisioner}` failed")]
     Provisioner {
@@ -105,6 +105,12 @@ pub enum Error {
         /// How long.
         waited: Duration,
     },
+}
+
+impl From<lvhost_communicator::Error> for Error {
+    fn from(error: lvhost_communicator::Error) -> Self {
+        Self::Communicator(Box::new(error))
+    }
 }
 
 /// Why one volume could not be made.

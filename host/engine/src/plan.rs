@@ -116,7 +116,7 @@ pub fn plan<E>(
                 &defaults,
                 index,
                 identity,
-                { &volumes },
+                &volumes,
             ),
         };
         let device = volume

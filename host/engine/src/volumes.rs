@@ -72,9 +72,9 @@ impl Volumes<'_> {
         stream::iter(volumes.map(|(index, volume)| async move {
             self.one(index, volume)
                 .await
-                .map_err(|source| Error::Volume {
+                .map_err(|error| Error::Volume {
                     volume: volume.id.clone(),
-                    source,
+                    source: Box::new(error),
                 })
         }))
         .buffered(AT_ONCE)

@@ -2,6 +2,7 @@
 //! something goes wrong at each step.
 
 #![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on ends")]
 
 mod faults;
 mod lifecycle;
