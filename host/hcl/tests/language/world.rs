@@ -21,24 +21,24 @@ impl World {
     /// The world the tables are about.
     pub(crate) fn new() -> Self {
         let files = [
-            ("/work/hello.txt", &b"hello\n"[..]),
-            ("/work/binary", b"\xff\xfe"),
+            ("/project/hello.txt", &b"hello\n"[..]),
+            ("/project/binary", b"\xff\xfe"),
             (
-                "/work/templates/motd.tmpl",
+                "/project/templates/motd.tmpl",
                 b"Welcome to ${name}%{ if loud }!%{ endif }\n",
             ),
             (
-                "/work/templates/list.tmpl",
+                "/project/templates/list.tmpl",
                 b"%{ for n in names ~}\n- ${n}\n%{ endfor ~}\n",
             ),
-            ("/work/templates/wrong.tmpl", b"one\n${ nmae }\n"),
+            ("/project/templates/wrong.tmpl", b"one\n${ nmae }\n"),
             (
-                "/work/templates/nested.tmpl",
+                "/project/templates/nested.tmpl",
                 b"${templatefile(\"motd.tmpl\", {})}",
             ),
-            ("/work/templates/unclosed.tmpl", b"${ name "),
+            ("/project/templates/unclosed.tmpl", b"${ name "),
             (
-                "/work/Unattend.xml.tmpl",
+                "/project/Unattend.xml.tmpl",
                 b"<ComputerName>${ComputerName}</ComputerName>",
             ),
             ("/home/user/.ssh/id.pub", b"ssh-ed25519 AAAA"),
@@ -93,7 +93,7 @@ impl Environment for World {
     }
 
     fn working_directory(&self) -> PathBuf {
-        "/work".into()
+        "/project".into()
     }
 
     fn home_directory(&self) -> Option<PathBuf> {
