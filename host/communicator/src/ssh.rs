@@ -17,6 +17,7 @@ mod connect;
 mod directory;
 mod exclude;
 mod execute;
+mod introduced;
 mod listing;
 mod session;
 mod settings;

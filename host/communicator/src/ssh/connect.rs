@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌── every pause ──┐
 //!            ▼                 │
-//!   ┌─► probe, probe, probe … ─┘  each: TCP, then wait for the server's first bytes
+//!   ┌─► probe, probe, probe … ─┘  each: TCP, our first line, then wait for the server's
 //!   │        │ the first one to hear something
 //!   │        ▼
 //!   │   handshake ─► login ─► connected
@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Settings;
 use super::authenticate::{Credential, log_in};
+use super::introduced::Introduced;
 use super::session::{Observed, Session, configuration, describe};
 use super::settings::{
     IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, TCP_TIMEOUT,
@@ -225,7 +226,7 @@ struct Wait<'a> {
 impl Wait<'_> {
     /// Sends out probes until one hears from the guest: its number and connection, or nothing by the
     /// deadline.
-    async fn reach(&mut self) -> Option<(u32, TcpStream)> {
+    async fn reach(&mut self) -> Option<(u32, Introduced)> {
         // Dropped with this future, and with it every probe still out.
         let mut probes = JoinSet::new();
         let mut patient = None;
@@ -300,9 +301,9 @@ impl Wait<'_> {
     }
 }
 
-/// Connects by TCP and waits, no longer than `patience`, for the server's first byte, which stays
-/// unread.
-async fn probe(host: String, port: u16, patience: Duration) -> Result<TcpStream, Failure> {
+/// Connects by TCP, says our first line and waits, no longer than `patience` in all, for the
+/// server's, which stays unread.
+async fn probe(host: String, port: u16, patience: Duration) -> Result<Introduced, Failure> {
     let reach = |reason: String| Failure {
         stage: Stage::Reach,
         reason,
@@ -324,11 +325,15 @@ async fn probe(host: String, port: u16, patience: Duration) -> Result<TcpStream,
     stream
         .set_nodelay(true)
         .map_err(|error| reach(error.to_string()))?;
-    match timeout_at(until, stream.peek(&mut [0])).await {
-        Ok(Ok(0)) => Err(silent(
+    let introduction = async {
+        let stream = Introduced::new(stream).await?;
+        Ok::<_, io::Error>(stream.heard().await?.then_some(stream))
+    };
+    match timeout_at(until, introduction).await {
+        Ok(Ok(Some(stream))) => Ok(stream),
+        Ok(Ok(None)) => Err(silent(
             "the connection was closed before SSH began".to_owned(),
         )),
-        Ok(Ok(_)) => Ok(stream),
         Ok(Err(error)) => Err(silent(format!("before SSH began: {error}"))),
         Err(_) => Err(silent(format!(
             "the port is open, but no SSH server spoke within {} s",
@@ -342,7 +347,7 @@ async fn greet(
     settings: &Settings,
     credentials: &[Credential],
     configuration: Arc<client::Config>,
-    stream: TcpStream,
+    stream: Introduced,
 ) -> Result<(Session, HostKey, String), Failure> {
     let broken = |reason| Failure {
         stage: Stage::Handshake,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::connect::HostKey;
+use super::introduced::IDENTIFICATION;
 use super::settings::KEEP_ALIVE_UNANSWERED;
 use crate::error::{Error, Result};
 
@@ -90,10 +91,7 @@ impl Observed {
 /// russh's configuration for a guest.
 pub(super) fn configuration(settings: &Settings) -> client::Config {
     client::Config {
-        client_id: russh::SshId::Standard(Cow::Borrowed(concat!(
-            "SSH-2.0-lvhost_",
-            env!("CARGO_PKG_VERSION")
-        ))),
+        client_id: russh::SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_MESSAGES,

@@ -1,5 +1,7 @@
 //! Waiting for the guest.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::peer::{Peer, Script};
 use super::*;
 
@@ -173,6 +175,35 @@ async fn connections_that_hang_do_not_hold_up_the_next() {
         "{:?}",
         attempts[0].elapsed
     );
+}
+
+#[tokio::test]
+async fn a_network_that_waits_for_our_first_line_gets_it_once() {
+    let (key, public) = key();
+    let guest = Peer::start(Script {
+        key: Some(public),
+        ..Script::default()
+    })
+    .await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let network = tokio::spawn(async move {
+        let (mut outside, _) = listener.accept().await.unwrap();
+        // As much as comes before the guest has said a word.
+        let mut first = vec![0; 256];
+        let length = outside.read(&mut first).await.unwrap();
+        first.truncate(length);
+        let mut inside = tokio::net::TcpStream::connect(guest.address).await.unwrap();
+        inside.write_all(&first).await.unwrap();
+        // The end of one side is no failure of this test.
+        let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+        String::from_utf8(first).unwrap()
+    });
+    let (ssh, _) = observe(settings(address, vec![key]), ENOUGH).await;
+    ssh.unwrap().disconnect().await.unwrap();
+    let first = network.await.unwrap();
+    assert!(first.starts_with("SSH-2.0-lvhost_"), "{first}");
+    assert_eq!(first.matches("\r\n").count(), 1, "{first}");
 }
 
 #[tokio::test]
