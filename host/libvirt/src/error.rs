@@ -18,6 +18,17 @@ pub enum Error {
         /// libvirt's reason.
         message: String,
     },
+    /// libvirt's client library is not installed, or too old.
+    #[error(
+        "cannot load libvirt's client library {library}: {message}; install it (Debian and Ubuntu: \
+         libvirt0, Fedora: libvirt-libs)"
+    )]
+    NoLibrary {
+        /// Its file name.
+        library: &'static str,
+        /// The loader's reason.
+        message: String,
+    },
     /// The connection was lost, or the daemon went away.
     #[error("the connection to the hypervisor was lost while trying to {action}: {message}")]
     Disconnected {

@@ -10,7 +10,7 @@
 //!
 //! The XML of volumes and domains comes out of pure functions, [`volume_xml`] and [`domain_xml`].
 //!
-//! `unsafe` code stands in one module, `connection::ffi`, and nowhere else in the product.
+//! `unsafe` code stands in two modules: `connection::ffi` calls libvirt, `connection::library` loads it.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "libvirt")]

@@ -33,6 +33,21 @@ fn every_example_of_the_documentation_is_valid() {
     assert_eq!(examples, 7);
 }
 
+/// What it would load takes longer than all the rest, and a machine that only checks templates needs no
+/// libvirt. See `library.rs` of lvhost-libvirt, where a function that is called may be missing.
+#[test]
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+fn libvirt_is_not_loaded_with_the_program() {
+    // What ldd does: the loader lists the libraries and does not run the program.
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lvhost"))
+        .env("LD_TRACE_LOADED_OBJECTS", "1")
+        .output()
+        .unwrap();
+    let libraries = String::from_utf8(output.stdout).unwrap();
+    assert!(libraries.contains("libc.so"), "{libraries}");
+    assert!(!libraries.contains("libvirt"), "{libraries}");
+}
+
 #[test]
 fn all_errors_are_shown_at_once_with_their_places() {
     let lvhost = Lvhost::new().file(

@@ -1,5 +1,4 @@
-//! What the `virt` crate lacks or gets wrong, called through `virt-sys`. The only `unsafe` code of
-//! the product.
+//! What the `virt` crate lacks or gets wrong, called through `virt-sys`.
 //!
 //! * lifecycle events and the loss of the connection: `virt` has neither;
 //! * holes in a stream: `virt` has none;

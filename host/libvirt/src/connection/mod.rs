@@ -16,6 +16,8 @@ mod domains;
 mod errors;
 mod event_loop;
 mod ffi;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod library;
 mod upload;
 mod volumes;
 mod watches;
@@ -55,6 +57,8 @@ struct Session {
 impl Session {
     fn open(uri: &ConnectionUri) -> Result<Self> {
         check_characters(&format!("connect to {uri}"), uri.expose())?;
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        library::load()?;
         event_loop::start()?;
         let refused = |error: virt::error::Error| Error::Connect {
             uri: uri.clone(),
