@@ -211,6 +211,9 @@ session() {
   cd "$SESSION"
   in_session virsh -q -c qemu:///session uri >/dev/null || die "qemu:///session does not start"
   ensure_pool qemu:///session "$SESSION/pool" in_session
+  # A new daemon looks at every emulator there is when it is first asked about them: seconds that
+  # belong to the set-up and not to COMMAND.
+  in_session virsh -q -c qemu:///session version >/dev/null || true
   in_session "$@"
 }
 
