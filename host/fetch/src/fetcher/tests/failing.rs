@@ -1,0 +1,116 @@
+//! Locations that fail, and what the user is told.
+
+use super::*;
+
+#[tokio::test]
+async fn a_mismatch_shows_both_digests_and_leaves_nothing() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| Reply::file(seen, b"evil", "\"e\"")).await;
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        let expected = digest(algorithm, b"good");
+        let checksum = Checksum::Digest(expected.clone());
+        let error = bench
+            .fetch(&[server.url("/a")], checksum)
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&expected.to_string()), "{text}");
+        assert!(
+            text.contains(&digest(algorithm, b"evil").to_string()),
+            "{text}"
+        );
+        assert!(bench.files("blobs").is_empty() && bench.files("partial").is_empty());
+    }
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_next_location_is_tried_and_all_failures_are_listed() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/missing" => Reply::status(404),
+        "/secret" => Reply::status(403),
+        "/wrong" => Reply::body(b"wrong"),
+        _ => Reply::body(b"right"),
+    })
+    .await;
+    let bad = ["/missing", "/secret", "/wrong"].map(|path| server.url(path));
+    let mut all = bad.to_vec();
+    all.push(server.url("/right"));
+    let fetched = bench.fetch(&all, sha256(b"right")).await.unwrap();
+    assert_eq!(fetched.origin.to_string(), all[3]);
+    let error = bench.fetch(&bad, sha256(b"absent")).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("none of the 3 locations works:\n  http://127.0.0.1:"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/missing: the server answered 404 Not Found\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/secret: the server answered 403 Forbidden\n"),
+        "{text}"
+    );
+    assert!(text.contains("/wrong: checksum mismatch"), "{text}");
+    assert_eq!(failures(error).len(), 3);
+    assert_eq!(
+        server.seen().len(),
+        4 + 3,
+        "these errors are not worth a second attempt"
+    );
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_gets_another_chance() {
+    let bench = Bench::new();
+    let server = Server::start(|_, number| match number {
+        0 | 1 => Reply::status(503),
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let fetched = bench
+        .fetch(&[server.url("/a")], Checksum::None)
+        .await
+        .unwrap();
+    assert_eq!(content(&fetched), b"image");
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_dead_host_is_an_error_with_its_cause() {
+    let bench = Bench::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let urls = [format!(
+        "http://user:hunter2@127.0.0.1:{port}/a?token=hunter2"
+    )];
+    let error = bench.fetch(&urls, Checksum::None).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("/a?token=***: can't connect"), "{text}");
+    assert!(text.contains("refused"), "{text}");
+    assert!(
+        !text.contains("hunter2") && !format!("{error:?}").contains("hunter2"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    let mut bench = Bench::new();
+    bench.settings.read_timeout = Duration::from_millis(50);
+    let never = Arc::new(Notify::new());
+    let server = Server::start(move |_, _| Reply::body(&body(1, 1000)).hold(&never)).await;
+    let error = bench
+        .fetch(&[server.url("/a")], Checksum::None)
+        .await
+        .unwrap_err();
+    let failures = failures(error);
+    assert!(
+        matches!(failures[0].error, LocationError::Timeout(_)),
+        "{failures:?}"
+    );
+    assert_eq!(server.seen().len(), 5);
+}

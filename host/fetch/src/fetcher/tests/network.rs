@@ -1,0 +1,178 @@
+//! Redirects, addresses, credentials, proxies and certificates.
+
+use super::*;
+
+#[tokio::test]
+async fn redirects_are_followed_and_counted() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/loop" => Reply::status(302).with("location", "/loop"),
+        "/nowhere" => Reply::status(302),
+        "/file" => Reply::status(301).with("location", "file:///etc/hostname"),
+        "/1" => Reply::status(301).with("location", "2"),
+        "/2" => Reply::status(307).with("location", "/3?x=y"),
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let fetched = bench
+        .fetch(&[server.url("/1")], Checksum::None)
+        .await
+        .unwrap();
+    assert_eq!(content(&fetched), b"image");
+    let before = server.seen().len();
+    for (path, part) in [
+        ("/loop", "more than 10 redirects"),
+        ("/nowhere", "without saying where to"),
+        ("/file", "refused to follow a redirect to `file:`"),
+    ] {
+        let error = bench
+            .fetch(&[server.url(path)], Checksum::None)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    assert_eq!(server.seen().len(), before + 11 + 1 + 1);
+}
+
+#[tokio::test]
+async fn inward_addresses_are_for_hosts_the_user_named() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| match seen.target.split_once("/to/") {
+        Some((_, target)) => Reply::status(302).with("location", format!("http://{target}")),
+        None => Reply::body(b"image"),
+    })
+    .await;
+    let port = server.port;
+    for (host, target) in [
+        ("127.0.0.1", format!("localhost:{port}/a")),
+        ("localhost", format!("127.0.0.1:{port}/a")),
+        ("localhost", "169.254.169.254/latest/meta-data".to_owned()),
+        ("localhost", "[::1]/a".to_owned()),
+    ] {
+        let start = format!("http://{host}:{port}/to/{target}");
+        let error = bench.fetch(&[&start], Checksum::None).await.unwrap_err();
+        let failures = failures(error);
+        assert!(
+            matches!(failures[0].error, LocationError::ForbiddenAddress { .. }),
+            "{failures:?}"
+        );
+        if target.ends_with("/a") && !target.contains('[') {
+            let named = [start, format!("http://{target}")];
+            let fetched = bench.fetch(&named, Checksum::None).await.unwrap();
+            assert_eq!(fetched.origin.to_string(), named[0]);
+        }
+    }
+    // A location that somebody else than the user gave is no better than a redirect.
+    let location = Location::parse(&server.url("/a")).unwrap();
+    let request = Request {
+        locations: vec![location],
+        checksum: Checksum::None,
+        named_hosts: BTreeSet::new(),
+    };
+    let error = bench.run(&request, &Silent).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("refused to connect to 127.0.0.1"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn credentials_stay_with_their_host() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/same" => Reply::status(302).with("location", "/image"),
+        "/other" => {
+            let port = seen.header("host").unwrap().rsplit_once(':').unwrap().1;
+            Reply::status(302).with("location", format!("http://localhost:{port}/image"))
+        }
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let named = format!("http://localhost:{}/", server.port);
+    for path in ["/same", "/other"] {
+        let url = format!("http://user:p%40ss@127.0.0.1:{}{path}", server.port);
+        bench
+            .fetch(&[url, named.clone()], Checksum::None)
+            .await
+            .unwrap();
+    }
+    let sent: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|s| s.headers.get("authorization").cloned())
+        .collect();
+    // Base64 of "user:p@ss".
+    let basic = Some("Basic dXNlcjpwQHNz".to_owned());
+    assert_eq!(sent, [basic.clone(), basic.clone(), basic, None]);
+    let text: String = bench
+        .files("urls")
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(
+        text.contains("***@127.0.0.1") && !text.contains("ss@"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_and_may_be_bypassed() {
+    let mut bench = Bench::new();
+    let proxy = Server::start(|_, _| Reply::body(b"by proxy")).await;
+    let direct = Server::start(|_, _| Reply::body(b"direct")).await;
+    bench.settings.proxy = ProxySettings {
+        http: Some(SafeUrl::parse(&format!("http://localhost:{}", proxy.port)).unwrap()),
+        https: None,
+        bypass: Some("127.0.0.1".to_owned()),
+    };
+    let fetched = bench
+        .fetch(&[direct.url("/a")], Checksum::None)
+        .await
+        .unwrap();
+    assert_eq!(content(&fetched), b"direct");
+    let request = Request {
+        locations: vec![Location::parse("http://images.invalid/a").unwrap()],
+        checksum: Checksum::None,
+        named_hosts: BTreeSet::new(),
+    };
+    let fetched = bench.run(&request, &Silent).await.unwrap();
+    assert_eq!(content(&fetched), b"by proxy");
+    assert_eq!(proxy.seen()[0].target, "http://images.invalid/a");
+    bench.settings.proxy.http = Some(SafeUrl::parse("socks5://u:p@h").unwrap());
+    let error = bench.run(&request, &Silent).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`socks5://***@h` is not supported as a proxy"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn https_needs_a_trusted_certificate_and_is_not_given_up() {
+    let (server, authority) = Server::start_tls(|seen, _| match seen.target.as_str() {
+        "/down" => Reply::status(302).with("location", "http://127.0.0.1/a"),
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let url = |path: &str| format!("https://localhost:{}{path}", server.port);
+    let mut bench = Bench::new();
+    bench.settings.certificate_authorities = vec![authority];
+    let fetched = bench.fetch(&[url("/a")], Checksum::None).await.unwrap();
+    assert_eq!(content(&fetched), b"image");
+    let named = [url("/down"), "http://127.0.0.1:1/".to_owned()];
+    let failed = failures(bench.fetch(&named, Checksum::None).await.unwrap_err());
+    assert!(
+        matches!(failed[0].error, LocationError::Downgrade(_)),
+        "{failed:?}"
+    );
+    bench.settings.certificate_authorities =
+        vec![Server::start_tls(|_, _| Reply::default()).await.1];
+    let failed = failures(bench.fetch(&[url("/a")], Checksum::None).await.unwrap_err());
+    assert!(
+        matches!(failed[0].error, LocationError::Tls(_)),
+        "{failed:?}"
+    );
+}
