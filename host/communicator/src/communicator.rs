@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A connection to a guest: commands and file transfer.
 ///
@@ -24,11 +24,29 @@ pub trait Communicator: Send + Sync {
     /// after the command has started gives [`ExitStatus::Missing`].
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus>;
 
+    /// Runs one command as [`run`](Communicator::run) does, with streams for its input and output in
+    /// place of [`Command::stdin`] and an [`Output`]: for bytes that are not all here yet, and for takers
+    /// that may take their time.
+    ///
+    /// A stream that fails does not end the command: for an input it is as if it had ended, and what an
+    /// output does not take is thrown away. The streams are not shut down.
+    ///
+    /// # Errors
+    /// As [`run`](Communicator::run). A communicator that cannot stream says so by
+    /// [`Error::NotSupported`](crate::Error::NotSupported), as this method does by itself.
+    async fn run_streaming(&self, command: &Command, streams: Streams<'_>) -> Result<ExitStatus> {
+        let _ = (command, streams);
+        Err(Error::NotSupported {
+            what: "commands with streams for their input and output",
+        })
+    }
+
     /// Writes the bytes of `source` to the file `destination`, which is created or replaced.
     ///
-    /// `length` is the number of bytes to expect, for the progress bar only; `mode` the permission
-    /// bits (such as `0o755`) to give the file, else the guest's default. The folder that is to
-    /// hold the file must exist.
+    /// `length` is the number of bytes that `source` has, where that is known: for the progress bar, and
+    /// since the scp protocol announces it, so that a source with another number of bytes may be an
+    /// error. `mode` are the permission bits (such as `0o755`) to give the file, else the guest's default.
+    /// The folder that is to hold the file must exist.
     async fn upload(
         &self,
         source: &mut (dyn AsyncRead + Send + Unpin),
@@ -100,6 +118,19 @@ impl Command {
             pty: false,
         }
     }
+}
+
+/// The streams of a command that [`run_streaming`](Communicator::run_streaming) runs.
+#[derive(Default)]
+pub struct Streams<'a> {
+    /// Its standard input; without one it reads end of file at once.
+    pub stdin: Option<&'a mut (dyn AsyncRead + Send + Unpin)>,
+    /// What takes its standard output; without it that is thrown away.
+    pub stdout: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
+    /// What takes its standard error; without it that is thrown away.
+    pub stderr: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
+    /// Called once, when the guest has said that the command runs.
+    pub started: Option<&'a mut (dyn FnMut() + Send)>,
 }
 
 /// How a command ended.

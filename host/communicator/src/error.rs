@@ -60,6 +60,26 @@ pub enum Error {
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
 
+    /// The guest has no `scp`.
+    #[error(
+        "there is no scp at {address}, which every file transfer was to go by: install it in the guest \
+         (package openssh-client), or transfer by SFTP (ssh_file_transfer_method = \"sftp\")"
+    )]
+    NoScp {
+        /// Host and port.
+        address: String,
+        /// What the guest's shell said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+
+    /// This kind of connection cannot do it.
+    #[error("this communicator does not support {what}")]
+    NotSupported {
+        /// What was asked for.
+        what: &'static str,
+    },
+
     /// The guest could not do one step of a file transfer.
     #[error("cannot {action} {path} in the guest: {reason}")]
     Remote {

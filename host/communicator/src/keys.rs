@@ -70,6 +70,14 @@ pub enum Error {
         /// The file, or what the key is called.
         name: String,
     },
+    /// A certificate cannot be used.
+    #[error("the SSH certificate {} cannot be used: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The program ended while the key was being decrypted.
     #[error("the work on an SSH private key was stopped")]
     Stopped(#[source] tokio::task::JoinError),

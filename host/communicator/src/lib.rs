@@ -12,6 +12,6 @@ mod error;
 pub mod keys;
 pub mod ssh;
 
-pub use communicator::{Command, Communicator, ExitStatus, Output, Progress};
+pub use communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
 pub use error::{Error, Result};
 pub use ssh::Ssh;

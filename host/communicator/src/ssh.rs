@@ -12,17 +12,27 @@
 //! A call that is under way when the connection is lost fails, or for a command ends with
 //! [`ExitStatus::Missing`]; only what had not yet begun in the guest is done over.
 
+mod algorithms;
+mod attempt;
 mod authenticate;
+mod certificate;
 mod connect;
 mod directory;
 mod exclude;
 mod execute;
+mod forward;
+mod gateway;
 mod introduced;
 mod listing;
+mod proxy;
+mod questions;
+mod route;
 mod session;
 mod settings;
 mod sftp;
+mod stream;
 mod tree;
+mod tunnel;
 
 use std::fmt;
 use std::path::Path;
@@ -33,25 +43,44 @@ use russh::Channel;
 use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use algorithms::{Algorithms, UnknownAlgorithm};
+pub use attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
 use authenticate::Credential;
-pub use connect::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
+use execute::{Execution, Input, Taker};
+use forward::LocalTunnels;
+use gateway::Gateway;
 use listing::Listing;
+pub use questions::{Prompt, Questions, Round};
+pub use route::{Bastion, Proxy, ProxyCredentials, Route};
 use session::Session;
-pub use settings::{ATTEMPT_TIMEOUT, Authentication, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings};
+pub use settings::{
+    ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings,
+};
 use sftp::Sftp;
+pub use tunnel::{Tunnel, TunnelError};
 
-use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress};
+use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
 use crate::error::{Error, Result};
 
 /// An SSH connection to a guest that comes back by itself when it was lost.
 pub struct Ssh {
     settings: Settings,
     credentials: Vec<Credential>,
+    gateway: Arc<Gateway>,
+    local_tunnels: LocalTunnels,
     /// The connection, if there is one. Held locked while a new one is made, so that calls made at
     /// the same time wait for the same connection.
-    session: Mutex<Option<Arc<Session>>>,
+    connected: Mutex<Option<Connected>>,
+}
+
+/// A connection and what goes through it by itself.
+struct Connected {
+    session: Arc<Session>,
+    /// Ends what came in through local tunnels when this is dropped.
+    _tunnels: JoinSet<()>,
 }
 
 impl fmt::Debug for Ssh {
@@ -86,28 +115,50 @@ pub async fn connect_until(
     for authentication in &settings.authentication {
         credentials.push(Credential::prepare(authentication).await?);
     }
-    let session = connect::connect(&settings, &credentials, deadline, observer).await?;
-    Ok(Ssh {
+    let gateway = Arc::new(Gateway::prepare(&settings).await?);
+    let local_tunnels = LocalTunnels::listen(&settings.local_tunnels).await?;
+    let ssh = Ssh {
         settings,
         credentials,
-        session: Mutex::new(Some(Arc::new(session))),
-    })
+        gateway,
+        local_tunnels,
+        connected: Mutex::new(None),
+    };
+    ssh.connect(&mut *ssh.connected.lock().await, deadline, observer)
+        .await?;
+    Ok(ssh)
 }
 
 impl Ssh {
     /// The connection, or a new one in place of one that was lost.
     async fn session(&self, deadline: Instant) -> Result<Arc<Session>> {
-        let mut current = self.session.lock().await;
-        if let Some(session) = current.as_ref()
-            && !session.is_closed()
+        let mut current = self.connected.lock().await;
+        if let Some(connected) = current.as_ref()
+            && !connected.session.is_closed()
         {
-            return Ok(Arc::clone(session));
+            return Ok(Arc::clone(&connected.session));
         }
-        *current = None;
         let mut observer = |attempt: &Attempt| tracing::debug!(?attempt, "connecting anew");
+        self.connect(&mut current, deadline, &mut observer).await
+    }
+
+    /// Makes a connection and puts it in the place of the one before.
+    async fn connect(
+        &self,
+        place: &mut Option<Connected>,
+        deadline: Instant,
+        observer: &mut (dyn FnMut(&Attempt) + Send),
+    ) -> Result<Arc<Session>> {
+        *place = None;
+        let (settings, gateway) = (&self.settings, &self.gateway);
         let session =
-            connect::connect(&self.settings, &self.credentials, deadline, &mut observer).await?;
-        Ok(Arc::clone(current.insert(Arc::new(session))))
+            connect::connect(settings, &self.credentials, gateway, deadline, observer).await?;
+        let session = Arc::new(session);
+        *place = Some(Connected {
+            session: Arc::clone(&session),
+            _tunnels: self.local_tunnels.serve(&session),
+        });
+        Ok(session)
     }
 
     /// Opens a channel. A connection that turns out to be lost is replaced: nothing has happened in
@@ -123,6 +174,12 @@ impl Ssh {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Runs a command on a channel of its own.
+    async fn execute(&self, execution: Execution<'_>) -> Result<ExitStatus> {
+        let (session, channel) = self.channel(self.reconnect_deadline()).await?;
+        execute::execute(&session, channel, execution).await
     }
 
     /// Starts SFTP, likewise.
@@ -157,10 +214,10 @@ impl Ssh {
 
     /// Gives up a connection that does not work, and keeps a pace at it.
     async fn forget(&self, session: &Arc<Session>) {
-        let mut current = self.session.lock().await;
+        let mut current = self.connected.lock().await;
         if current
             .as_ref()
-            .is_some_and(|one| Arc::ptr_eq(one, session))
+            .is_some_and(|one| Arc::ptr_eq(&one.session, session))
         {
             *current = None;
         }
@@ -177,9 +234,46 @@ impl Communicator for Ssh {
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus> {
         let mut unanswered = 0;
         loop {
-            let (session, channel) = self.channel(self.reconnect_deadline()).await?;
-            let pty = self.settings.pty;
-            match execute::execute(&session, channel, command, pty, output).await {
+            let execution = Execution {
+                command,
+                pty: self.settings.pty,
+                agent: self.settings.agent_forwarding.is_some(),
+                input: Input::Bytes(command.stdin.clone()),
+                taker: Taker::Output(output),
+                started: None,
+            };
+            match self.execute(execution).await {
+                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
+                    unanswered += 1;
+                    tokio::time::sleep(settings::PAUSE_FIRST).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn run_streaming(
+        &self,
+        command: &Command,
+        mut streams: Streams<'_>,
+    ) -> Result<ExitStatus> {
+        let mut unanswered = 0;
+        loop {
+            let execution = Execution {
+                command,
+                pty: self.settings.pty,
+                agent: self.settings.agent_forwarding.is_some(),
+                input: match &mut streams.stdin {
+                    Some(reader) => Input::Reader(*reader),
+                    None => Input::Bytes(None),
+                },
+                taker: Taker::Streams {
+                    stdout: streams.stdout.as_mut().map(|stream| &mut **stream as _),
+                    stderr: streams.stderr.as_mut().map(|stream| &mut **stream as _),
+                },
+                started: streams.started.as_mut().map(|started| &mut **started as _),
+            };
+            match self.execute(execution).await {
                 Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
                     unanswered += 1;
                     tokio::time::sleep(settings::PAUSE_FIRST).await;
@@ -243,9 +337,10 @@ impl Communicator for Ssh {
     }
 
     async fn disconnect(&self) -> Result<()> {
-        if let Some(session) = self.session.lock().await.take() {
-            session.close().await;
+        if let Some(connected) = self.connected.lock().await.take() {
+            connected.session.close().await;
         }
+        self.gateway.close().await;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
-//! Proving to the guest who we are: what a user gave, made ready once, and tried at every attempt.
+//! Proving to a server who we are: what a user gave, made ready once, and tried at every attempt.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,20 +8,25 @@ use std::sync::Arc;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
 
-use super::session::{Guest, describe};
-use super::{Authentication, ConnectError, Failure, Stage};
+use super::attempt::{ConnectError, Failure, Stage};
+use super::certificate::{self, KeyHolder};
+use super::questions::{Prompt, Questions, Round};
+use super::session::{Callbacks, Server, describe, readable};
+use super::settings::Authentication;
 use crate::error::Result;
 use crate::keys;
 
 /// The largest private key file that is read, in bytes: an RSA key of 16384 bits takes 13 kB.
 const KEY_FILE_MAXIMUM: u64 = 64 * 1024;
-/// How often the guest may ask its questions in one keyboard-interactive login.
+/// How often a server may ask its questions in one keyboard-interactive login.
 const QUESTIONS_MAXIMUM: usize = 8;
+/// The prompts in one round: real ones have one or two.
+const PROMPTS_MAXIMUM: usize = 16;
 
 /// One way to authenticate, ready for use.
 pub(super) struct Credential {
@@ -30,8 +36,10 @@ pub(super) struct Credential {
 
 enum Proof {
     Key(Arc<PrivateKey>),
+    Certificate(Arc<PrivateKey>, Box<Certificate>),
     Password(SecretString),
     Agent(PathBuf),
+    Interactive(Arc<dyn Questions>),
 }
 
 impl Credential {
@@ -39,18 +47,20 @@ impl Credential {
     /// the wait for the guest does not begin.
     pub(super) async fn prepare(authentication: &Authentication) -> Result<Self> {
         Ok(match authentication {
-            Authentication::KeyFile { path, passphrase } => {
-                let text = read_key_file(path)
-                    .await
-                    .map_err(|source| keys::Error::Read {
-                        path: path.clone(),
-                        source,
-                    })?;
-                let name = path.display().to_string();
-                let key = decrypt(name.clone(), text, passphrase.clone()).await?;
+            Authentication::KeyFile { path, passphrase } => Self {
+                name: format!("the key file {}", path.display()),
+                proof: Proof::Key(key_in(path, passphrase.as_ref()).await?),
+            },
+            Authentication::Certificate {
+                key,
+                passphrase,
+                certificate,
+            } => {
+                let key = key_in(key, passphrase.as_ref()).await?;
+                let read = certificate::read(certificate, &key).await?;
                 Self {
-                    name: format!("the key file {name}"),
-                    proof: Proof::Key(key),
+                    name: format!("the certificate {}", certificate.display()),
+                    proof: Proof::Certificate(key, Box::new(read)),
                 }
             }
             Authentication::Key(text) => {
@@ -63,6 +73,10 @@ impl Credential {
             Authentication::Password(password) => Self {
                 name: "the password".to_owned(),
                 proof: Proof::Password(password.clone()),
+            },
+            Authentication::Interactive(questions) => Self {
+                name: "answers to its questions".to_owned(),
+                proof: Proof::Interactive(Arc::clone(questions)),
             },
             Authentication::Agent { socket } => {
                 UnixStream::connect(socket)
@@ -84,15 +98,21 @@ impl Credential {
         &self.name
     }
 
+    /// Whether somebody has to be waited for.
+    pub(super) fn is_interactive(&self) -> bool {
+        matches!(self.proof, Proof::Interactive(_))
+    }
+
     fn methods(&self) -> &'static [MethodKind] {
         match self.proof {
-            Proof::Key(_) | Proof::Agent(_) => &[MethodKind::PublicKey],
+            Proof::Key(_) | Proof::Certificate(..) | Proof::Agent(_) => &[MethodKind::PublicKey],
+            Proof::Interactive(_) => &[MethodKind::KeyboardInteractive],
             Proof::Password(_) => &[MethodKind::Password, MethodKind::KeyboardInteractive],
         }
     }
 }
 
-async fn read_key_file(path: &Path) -> io::Result<SecretString> {
+pub(super) async fn read_key_file(path: &Path) -> io::Result<SecretString> {
     let length = tokio::fs::metadata(path).await?.len();
     if length > KEY_FILE_MAXIMUM {
         return Err(io::Error::other(format!(
@@ -100,6 +120,17 @@ async fn read_key_file(path: &Path) -> io::Result<SecretString> {
         )));
     }
     Ok(SecretString::from(tokio::fs::read_to_string(path).await?))
+}
+
+/// The private key in the file `path`.
+async fn key_in(path: &Path, passphrase: Option<&SecretString>) -> Result<Arc<PrivateKey>> {
+    let text = read_key_file(path)
+        .await
+        .map_err(|source| keys::Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    decrypt(path.display().to_string(), text, passphrase.cloned()).await
 }
 
 /// Parses a key away from the runtime's threads: a passphrase is made expensive to try on purpose.
@@ -113,14 +144,18 @@ async fn decrypt(
     Ok(Arc::new(parsed.await.map_err(keys::Error::Stopped)??))
 }
 
-/// Logs in and returns what the guest accepted.
+/// Logs in and returns what the server accepted. `name` is what the server is called where somebody
+/// has to answer its questions.
 pub(super) async fn log_in(
-    handle: &mut Handle<Guest>,
+    handle: &mut Handle<Callbacks>,
+    (server, name): (Server, &str),
     username: &str,
     credentials: &[Credential],
 ) -> Result<String, Failure> {
     let mut login = Login {
         handle,
+        server,
+        name,
         username,
         trying: "no credential at all".to_owned(),
         offered: MethodSet::empty(),
@@ -128,7 +163,8 @@ pub(super) async fn log_in(
     };
     // Asks what the guest offers, and does not count as a try. Some guests let in anyone.
     let asked = login.handle.authenticate_none(username).await;
-    if login.note(asked.map_err(broken)?)? {
+    let asked = asked.map_err(|error| login.broken(&error))?;
+    if login.note(asked)? {
         return Ok(login.trying);
     }
     for credential in credentials {
@@ -138,13 +174,15 @@ pub(super) async fn log_in(
         if methods.is_empty() {
             login
                 .refusals
-                .push(format!("the guest takes nothing like {}", credential.name));
+                .push(format!("{server} takes nothing like {}", credential.name));
             continue;
         }
         let accepted = match &credential.proof {
             Proof::Key(key) => login.key(key).await?,
             Proof::Password(password) => login.password(password, &methods).await?,
             Proof::Agent(socket) => login.agent(socket).await?,
+            Proof::Certificate(key, certificate) => login.certificate(key, certificate).await?,
+            Proof::Interactive(questions) => login.questions(Answers::Asked(questions)).await?,
         };
         if accepted {
             return Ok(login.trying);
@@ -165,26 +203,37 @@ async fn identities(
     Ok((agent, identities))
 }
 
-/// A login that the transport broke off.
-fn broken(error: russh::Error) -> Failure {
-    Failure {
-        stage: Stage::Handshake,
-        reason: describe(&error),
-    }
+/// Where the answers to a server's questions come from.
+#[derive(Clone, Copy)]
+enum Answers<'a> {
+    /// Each is the password.
+    Password(&'a SecretString),
+    /// From somebody.
+    Asked(&'a Arc<dyn Questions>),
 }
 
 /// A login under way.
 struct Login<'a> {
-    handle: &'a mut Handle<Guest>,
+    handle: &'a mut Handle<Callbacks>,
+    server: Server,
+    name: &'a str,
     username: &'a str,
     /// The credential at work.
     trying: String,
-    /// What the guest says may continue the login.
+    /// What the server says may continue the login.
     offered: MethodSet,
     refusals: Vec<String>,
 }
 
 impl Login<'_> {
+    /// A login that the transport broke off.
+    fn broken(&self, error: &russh::Error) -> Failure {
+        Failure {
+            stage: Stage::Handshake,
+            reason: describe(error, self.server),
+        }
+    }
+
     /// Takes in the guest's answer: whether we are in.
     fn note(&mut self, answer: AuthResult) -> Result<bool, Failure> {
         match answer {
@@ -210,8 +259,7 @@ impl Login<'_> {
         let offered: Vec<&str> = self.offered.iter().map(Into::into).collect();
         let mut reason = format!("login refused: {}", self.refusals.join(", "));
         if !offered.is_empty() {
-            reason.push_str("; the guest accepts ");
-            reason.push_str(&offered.join(", "));
+            let _ = write!(reason, "; {} accepts {}", self.server, offered.join(", "));
         }
         Failure {
             stage: Stage::Authenticate,
@@ -223,7 +271,7 @@ impl Login<'_> {
         let hash = self.hash(key.algorithm().is_rsa()).await?;
         let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
         let answer = self.handle.authenticate_publickey(self.username, key).await;
-        self.note(answer.map_err(broken)?)
+        self.note(answer.map_err(|error| self.broken(&error))?)
     }
 
     /// The hash to sign with, which only RSA leaves open: the strongest the guest names, SHA-256 for
@@ -233,7 +281,30 @@ impl Login<'_> {
             return Ok(None);
         }
         let named = self.handle.best_supported_rsa_hash().await;
-        Ok(named.map_err(broken)?.unwrap_or(Some(HashAlg::Sha256)))
+        Ok(named
+            .map_err(|error| self.broken(&error))?
+            .unwrap_or(Some(HashAlg::Sha256)))
+    }
+
+    async fn certificate(
+        &mut self,
+        key: &Arc<PrivateKey>,
+        certificate: &Certificate,
+    ) -> Result<bool, Failure> {
+        let hash = self.hash(key.algorithm().is_rsa()).await?;
+        let mut holder = KeyHolder(Arc::clone(key));
+        let answer = self
+            .handle
+            .authenticate_certificate_with(self.username, certificate.clone(), hash, &mut holder)
+            .await;
+        match answer {
+            Ok(answer) => self.note(answer),
+            Err(error) => {
+                self.refusals
+                    .push(format!("{} did not sign: {error}", self.trying));
+                Ok(false)
+            }
+        }
     }
 
     async fn agent(&mut self, socket: &Path) -> Result<bool, Failure> {
@@ -291,9 +362,9 @@ impl Login<'_> {
                     .handle
                     .authenticate_password(self.username, password)
                     .await;
-                self.note(answer.map_err(broken)?)?
+                self.note(answer.map_err(|error| self.broken(&error))?)?
             } else {
-                self.questions(password).await?
+                self.questions(Answers::Password(password)).await?
             };
             if accepted {
                 return Ok(true);
@@ -302,8 +373,8 @@ impl Login<'_> {
         Ok(false)
     }
 
-    /// Answers every question of a keyboard-interactive login with the password.
-    async fn questions(&mut self, password: &SecretString) -> Result<bool, Failure> {
+    /// Answers the questions of a keyboard-interactive login.
+    async fn questions(&mut self, answers: Answers<'_>) -> Result<bool, Failure> {
         let none = None::<String>;
         let mut answer = self
             .handle
@@ -311,7 +382,7 @@ impl Login<'_> {
             .await;
         let mut rounds = 0;
         loop {
-            match answer.map_err(broken)? {
+            match answer.map_err(|error| self.broken(&error))? {
                 KeyboardInteractiveAuthResponse::Success => return Ok(true),
                 KeyboardInteractiveAuthResponse::Failure {
                     remaining_methods,
@@ -322,20 +393,54 @@ impl Login<'_> {
                         partial_success,
                     });
                 }
-                KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
+                KeyboardInteractiveAuthResponse::InfoRequest {
+                    name,
+                    instructions,
+                    prompts,
+                } => {
                     rounds += 1;
-                    if rounds > QUESTIONS_MAXIMUM {
+                    if rounds > QUESTIONS_MAXIMUM || prompts.len() > PROMPTS_MAXIMUM {
                         self.refusals
-                            .push("the guest does not stop asking".to_owned());
+                            .push(format!("{} does not stop asking", self.server));
                         return Err(self.refused());
                     }
-                    let answers = vec![password.expose_secret().to_owned(); prompts.len()];
+                    let round = Round {
+                        server: self.name.to_owned(),
+                        name: readable(&name),
+                        instructions: readable(&instructions),
+                        prompts: prompts
+                            .iter()
+                            .map(|prompt| Prompt {
+                                text: readable(&prompt.prompt),
+                                echo: prompt.echo,
+                            })
+                            .collect(),
+                    };
+                    let Some(responses) = answers.to(&round).await else {
+                        self.refusals
+                            .push("its questions were not answered".to_owned());
+                        return Err(self.refused());
+                    };
                     answer = self
                         .handle
-                        .authenticate_keyboard_interactive_respond(answers)
+                        .authenticate_keyboard_interactive_respond(responses)
                         .await;
                 }
             }
         }
+    }
+}
+
+impl Answers<'_> {
+    /// One answer for each prompt, or none to give up.
+    async fn to(self, round: &Round) -> Option<Vec<String>> {
+        let answers = match self {
+            Self::Password(password) => vec![password.clone(); round.prompts.len()],
+            Self::Asked(questions) => questions.answer(round).await?,
+        };
+        let exposed = answers
+            .iter()
+            .map(|answer| answer.expose_secret().to_owned());
+        (answers.len() == round.prompts.len()).then(|| exposed.collect())
     }
 }

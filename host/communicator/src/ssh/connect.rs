@@ -1,14 +1,17 @@
 //! Getting to a guest that may not be up yet.
 //!
 //! ```text
-//!            ┌── every pause ──┐
-//!            ▼                 │
-//!   ┌─► probe, probe, probe … ─┘  each: TCP, our first line, then wait for the server's
+//!        log in to the bastion, if there is one ◄── it went away
+//!            │                                           │
+//!            │    ┌── every pause ──┐                    │
+//!            ▼    ▼                 │                    │
+//!   ┌─► probe, probe, probe … ──────┘  each: a connection by the route, our first line,
+//!   │        │                         then wait for the server's
 //!   │        │ the first one to hear something
 //!   │        ▼
-//!   │   handshake ─► login ─► connected
-//!   │        │         │
-//!   └─ pause ┴─────────┘ failed
+//!   │   handshake ─► login ─► tunnels ─► connected
+//!   │        │         │         │
+//!   └─ pause ┴─────────┴─────────┘ failed
 //! ```
 //!
 //! Probes overlap because silence is ambiguous. With a user-mode network the port is open from the
@@ -16,142 +19,29 @@
 //! under emulation takes many seconds to say its first word. So short-lived probes go out at a steady
 //! pace while one patient probe keeps waiting.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_io_timeout::TimeoutStream;
 
 use super::Settings;
+use super::attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
 use super::authenticate::{Credential, log_in};
+use super::forward::{self, Forwards};
+use super::gateway::{Blocked, Gateway};
 use super::introduced::Introduced;
-use super::session::{Observed, Session, configuration, describe};
+use super::session::{Observed, Server, Session, configuration, describe};
 use super::settings::{
-    IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, TCP_TIMEOUT,
-    after,
+    IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, after,
 };
 
-/// How far an attempt came before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// No TCP connection: name resolution, route, a closed port, silence.
-    Reach,
-    /// TCP connected, but no SSH session came of it.
-    Handshake,
-    /// The guest speaks SSH and did not let us in.
-    Authenticate,
-}
-
-/// Why an attempt failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// How far it came.
-    pub stage: Stage,
-    /// What went wrong, in words for the user.
-    pub reason: String,
-}
-
-/// The host key of a guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostKey {
-    /// Such as `ssh-ed25519`.
-    pub algorithm: String,
-    /// As OpenSSH shows it: `SHA256:` and base64.
-    pub fingerprint: String,
-}
-
-/// One attempt to connect, as the observer sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Counts from one.
-    pub number: u32,
-    /// Host and port.
-    pub address: String,
-    /// Time since the wait began.
-    pub elapsed: Duration,
-    /// How it went.
-    pub outcome: Outcome,
-}
-
-/// How an attempt went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The guest let us in.
-    Connected {
-        /// The host key it showed, accepted as it is.
-        host_key: HostKey,
-        /// What convinced it, such as "the key file id_ed25519".
-        method: String,
-    },
-    /// It failed, and the next attempt follows.
-    Failed {
-        /// Why.
-        failure: Failure,
-        /// The pause before the next attempt.
-        retry_in: Duration,
-    },
-}
-
-/// Why no connection came about.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Nothing to authenticate with was given.
-    #[error("no way to authenticate at {address} was given: name a key, a password or an agent")]
-    NoAuthentication {
-        /// Host and port.
-        address: String,
-    },
-    /// The SSH agent cannot be reached.
-    #[error("cannot reach the SSH agent at {}: is it running?", socket.display())]
-    Agent {
-        /// The agent's socket.
-        socket: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The deadline passed, or the attempts were used up.
-    #[error(
-        "no SSH connection to {username}@{address} after {attempts} attempts in {} s ({}); tried {}",
-        waited.as_secs(), Causes(failures), methods.join(", ")
-    )]
-    GaveUp {
-        /// Host and port.
-        address: String,
-        /// The user.
-        username: String,
-        /// How many attempts were made.
-        attempts: u32,
-        /// How long it took.
-        waited: Duration,
-        /// What there was to authenticate with.
-        methods: Vec<String>,
-        /// The last failure of each stage that was met, the furthest stage last.
-        failures: Vec<Failure>,
-    },
-}
-
-/// The failures of a wait in one line.
-struct Causes<'a>(&'a [Failure]);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return formatter.write_str("no answer");
-        }
-        for (index, failure) in self.0.iter().rev().enumerate() {
-            let lead = if index == 0 { "" } else { "; before that: " };
-            write!(formatter, "{lead}{}", failure.reason)?;
-        }
-        Ok(())
-    }
-}
+/// How often a guest may refuse a tunnel. After a lost connection the guest may hold the port for a
+/// moment still; otherwise it will refuse again.
+const TUNNEL_ATTEMPTS: usize = 5;
 
 /// Told of every attempt.
 pub(super) type Observer<'a> = &'a mut (dyn FnMut(&Attempt) + Send);
@@ -160,24 +50,25 @@ pub(super) type Observer<'a> = &'a mut (dyn FnMut(&Attempt) + Send);
 pub(super) async fn connect(
     settings: &Settings,
     credentials: &[Credential],
+    gateway: &Arc<Gateway>,
     deadline: Instant,
     observer: Observer<'_>,
 ) -> Result<Session, ConnectError> {
     let mut wait = Wait {
         settings,
         credentials,
+        gateway,
         began: Instant::now(),
         deadline,
         attempts: 0,
         failures: Vec::new(),
         observer,
     };
-    let configuration = Arc::new(configuration(settings));
+    let configuration = Arc::new(configuration(settings.keep_alive, &settings.algorithms));
     let mut refusals = 0;
+    let mut refused_tunnels = 0;
     loop {
-        let Some((number, stream)) = wait.reach().await else {
-            return Err(wait.give_up());
-        };
+        let (number, stream) = wait.reach().await?;
         let bound = deadline.min(after(settings.attempt_timeout));
         let greeting = greet(settings, credentials, Arc::clone(&configuration), stream);
         let failure = match timeout_at(bound, greeting).await {
@@ -195,16 +86,20 @@ pub(super) async fn connect(
             },
         };
         let mut pause = PAUSE_LONGEST;
-        if failure.stage == Stage::Authenticate {
-            let last = PAUSES_AFTER_REFUSAL.len() - 1;
-            pause = PAUSES_AFTER_REFUSAL[last.min(refusals)];
-            refusals += 1;
+        match failure.stage {
+            Stage::Authenticate => {
+                let last = PAUSES_AFTER_REFUSAL.len() - 1;
+                pause = PAUSES_AFTER_REFUSAL[last.min(refusals)];
+                refusals += 1;
+            }
+            Stage::Tunnel => refused_tunnels += 1,
+            _ => {}
         }
         wait.failed(number, failure, pause);
         let used_up = settings
             .handshake_attempts
             .is_some_and(|most| refusals >= most as usize);
-        if used_up {
+        if used_up || refused_tunnels >= TUNNEL_ATTEMPTS {
             return Err(wait.give_up());
         }
         sleep_until(deadline.min(Instant::now() + pause)).await;
@@ -215,6 +110,7 @@ pub(super) async fn connect(
 struct Wait<'a> {
     settings: &'a Settings,
     credentials: &'a [Credential],
+    gateway: &'a Arc<Gateway>,
     began: Instant,
     deadline: Instant,
     attempts: u32,
@@ -224,9 +120,40 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// Sends out probes until one hears from the guest: its number and connection, or nothing by the
-    /// deadline.
-    async fn reach(&mut self) -> Option<(u32, Introduced)> {
+    /// Goes the way to the guest until the guest is heard.
+    async fn reach(&mut self) -> Result<(u32, Introduced), ConnectError> {
+        loop {
+            self.raise_gateway().await?;
+            match self.probes().await? {
+                Reached::Heard(number, stream) => return Ok((number, stream)),
+                Reached::GatewayDown => {}
+            }
+        }
+    }
+
+    /// Makes the way stand as far as it does not concern the guest.
+    async fn raise_gateway(&mut self) -> Result<(), ConnectError> {
+        let mut pause = PAUSE_FIRST;
+        while self.gateway.is_down().await {
+            self.attempts += 1;
+            let number = self.attempts;
+            match timeout_at(self.deadline, self.gateway.raise()).await {
+                Ok(Ok(())) => break,
+                Ok(Err(Blocked::Refused(reason))) => return Err(self.refused(reason)),
+                Ok(Err(Blocked::Failed(failure))) => self.failed(number, failure, pause),
+                Err(_) => return Err(self.give_up()),
+            }
+            sleep_until(self.deadline.min(Instant::now() + pause)).await;
+            if Instant::now() >= self.deadline {
+                return Err(self.give_up());
+            }
+            pause = PAUSE_LONGEST.min(pause * 2);
+        }
+        Ok(())
+    }
+
+    /// Sends out probes until one hears from the guest or the way there breaks.
+    async fn probes(&mut self) -> Result<Reached, ConnectError> {
         // Dropped with this future, and with it every probe still out.
         let mut probes = JoinSet::new();
         let mut patient = None;
@@ -235,18 +162,22 @@ impl Wait<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = sleep_until(self.deadline) => return None,
+                () = sleep_until(self.deadline) => return Err(self.give_up()),
                 Some(ended) = probes.join_next() => {
                     // A probe neither panics nor is it aborted while the set lives.
                     let Ok((number, result)) = ended else { continue };
                     match result {
-                        Ok(stream) => return Some((number, stream)),
-                        Err(failure) => {
+                        Ok(stream) => return Ok(Reached::Heard(number, stream)),
+                        Err(Blocked::Refused(reason)) => return Err(self.refused(reason)),
+                        Err(Blocked::Failed(failure)) => {
                             if patient == Some(number) {
                                 patient = None;
                             }
                             let retry_in = next.saturating_duration_since(Instant::now());
                             self.failed(number, failure, retry_in);
+                            if self.gateway.is_down().await {
+                                return Ok(Reached::GatewayDown);
+                            }
                         }
                     }
                 }
@@ -258,8 +189,11 @@ impl Wait<'_> {
                         patient = Some(number);
                         patience = self.settings.attempt_timeout;
                     }
+                    let gateway = Arc::clone(self.gateway);
                     let (host, port) = (self.settings.host.clone(), self.settings.port);
-                    probes.spawn(async move { (number, probe(host, port, patience).await) });
+                    probes.spawn(async move {
+                        (number, probe(&gateway, &host, port, patience).await)
+                    });
                     next = Instant::now() + pause;
                     pause = PAUSE_LONGEST.min(pause * 2);
                 }
@@ -285,7 +219,15 @@ impl Wait<'_> {
         });
     }
 
-    fn give_up(self) -> ConnectError {
+    fn refused(&self, reason: String) -> ConnectError {
+        ConnectError::Gateway {
+            address: self.settings.address(),
+            gateway: self.gateway.name(),
+            reason,
+        }
+    }
+
+    fn give_up(&mut self) -> ConnectError {
         ConnectError::GaveUp {
             address: self.settings.address(),
             username: self.settings.username.clone(),
@@ -296,37 +238,32 @@ impl Wait<'_> {
                 .iter()
                 .map(|one| one.name().to_owned())
                 .collect(),
-            failures: self.failures,
+            failures: std::mem::take(&mut self.failures),
         }
     }
 }
 
-/// Connects by TCP, says our first line and waits, no longer than `patience` in all, for the
-/// server's, which stays unread.
-async fn probe(host: String, port: u16, patience: Duration) -> Result<Introduced, Failure> {
-    let reach = |reason: String| Failure {
-        stage: Stage::Reach,
-        reason,
-    };
-    let silent = |reason: String| Failure {
-        stage: Stage::Handshake,
-        reason,
-    };
+/// What comes of sending out probes.
+enum Reached {
+    /// The guest has begun to speak to the probe of this number.
+    Heard(u32, Introduced),
+    /// What lies in between has to be raised first.
+    GatewayDown,
+}
+
+/// Opens a connection, says our first line and waits, no longer than `patience` in all, for the
+/// server's.
+async fn probe(
+    gateway: &Gateway,
+    host: &str,
+    port: u16,
+    patience: Duration,
+) -> Result<Introduced, Blocked> {
+    let silent = |reason| Blocked::failed(Stage::Handshake, reason);
     let until = after(patience);
-    let connecting = timeout(
-        TCP_TIMEOUT.min(patience),
-        TcpStream::connect((host.as_str(), port)),
-    );
-    let stream = match connecting.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(reach(format!("cannot connect: {error}"))),
-        Err(_) => return Err(reach("no answer to a TCP connection".to_owned())),
-    };
-    stream
-        .set_nodelay(true)
-        .map_err(|error| reach(error.to_string()))?;
+    let stream = gateway.open(host, port, patience).await?;
     let introduction = async {
-        let stream = Introduced::new(stream).await?;
+        let mut stream = Introduced::new(stream).await?;
         Ok::<_, io::Error>(stream.heard().await?.then_some(stream))
     };
     match timeout_at(until, introduction).await {
@@ -342,7 +279,7 @@ async fn probe(host: String, port: u16, patience: Duration) -> Result<Introduced
     }
 }
 
-/// Key exchange and login over a connection on which a server has begun to speak.
+/// Key exchange, login and remote tunnels over a connection on which a server has begun to speak.
 async fn greet(
     settings: &Settings,
     credentials: &[Credential],
@@ -354,25 +291,34 @@ async fn greet(
         reason,
     };
     let Observed {
-        guest,
+        callbacks,
         host_key,
         ended,
-    } = Observed::new();
-    let mut handle = client::connect_stream(configuration, stream, guest)
+    } = Observed::new(Server::Guest, Forwards::new(settings));
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_read_timeout(settings.read_write_timeout);
+    stream.set_write_timeout(settings.read_write_timeout);
+    let mut handle = client::connect_stream(configuration, Box::pin(stream), callbacks)
         .await
-        .map_err(|error| broken(format!("in the SSH handshake: {}", describe(&error))))?;
+        .map_err(|error| {
+            broken(format!(
+                "in the SSH handshake: {}",
+                describe(&error, Server::Guest)
+            ))
+        })?;
     let host_key = host_key
         .get()
         .cloned()
         .ok_or_else(|| broken("the guest showed no host key".to_owned()))?;
-    let method = log_in(&mut handle, &settings.username, credentials).await?;
-    Ok((
-        Session {
-            handle,
-            address: settings.address(),
-            ended,
-        },
-        host_key,
-        method,
-    ))
+    let address = settings.address();
+    let name = format!("the guest {}@{address}", settings.username);
+    let server = (Server::Guest, name.as_str());
+    let method = log_in(&mut handle, server, &settings.username, credentials).await?;
+    let session = Session {
+        handle,
+        address,
+        ended,
+    };
+    forward::open_remote(&session, &settings.remote_tunnels).await?;
+    Ok((session, host_key, method))
 }

@@ -7,15 +7,17 @@
 //!    refused   refused   Missing                Code or Signal
 //! ```
 //! A channel that is closed before the server has said yes or no to the command is
-//! [`Error::Unanswered`]: nothing has been started.
+//! [`Error::Unanswered`]: nothing has been started. The input is sent, and so used up, only once the
+//! server has said yes.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelMsg, ChannelWriteHalf, Pty, Sig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::session::{Session, describe, readable};
+use super::session::{Server, Session, describe, readable};
 use crate::communicator::{Command, ExitStatus, Output};
 use crate::error::{Error, Result};
 
@@ -23,29 +25,113 @@ use crate::error::{Error, Result};
 const STDERR: u32 = 1;
 /// The terminal a command sees when it is given one: the kind, and its size in characters.
 const TERMINAL: (&str, u32, u32) = ("xterm", 80, 40);
+/// It does not repeat the command's input in its output, as in Packer.
+const TERMINAL_MODES: [(Pty, u32); 1] = [(Pty::ECHO, 0)];
+/// Bytes of input that are read and sent at a time: one packet's worth.
+const PIECE: usize = 32 * 1024;
 
-/// Runs `command` and hands over its output until the guest closes the channel.
+/// Where a command's input comes from.
+pub(super) enum Input<'a> {
+    /// All of it is here already.
+    Bytes(Option<Bytes>),
+    /// It comes bit by bit.
+    Reader(&'a mut (dyn AsyncRead + Send + Unpin)),
+}
+
+/// Where a command's output goes.
+pub(super) enum Taker<'a> {
+    /// To something that takes it at once.
+    Output(&'a mut dyn Output),
+    /// To streams that may take their time. What a stream does not take, or no longer takes, is thrown
+    /// away: the command goes on.
+    Streams {
+        stdout: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
+        stderr: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
+    },
+}
+
+impl Taker<'_> {
+    /// Hands over the output in `message`, if that is what it is.
+    async fn take(&mut self, message: &Option<ChannelMsg>) {
+        match (message, self) {
+            (Some(ChannelMsg::Data { data }), Self::Output(output)) => output.stdout(data),
+            (Some(ChannelMsg::Data { data }), Self::Streams { stdout, .. }) => {
+                pass_on(stdout, data).await;
+            }
+            (Some(ChannelMsg::ExtendedData { data, ext: STDERR }), Self::Output(output)) => {
+                output.stderr(data);
+            }
+            (
+                Some(ChannelMsg::ExtendedData { data, ext: STDERR }),
+                Self::Streams { stderr, .. },
+            ) => pass_on(stderr, data).await,
+            _ => {}
+        }
+    }
+}
+
+async fn pass_on(stream: &mut Option<&mut (dyn AsyncWrite + Send + Unpin)>, bytes: &[u8]) {
+    if let Some(writer) = stream {
+        let written = async {
+            writer.write_all(bytes).await?;
+            writer.flush().await
+        };
+        if let Err(error) = written.await {
+            tracing::debug!(%error, "the rest of a command's output is thrown away");
+            *stream = None;
+        }
+    }
+}
+
+/// A command with all that belongs to it.
+pub(super) struct Execution<'a> {
+    pub(super) command: &'a Command,
+    /// Give it a terminal whatever the command says.
+    pub(super) pty: bool,
+    /// Let it use the SSH agent that the connection forwards.
+    pub(super) agent: bool,
+    pub(super) input: Input<'a>,
+    pub(super) taker: Taker<'a>,
+    /// Called when the server has said that the command runs.
+    pub(super) started: Option<&'a mut (dyn FnMut() + Send)>,
+}
+
+/// Runs a command and hands over its output until the guest closes the channel.
 ///
 /// As with OpenSSH's own client that is when the last process that holds the command's output has
 /// closed it: what a script leaves in the background must let go of its output.
 pub(super) async fn execute(
     session: &Session,
     channel: Channel<Msg>,
-    command: &Command,
-    pty: bool,
-    output: &mut dyn Output,
+    execution: Execution<'_>,
 ) -> Result<ExitStatus> {
+    let Execution {
+        command,
+        pty,
+        agent,
+        input,
+        mut taker,
+        mut started,
+    } = execution;
     let (mut messages, writer) = channel.split();
     let writer = CloseOnDrop(Arc::new(writer));
     // What has been asked for and not been answered, the next answer last.
     let mut asked = vec![Request::Command];
-    let not_sent =
-        |error: russh::Error| session.lost("before the command was sent", Some(describe(&error)));
+    let not_sent = |error: russh::Error| {
+        session.lost(
+            "before the command was sent",
+            Some(describe(&error, Server::Guest)),
+        )
+    };
+    if agent {
+        // A guest that forbids it runs the command all the same, as with OpenSSH's client.
+        writer.0.agent_forward(false).await.map_err(not_sent)?;
+    }
     if pty || command.pty {
         let (kind, columns, rows) = TERMINAL;
         writer
             .0
-            .request_pty(true, kind, columns, rows, 0, 0, &[])
+            .request_pty(true, kind, columns, rows, 0, 0, &TERMINAL_MODES)
             .await
             .map_err(not_sent)?;
         asked.push(Request::Terminal);
@@ -56,27 +142,42 @@ pub(super) async fn execute(
         .await
         .map_err(not_sent)?;
 
-    let feeding = feed(Arc::clone(&writer.0), command.stdin.clone());
+    let feeding = feed(Arc::clone(&writer.0), input);
     tokio::pin!(feeding);
     let mut fed = false;
     let mut status = ExitStatus::Missing;
     loop {
+        let runs = asked.is_empty();
         let message = tokio::select! {
             message = messages.wait() => message,
-            () = &mut feeding, if !fed => {
+            () = &mut feeding, if runs && !fed => {
                 fed = true;
                 continue;
             }
         };
+        {
+            let handing_over = taker.take(&message);
+            tokio::pin!(handing_over);
+            // Whoever takes the output may wait for the command to get its input.
+            loop {
+                tokio::select! {
+                    () = &mut handing_over => break,
+                    () = &mut feeding, if runs && !fed => fed = true,
+                }
+            }
+        }
         match message {
-            Some(ChannelMsg::Data { data }) => output.stdout(&data),
-            Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => output.stderr(&data),
             Some(ChannelMsg::ExitStatus { exit_status }) => status = ExitStatus::Code(exit_status),
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                 status = ExitStatus::Signal(signal(&signal_name));
             }
             Some(ChannelMsg::Success) => {
                 asked.pop();
+                if asked.is_empty()
+                    && let Some(started) = started.take()
+                {
+                    started();
+                }
             }
             Some(ChannelMsg::Failure) => {
                 if let Some(request) = asked.pop() {
@@ -99,15 +200,37 @@ pub(super) async fn execute(
 }
 
 /// Sends the command's input and its end. A command that does not read it all is within its rights.
-async fn feed(writer: Arc<ChannelWriteHalf<Msg>>, input: Option<Bytes>) {
-    if let Some(input) = input
-        && let Err(error) = writer.data_bytes(input).await
-    {
+async fn feed(writer: Arc<ChannelWriteHalf<Msg>>, input: Input<'_>) {
+    let sent = match input {
+        Input::Bytes(None) => Ok(()),
+        Input::Bytes(Some(input)) => writer.data_bytes(input).await,
+        Input::Reader(reader) => pump(&writer, reader).await,
+    };
+    if let Err(error) = sent {
         tracing::debug!(%error, "the command's input was cut short");
         return;
     }
     if let Err(error) = writer.eof().await {
         tracing::debug!(%error, "the end of the command's input was not sent");
+    }
+}
+
+async fn pump(
+    writer: &ChannelWriteHalf<Msg>,
+    reader: &mut (dyn AsyncRead + Send + Unpin),
+) -> Result<(), russh::Error> {
+    let mut piece = BytesMut::new();
+    loop {
+        piece.reserve(PIECE);
+        match reader.read_buf(&mut piece).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => writer.data_bytes(piece.split().freeze()).await?,
+            Err(error) => {
+                // To the command it is the end of its input.
+                tracing::warn!(%error, "a command's input could not be read to its end");
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -145,7 +268,7 @@ fn signal(signal: &Sig) -> String {
 }
 
 /// Closes the channel when the command is done with or given up, so that the guest lets go as well.
-struct CloseOnDrop(Arc<ChannelWriteHalf<Msg>>);
+pub(super) struct CloseOnDrop(pub(super) Arc<ChannelWriteHalf<Msg>>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {

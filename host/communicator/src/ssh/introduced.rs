@@ -9,37 +9,45 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::stream::Stream;
 
 /// What lvhost calls itself to SSH servers.
 pub(super) const IDENTIFICATION: &str = concat!("SSH-2.0-lvhost_", env!("CARGO_PKG_VERSION"));
 /// What follows it on the wire.
 const LINE_END: &str = "\r\n";
+/// Bytes read at most to see that the server speaks: its first line has at most 255 (RFC 4253).
+const FIRST_WORD: usize = 255;
 
 /// A stream that has carried [`IDENTIFICATION`] and does not carry it again when russh, which
 /// always begins with it, writes it.
 pub(super) struct Introduced {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes of russh's first line that are still to be left out.
     said: usize,
+    /// What the server said to begin with, and nobody has read yet.
+    heard: BytesMut,
 }
 
 impl Introduced {
     /// Sends our first line.
-    pub(super) async fn new(mut stream: TcpStream) -> io::Result<Self> {
+    pub(super) async fn new(mut stream: Stream) -> io::Result<Self> {
         let line = [IDENTIFICATION, LINE_END].concat();
         stream.write_all(line.as_bytes()).await?;
+        stream.flush().await?;
         Ok(Self {
             stream,
             said: line.len(),
+            heard: BytesMut::with_capacity(FIRST_WORD),
         })
     }
 
-    /// Waits until the server has spoken; false if it closed the connection instead. What it said
-    /// stays unread.
-    pub(super) async fn heard(&self) -> io::Result<bool> {
-        Ok(self.stream.peek(&mut [0]).await? > 0)
+    /// Waits until the server has spoken; false if it closed the connection instead. What it said is
+    /// what this stream begins with.
+    pub(super) async fn heard(&mut self) -> io::Result<bool> {
+        Ok(self.stream.read_buf(&mut self.heard).await? > 0)
     }
 }
 
@@ -49,7 +57,13 @@ impl AsyncRead for Introduced {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.heard.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let count = self.heard.len().min(buffer.remaining());
+        buffer.put_slice(self.heard.get(..count).unwrap_or_default());
+        self.heard.advance(count);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,18 +1,20 @@
 //! One authenticated connection, and how its end is noticed.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use russh::client::{self, DisconnectReason, Msg};
+use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg};
 use russh::keys::{HashAlg, PublicKeyOrCertificate};
-use russh::{Channel, Disconnect};
+use russh::{AlgorithmKind, Channel, Disconnect};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Settings;
-use super::connect::HostKey;
+use super::algorithms::Algorithms;
+use super::attempt::HostKey;
+use super::forward::Forwards;
 use super::introduced::IDENTIFICATION;
 use super::settings::KEEP_ALIVE_UNANSWERED;
 use crate::error::{Error, Result};
@@ -29,15 +31,33 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Characters of the guest's own words (a reason for disconnecting) that are repeated.
 const REASON_LENGTH: usize = 300;
 
-/// What russh calls back into: it accepts the guest's host key and notes why a connection ended.
-#[derive(Debug)]
-pub(super) struct Guest {
+/// Which server is on the other side, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    Guest,
+    Bastion,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Guest => "the guest",
+            Self::Bastion => "the bastion",
+        })
+    }
+}
+
+/// What russh calls back into: it accepts the server's host key, notes why a connection ended, and lets
+/// the server open no channels but those that [`Forwards`] has asked for.
+pub(super) struct Callbacks {
+    server: Server,
     host_key: Arc<OnceLock<HostKey>>,
     /// Dropped with the connection's task, so that its receivers notice the end in every case.
     ended: watch::Sender<Option<String>>,
+    forwards: Forwards,
 }
 
-impl client::Handler for Guest {
+impl client::Handler for Callbacks {
     type Error = russh::Error;
 
     async fn check_server_key(
@@ -59,28 +79,112 @@ impl client::Handler for Guest {
     ) -> Result<(), Self::Error> {
         let reason = match reason {
             DisconnectReason::ReceivedDisconnect(info) => readable(&info.message),
-            DisconnectReason::Error(error) => describe(&error),
+            DisconnectReason::Error(error) => describe(&error, self.server),
         };
         self.ended.send_replace(Some(reason));
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        _: &str,
+        connected_port: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        self.forwards
+            .tunnel_opened(channel, connected_port, reply)
+            .await;
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        self.forwards.agent_opened(channel, reply).await;
+        Ok(())
+    }
+
+    // The library's own answer to the following is yes, and a channel that nobody reads fills memory.
+    // A reply that is dropped is a no.
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        _: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: ChannelOpenHandle,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
         Ok(())
     }
 }
 
 /// A connection before its first packet: the handler for russh, and what it will report to.
 pub(super) struct Observed {
-    pub(super) guest: Guest,
+    pub(super) callbacks: Callbacks,
     pub(super) host_key: Arc<OnceLock<HostKey>>,
     pub(super) ended: watch::Receiver<Option<String>>,
 }
 
 impl Observed {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(server: Server, forwards: Forwards) -> Self {
         let host_key = Arc::new(OnceLock::new());
         let (sender, ended) = watch::channel(None);
         Self {
-            guest: Guest {
+            callbacks: Callbacks {
+                server,
                 host_key: Arc::clone(&host_key),
                 ended: sender,
+                forwards,
             },
             host_key,
             ended,
@@ -88,14 +192,18 @@ impl Observed {
     }
 }
 
-/// russh's configuration for a guest.
-pub(super) fn configuration(settings: &Settings) -> client::Config {
+/// russh's configuration for a connection that is asked so often whether it lives.
+pub(super) fn configuration(
+    keep_alive: Option<Duration>,
+    algorithms: &Algorithms,
+) -> client::Config {
     client::Config {
         client_id: russh::SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_MESSAGES,
-        keepalive_interval: settings.keep_alive,
+        keepalive_interval: keep_alive,
+        preferred: algorithms.preferred(),
         keepalive_max: KEEP_ALIVE_UNANSWERED,
         nodelay: true,
         ..client::Config::default()
@@ -104,7 +212,7 @@ pub(super) fn configuration(settings: &Settings) -> client::Config {
 
 /// An authenticated connection.
 pub(super) struct Session {
-    pub(super) handle: client::Handle<Guest>,
+    pub(super) handle: client::Handle<Callbacks>,
     pub(super) address: String,
     pub(super) ended: watch::Receiver<Option<String>>,
 }
@@ -140,7 +248,10 @@ impl Session {
                 what: "a new session".to_owned(),
                 hint: "see MaxSessions in the guest's sshd_config",
             }),
-            Ok(Err(error)) => Err(self.lost("before it could be used", Some(describe(&error)))),
+            Ok(Err(error)) => Err(self.lost(
+                "before it could be used",
+                Some(describe(&error, Server::Guest)),
+            )),
             Err(_) => Err(self.lost(
                 "before it could be used",
                 Some(format!("no answer within {} s", bound.as_secs())),
@@ -191,14 +302,29 @@ impl Session {
 }
 
 /// A transport error in words a user can do something with.
-pub(super) fn describe(error: &russh::Error) -> String {
+pub(super) fn describe(error: &russh::Error, server: Server) -> String {
     match error {
         russh::Error::HUP | russh::Error::Disconnect => {
-            "the guest closed the connection".to_owned()
+            format!("{server} closed the connection")
         }
-        russh::Error::KeepaliveTimeout => "the guest stopped answering".to_owned(),
+        russh::Error::KeepaliveTimeout => format!("{server} stopped answering"),
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => format!(
+            "{server} and we have no {} in common: it offers {}, we take {}",
+            match kind {
+                AlgorithmKind::Kex => "key exchange algorithm",
+                AlgorithmKind::Key => "kind of host key",
+                AlgorithmKind::Cipher => "cipher",
+                AlgorithmKind::Compression => "compression",
+                AlgorithmKind::Mac => "message authentication code",
+            },
+            readable(&theirs.join(", ")),
+            ours.join(", ")
+        ),
         russh::Error::IO(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "the guest closed the connection".to_owned()
+            format!("{server} closed the connection")
+        }
+        russh::Error::IO(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            "nothing moved on the connection for longer than its read and write timeout".to_owned()
         }
         russh::Error::IO(error) => error.to_string(),
         russh::Error::Version => "what answers there is not an SSH server".to_owned(),

@@ -1,10 +1,16 @@
 //! What a connection needs to know, and the bounds it keeps.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::time::Instant;
+
+use super::algorithms::Algorithms;
+use super::questions::Questions;
+use super::route::Route;
+use super::tunnel::Tunnel;
 
 /// Time for one attempt: the wait for the server's first word, and again for key exchange and
 /// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many seconds.
@@ -73,6 +79,35 @@ pub struct Settings {
     pub reconnect_timeout: Duration,
     /// Run every command on a pseudo-terminal (Packer's `ssh_pty`).
     pub pty: bool,
+    /// The way there.
+    pub route: Route,
+    /// What the connection is encrypted with.
+    pub algorithms: Algorithms,
+    /// How long the connection may stand still, in either direction, before it is closed (Packer's
+    /// `ssh_read_write_timeout`); `None` for any time. A guest that is silent but answers keep-alive
+    /// messages does not stand still.
+    pub read_write_timeout: Option<Duration>,
+    /// The socket of an SSH agent that commands in the guest may use. Whatever has the guest's root
+    /// rights may sign with its keys while the connection lasts.
+    pub agent_forwarding: Option<PathBuf>,
+    /// Ports of this host that lead to where the guest can connect to (Packer's `ssh_local_tunnels`).
+    pub local_tunnels: Vec<Tunnel>,
+    /// Ports of the guest that lead to where this host can connect to (Packer's `ssh_remote_tunnels`).
+    pub remote_tunnels: Vec<Tunnel>,
+    /// How files are transferred.
+    pub file_transfer: FileTransfer,
+}
+
+/// How files are transferred (Packer's `ssh_file_transfer_method`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FileTransfer {
+    /// By the guest's SFTP subsystem.
+    #[default]
+    Sftp,
+    /// By the guest's `scp` program, for guests without SFTP. What it can do less well: a link in the
+    /// guest that leads back to a folder it stands in is not noticed; and what is excluded from the
+    /// download of a folder comes over the wire and is thrown away.
+    Scp,
 }
 
 impl Settings {
@@ -88,16 +123,28 @@ impl Settings {
             keep_alive: Some(KEEP_ALIVE),
             reconnect_timeout: RECONNECT_TIMEOUT,
             pty: false,
+            route: Route::Direct,
+            algorithms: Algorithms::default(),
+            read_write_timeout: None,
+            agent_forwarding: None,
+            local_tunnels: Vec::new(),
+            remote_tunnels: Vec::new(),
+            file_transfer: FileTransfer::Sftp,
         }
     }
 
     /// Host and port as a user writes them.
     pub fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        join_address(&self.host, self.port)
+    }
+}
+
+/// Host and port as a user writes them.
+pub(super) fn join_address(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 
@@ -122,4 +169,16 @@ pub enum Authentication {
         /// The agent's Unix socket, usually the value of `SSH_AUTH_SOCK`.
         socket: PathBuf,
     },
+    /// A private key in a file together with a certificate that an authority made for it.
+    Certificate {
+        /// The private key's file, in the formats of [`KeyFile`](Self::KeyFile).
+        key: PathBuf,
+        /// What decrypts it.
+        passphrase: Option<SecretString>,
+        /// The certificate, usually the key's file name with `-cert.pub` at its end.
+        certificate: PathBuf,
+    },
+    /// Whatever the server asks by `keyboard-interactive`, answered by somebody
+    /// (Packer's `ssh_bastion_interactive`).
+    Interactive(Arc<dyn Questions>),
 }

@@ -10,7 +10,7 @@ use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::session::{Session, describe, readable};
+use super::session::{Server, Session, describe, readable};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 
@@ -235,7 +235,7 @@ pub(super) async fn start(
     mut channel: Channel<Msg>,
 ) -> Result<(ChannelStream<Msg>, Config)> {
     let asked = channel.request_subsystem(true, "sftp").await;
-    asked.map_err(|error| session.lost(STARTING, Some(describe(&error))))?;
+    asked.map_err(|error| session.lost(STARTING, Some(describe(&error, Server::Guest))))?;
     loop {
         match channel.wait().await {
             Some(ChannelMsg::Success) => break,

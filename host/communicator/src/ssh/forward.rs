@@ -1,0 +1,241 @@
+//! What goes through a guest's connection besides our own commands: tunnels in both directions, and
+//! the agent.
+//!
+//! ```text
+//!   local tunnel    program on this host ─► our port ─► channel ─► guest ─► where it leads
+//!   remote tunnel   program in the guest ─► its port ─► channel ─► this host ─► where it leads
+//!   agent           program in the guest ─► its socket ─► channel ─► the agent's socket here
+//! ```
+//!
+//! The guest is not trusted: it gets no connection but to the ends of the tunnels it was told of and to
+//! the agent if that is forwarded, and no more than [`FORWARDED_MAXIMUM`] at a time.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use russh::client::{ChannelOpenHandle, Msg};
+use russh::{Channel, ChannelOpenFailure};
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::attempt::{ConnectError, Failure, Stage};
+use super::session::{Server, Session, describe};
+use super::settings::{Settings, TCP_TIMEOUT};
+use super::tunnel::Tunnel;
+
+/// Connections that go through one tunnel, or from one guest, at a time: each has a socket here and
+/// buffers of a few hundred KiB. A browser opens some ten.
+const FORWARDED_MAXIMUM: usize = 64;
+/// The address the guest is asked to listen on: `localhost` means all of its loopback addresses.
+const GUEST_LOOPBACK: &str = "localhost";
+/// How long the guest may take to listen on a port.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What the guest may open channels for, and the connections it opened: they end with this.
+#[derive(Default)]
+pub(super) struct Forwards {
+    agent: Option<PathBuf>,
+    tunnels: Vec<Tunnel>,
+    running: JoinSet<()>,
+}
+
+impl Forwards {
+    /// What `settings` allow.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            agent: settings.agent_forwarding.clone(),
+            tunnels: settings.remote_tunnels.clone(),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Something connected to the guest's `port`.
+    pub(super) async fn tunnel_opened(
+        &mut self,
+        channel: Channel<Msg>,
+        port: u32,
+        reply: ChannelOpenHandle,
+    ) {
+        let known = self
+            .tunnels
+            .iter()
+            .find(|tunnel| u32::from(tunnel.listen_port) == port);
+        let Some(tunnel) = known.cloned() else {
+            // Not replied to: the guest is told no.
+            tracing::warn!(port, "the guest opened a tunnel that it was not asked for");
+            return;
+        };
+        if self.is_full() {
+            return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        }
+        self.running.spawn(async move {
+            match connect(&tunnel).await {
+                Ok(stream) => {
+                    reply.accept().await;
+                    join(channel, stream).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%tunnel, error, "a tunnel leads nowhere");
+                    reply.reject(ChannelOpenFailure::ConnectFailed).await;
+                }
+            }
+        });
+    }
+
+    /// Something in the guest wants to speak to the agent.
+    pub(super) async fn agent_opened(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+        let Some(socket) = self.agent.clone() else {
+            tracing::warn!("the guest asked for an SSH agent that is not forwarded to it");
+            return;
+        };
+        if self.is_full() {
+            return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        }
+        self.running.spawn(async move {
+            match UnixStream::connect(&socket).await {
+                Ok(stream) => {
+                    reply.accept().await;
+                    join(channel, stream).await;
+                }
+                Err(error) => {
+                    tracing::warn!(socket = %socket.display(), %error, "the SSH agent is gone");
+                    reply.reject(ChannelOpenFailure::ConnectFailed).await;
+                }
+            }
+        });
+    }
+
+    fn is_full(&mut self) -> bool {
+        while self.running.try_join_next().is_some() {}
+        self.running.len() >= FORWARDED_MAXIMUM
+    }
+}
+
+async fn connect(tunnel: &Tunnel) -> Result<TcpStream, String> {
+    let connecting = TcpStream::connect((tunnel.host.as_str(), tunnel.port));
+    match timeout(TCP_TIMEOUT, connecting).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}
+
+/// Carries bytes both ways until both sides have ended.
+async fn join(channel: Channel<Msg>, mut other: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut stream = channel.into_stream();
+    if let Err(error) = copy_bidirectional(&mut stream, &mut other).await {
+        tracing::debug!(%error, "a forwarded connection broke");
+    }
+}
+
+/// Asks the guest to listen on the ports of the remote tunnels.
+pub(super) async fn open_remote(session: &Session, tunnels: &[Tunnel]) -> Result<(), Failure> {
+    for tunnel in tunnels {
+        let refused = |reason: &str| Failure {
+            stage: Stage::Tunnel,
+            reason: format!("the guest does not open the tunnel {tunnel}: {reason}"),
+        };
+        let port = u32::from(tunnel.listen_port);
+        let asking = session.handle.tcpip_forward(GUEST_LOOPBACK, port);
+        match timeout(LISTEN_TIMEOUT, asking).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(russh::Error::RequestDenied)) => {
+                return Err(refused(
+                    "is its port in use, or below 1024 and the user not root, or forwarding \
+                     forbidden in sshd_config (AllowTcpForwarding, PermitListen)?",
+                ));
+            }
+            Ok(Err(error)) => return Err(refused(&describe(&error, Server::Guest))),
+            Err(_) => return Err(refused("no answer")),
+        }
+    }
+    Ok(())
+}
+
+/// The ports of this host that local tunnels begin at. They stay ours while the guest reboots.
+pub(super) struct LocalTunnels(Vec<(Tunnel, Arc<TcpListener>)>);
+
+impl LocalTunnels {
+    /// Takes the ports.
+    pub(super) async fn listen(tunnels: &[Tunnel]) -> Result<Self, ConnectError> {
+        let mut listeners = Vec::with_capacity(tunnels.len());
+        for tunnel in tunnels {
+            let address = (IpAddr::V4(Ipv4Addr::LOCALHOST), tunnel.listen_port);
+            let listener =
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| ConnectError::Listen {
+                        port: tunnel.listen_port,
+                        target: tunnel.target(),
+                        source,
+                    })?;
+            listeners.push((tunnel.clone(), Arc::new(listener)));
+        }
+        Ok(Self(listeners))
+    }
+
+    /// Leads what connects to the ports through `session`, for as long as the result lives.
+    pub(super) fn serve(&self, session: &Arc<Session>) -> JoinSet<()> {
+        let mut serving = JoinSet::new();
+        for (tunnel, listener) in &self.0 {
+            serving.spawn(serve(
+                tunnel.clone(),
+                Arc::clone(listener),
+                Arc::downgrade(session),
+            ));
+        }
+        serving
+    }
+}
+
+async fn serve(tunnel: Tunnel, listener: Arc<TcpListener>, session: Weak<Session>) {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = running.join_next() => {}
+            accepted = listener.accept(), if running.len() < FORWARDED_MAXIMUM => {
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of sockets, most likely: there may be some again when one has ended.
+                        tracing::warn!(%tunnel, %error, "a connection to a tunnel was lost");
+                        tokio::time::sleep(super::settings::PAUSE_FIRST).await;
+                        continue;
+                    }
+                };
+                let Some(session) = session.upgrade() else { return };
+                running.spawn(carry(tunnel.clone(), session, stream));
+            }
+        }
+    }
+}
+
+async fn carry(tunnel: Tunnel, session: Arc<Session>, mut stream: TcpStream) {
+    let origin = stream.peer_addr().ok();
+    let (address, port) = origin.map_or_else(
+        || (Ipv4Addr::LOCALHOST.to_string(), 0),
+        |origin| (origin.ip().to_string(), origin.port()),
+    );
+    let opening = session.handle.channel_open_direct_tcpip(
+        tunnel.host.clone(),
+        u32::from(tunnel.port),
+        address,
+        u32::from(port),
+    );
+    match opening.await {
+        Ok(channel) => {
+            let mut carried = super::stream::Carried::new(channel, session);
+            if let Err(error) = copy_bidirectional(&mut stream, &mut carried).await {
+                tracing::debug!(%tunnel, %error, "a connection through a tunnel broke");
+            }
+        }
+        Err(error) => {
+            let reason = describe(&error, Server::Guest);
+            tracing::warn!(%tunnel, reason, "the guest does not lead a tunnel on");
+        }
+    }
+}

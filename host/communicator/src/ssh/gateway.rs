@@ -1,0 +1,298 @@
+//! The way to the guest, made ready for use: what lies between this host and the guest's SSH port.
+//!
+//! ```text
+//!   direct    ───────────────────────────────► TCP ──────────► the guest's port
+//!   proxy     ─► TCP ─► "connect me to …" ───► its own TCP ──► the guest's port
+//!   bastion   ─► TCP ─► SSH, login ─► channel ► its own TCP ─► the guest's port
+//!                └── once, shared ──┘ └── one each time ──┘
+//! ```
+//!
+//! A bastion is logged in to once and its connection kept: a guest that is waited for is tried several
+//! times a second, and a production host answers so many logins by locking us out. For the same reason a
+//! login that it refuses is not tried again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::ChannelOpenFailure;
+use russh::client;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::algorithms::Algorithms;
+use super::attempt::{Failure, Stage};
+use super::authenticate::{Credential, log_in};
+use super::forward::Forwards;
+use super::proxy::{self, Declined};
+use super::questions::ANSWER_TIMEOUT;
+use super::route::{Bastion, Proxy, Route};
+use super::session::{Observed, Server, Session, configuration, describe};
+use super::settings::{Settings, TCP_TIMEOUT, join_address};
+use super::stream::{Carried, Stream};
+use crate::error::Result;
+
+/// The way to one guest.
+pub(super) enum Gateway {
+    Direct,
+    Socks5(Proxy),
+    HttpConnect(Proxy),
+    Bastion(Box<Jump>),
+}
+
+/// Why the guest's port was not reached.
+#[derive(Debug)]
+pub(super) enum Blocked {
+    /// It may be reached later.
+    Failed(Failure),
+    /// What is in between refused it, and will again.
+    Refused(String),
+}
+
+impl Blocked {
+    pub(super) fn failed(stage: Stage, reason: String) -> Self {
+        Self::Failed(Failure { stage, reason })
+    }
+}
+
+impl Gateway {
+    /// Reads and decrypts what the route names.
+    pub(super) async fn prepare(settings: &Settings) -> Result<Self> {
+        Ok(match &settings.route {
+            Route::Direct => Self::Direct,
+            Route::Socks5(proxy) => Self::Socks5(proxy.clone()),
+            Route::HttpConnect(proxy) => Self::HttpConnect(proxy.clone()),
+            Route::Bastion(bastion) => {
+                Self::Bastion(Box::new(Jump::prepare(bastion, settings).await?))
+            }
+        })
+    }
+
+    /// What is in between, for the user.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Direct => "the network".to_owned(),
+            Self::Socks5(proxy) => format!("the SOCKS5 proxy {}", proxy.address()),
+            Self::HttpConnect(proxy) => format!("the HTTP proxy {}", proxy.address()),
+            Self::Bastion(jump) => jump.bastion.to_string(),
+        }
+    }
+
+    /// Whether there is something to be done before connections to the guest can be opened.
+    pub(super) async fn is_down(&self) -> bool {
+        match self {
+            Self::Bastion(jump) => jump.current().await.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Does that. Cancelled by dropping.
+    pub(super) async fn raise(&self) -> Result<(), Blocked> {
+        match self {
+            Self::Bastion(jump) => jump.connect().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a connection to `host` and `port`, which takes no longer than `bound` beyond the way to what
+    /// is in between.
+    pub(super) async fn open(
+        &self,
+        host: &str,
+        port: u16,
+        bound: Duration,
+    ) -> Result<Stream, Blocked> {
+        let reach = |reason| Blocked::failed(Stage::Reach, reason);
+        let proxy = match self {
+            Self::Direct => {
+                let stream = tcp(host, port, bound).await.map_err(reach)?;
+                return Ok(Box::new(stream));
+            }
+            Self::Bastion(jump) => return jump.open(host, port, bound).await,
+            Self::Socks5(proxy) | Self::HttpConnect(proxy) => proxy,
+        };
+        let failed = |reason| Blocked::failed(Stage::Gateway, format!("{}: {reason}", self.name()));
+        let stream = tcp(&proxy.host, proxy.port, TCP_TIMEOUT)
+            .await
+            .map_err(failed)?;
+        let asking = async {
+            match self {
+                Self::Socks5(_) => proxy::socks5(stream, proxy, host, port).await,
+                _ => proxy::http_connect(stream, proxy, host, port).await,
+            }
+        };
+        match timeout(bound, asking).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(Declined::Refused(reason))) => Err(Blocked::Refused(reason)),
+            Ok(Err(Declined::Unreachable(reason))) => Err(reach(format!(
+                "{} cannot connect to the guest: {reason}",
+                self.name()
+            ))),
+            Ok(Err(Declined::Broken(reason))) => Err(failed(reason)),
+            Err(_) => Err(failed(format!("no answer within {} s", bound.as_secs()))),
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(&self) {
+        if let Self::Bastion(jump) = self
+            && let Some(session) = jump.session.lock().await.take()
+        {
+            session.close().await;
+        }
+    }
+}
+
+/// Connects by TCP; the error is in words.
+async fn tcp(host: &str, port: u16, bound: Duration) -> Result<TcpStream, String> {
+    match timeout(bound.min(TCP_TIMEOUT), TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => {
+            stream
+                .set_nodelay(true)
+                .map_err(|error: io::Error| error.to_string())?;
+            Ok(stream)
+        }
+        Ok(Err(error)) => Err(format!("cannot connect: {error}")),
+        Err(_) => Err("no answer to a TCP connection".to_owned()),
+    }
+}
+
+/// A bastion and the connection to it.
+pub(super) struct Jump {
+    bastion: Bastion,
+    credentials: Vec<Credential>,
+    configuration: Arc<client::Config>,
+    /// Time for key exchange and login.
+    bound: Duration,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+impl Jump {
+    async fn prepare(bastion: &Bastion, settings: &Settings) -> Result<Self> {
+        let mut credentials = Vec::with_capacity(bastion.authentication.len());
+        for authentication in &bastion.authentication {
+            credentials.push(Credential::prepare(authentication).await?);
+        }
+        let somebody = credentials.iter().any(Credential::is_interactive);
+        Ok(Self {
+            bastion: bastion.clone(),
+            credentials,
+            configuration: Arc::new(configuration(settings.keep_alive, &Algorithms::default())),
+            bound: if somebody {
+                ANSWER_TIMEOUT
+            } else {
+                settings.attempt_timeout
+            },
+            session: Mutex::new(None),
+        })
+    }
+
+    /// The connection, if it lives.
+    async fn current(&self) -> Option<Arc<Session>> {
+        let session = self.session.lock().await;
+        session
+            .as_ref()
+            .filter(|session| !session.is_closed())
+            .map(Arc::clone)
+    }
+
+    async fn connect(&self) -> Result<(), Blocked> {
+        let failed =
+            |reason| Blocked::failed(Stage::Gateway, format!("{}: {reason}", self.bastion));
+        let stream = tcp(&self.bastion.host, self.bastion.port, TCP_TIMEOUT)
+            .await
+            .map_err(failed)?;
+        let session = match timeout(self.bound, self.greet(stream)).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(failure)) if failure.stage == Stage::Authenticate => {
+                return Err(Blocked::Refused(failure.reason));
+            }
+            Ok(Err(failure)) => return Err(failed(failure.reason)),
+            Err(_) => {
+                return Err(failed(format!(
+                    "it took longer than {} s over the SSH handshake and login",
+                    self.bound.as_secs()
+                )));
+            }
+        };
+        *self.session.lock().await = Some(Arc::new(session));
+        Ok(())
+    }
+
+    async fn greet(&self, stream: TcpStream) -> Result<Session, Failure> {
+        let Observed {
+            callbacks,
+            host_key,
+            ended,
+        } = Observed::new(Server::Bastion, Forwards::default());
+        let configuration = Arc::clone(&self.configuration);
+        let mut handle = client::connect_stream(configuration, stream, callbacks)
+            .await
+            .map_err(|error| Failure {
+                stage: Stage::Handshake,
+                reason: format!(
+                    "in the SSH handshake: {}",
+                    describe(&error, Server::Bastion)
+                ),
+            })?;
+        let name = self.bastion.to_string();
+        let method = log_in(
+            &mut handle,
+            (Server::Bastion, &name),
+            &self.bastion.username,
+            &self.credentials,
+        )
+        .await?;
+        tracing::info!(bastion = name, host_key = ?host_key.get(), method, "logged in");
+        Ok(Session {
+            handle,
+            address: join_address(&self.bastion.host, self.bastion.port),
+            ended,
+        })
+    }
+
+    async fn open(&self, host: &str, port: u16, bound: Duration) -> Result<Stream, Blocked> {
+        let failed =
+            |reason: &str| Blocked::failed(Stage::Gateway, format!("{}: {reason}", self.bastion));
+        let Some(session) = self.current().await else {
+            return Err(failed("its connection was lost"));
+        };
+        let name = self.bastion.to_string();
+        let reach = |reason: &str| {
+            Blocked::failed(
+                Stage::Reach,
+                format!("{name} cannot connect to the guest: {reason}"),
+            )
+        };
+        let host = host.to_owned();
+        // A task of its own: if the answer comes after we gave up, the channel is closed instead of left
+        // open on the bastion.
+        let opening = tokio::spawn(async move {
+            let (address, from) = ("127.0.0.1", 0);
+            let opened = session
+                .handle
+                .channel_open_direct_tcpip(host, u32::from(port), address, from)
+                .await;
+            opened.map(|channel| Carried::new(channel, session))
+        });
+        match timeout(bound, opening).await {
+            Ok(Ok(Ok(stream))) => Ok(Box::new(stream)),
+            Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(match reason {
+                ChannelOpenFailure::AdministrativelyProhibited
+                | ChannelOpenFailure::UnknownChannelType => Blocked::Refused(
+                    "it does not forward connections to the guest: see AllowTcpForwarding and \
+                     PermitOpen in its sshd_config"
+                        .to_owned(),
+                ),
+                ChannelOpenFailure::ResourceShortage => reach("it is out of resources"),
+                ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::Other { .. } => {
+                    reach("nothing listens there, or no way leads there, or its name is unknown")
+                }
+            }),
+            Ok(Ok(Err(error))) => Err(failed(&describe(&error, Server::Bastion))),
+            Ok(Err(_)) => Err(failed("the work on it was stopped")),
+            Err(_) => Err(reach(&format!("no answer within {} s", bound.as_secs()))),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The byte stream that SSH to a guest goes over, whatever the way there.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use russh::client::Msg;
+use russh::{Channel, ChannelStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::session::Session;
+
+/// Anything that carries bytes both ways.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// A stream, whatever it is made of.
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// A stream through a bastion. It keeps the bastion's connection open and fails when that ends: a write
+/// that waits for the channel's window would not notice by itself.
+pub(super) struct Carried {
+    stream: ChannelStream<Msg>,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    has_ended: bool,
+}
+
+impl Carried {
+    pub(super) fn new(channel: Channel<Msg>, bastion: Arc<Session>) -> Self {
+        Self {
+            stream: channel.into_stream(),
+            ended: Box::pin(async move {
+                bastion.ended().await;
+            }),
+            has_ended: false,
+        }
+    }
+
+    /// What comes of `moved` now that the bastion may be gone.
+    fn unless_ended<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        moved: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if moved.is_ready() {
+            return moved;
+        }
+        if !self.has_ended {
+            self.has_ended = self.ended.as_mut().poll(context).is_ready();
+        }
+        if self.has_ended {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection to the bastion ended",
+            )));
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Carried {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let moved = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.unless_ended(context, moved)
+    }
+}
+
+impl AsyncWrite for Carried {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let moved = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.unless_ended(context, moved)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let moved = Pin::new(&mut self.stream).poll_flush(context);
+        self.unless_ended(context, moved)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let moved = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.unless_ended(context, moved)
+    }
+}
