@@ -331,7 +331,7 @@ impl Download<'_> {
     }
 
     async fn ask(&self, headers: &HeaderMap) -> Result<Response, Broken> {
-        let asking = exchange::get(self.clients, &self.request.named_hosts, self.url, headers);
+        let asking = exchange::get(self.clients, self.request, self.url, headers);
         let answer = self.cancel.run_until_cancelled(asking).await;
         Ok(answer.ok_or(Broken::Cancelled)??)
     }

@@ -131,6 +131,9 @@ pub enum LocationError {
         /// The host, as it stands in the URL.
         host: String,
     },
+    /// A URL, of a redirect mostly, that whoever asked must not reach.
+    #[error("{0} may not be reached")]
+    OutOfReach(SafeUrl),
     /// The answer contradicts what was asked for.
     #[error("the server's answer makes no sense: {0}")]
     Protocol(&'static str),

@@ -1,6 +1,5 @@
 //! One GET, its redirects followed under our own rules.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 
 use reqwest::header::{HeaderMap, LOCATION};
@@ -9,7 +8,7 @@ use url::Url;
 
 use crate::client::{Clients, Kind};
 use crate::guard::{InwardAddress, is_inward_host};
-use crate::{LocationError, SafeUrl};
+use crate::{LocationError, Request, SafeUrl};
 
 /// Redirects followed; browsers take about twenty, curl's documentation speaks of fifty, real
 /// mirror networks need two or three.
@@ -18,7 +17,7 @@ const MAXIMUM_REDIRECTS: usize = 10;
 /// Asks for `url` and gives the first answer that is not a redirect, whatever its status.
 pub(crate) async fn get(
     clients: &Clients,
-    named_hosts: &BTreeSet<String>,
+    request: &Request,
     url: &SafeUrl,
     headers: &HeaderMap,
 ) -> Result<Response, LocationError> {
@@ -26,7 +25,11 @@ pub(crate) async fn get(
     for _ in 0..=MAXIMUM_REDIRECTS {
         let named = url
             .host_str()
-            .is_some_and(|host| named_hosts.contains(host));
+            .is_some_and(|host| request.named_hosts.contains(host));
+        let shown = SafeUrl::new(url.clone());
+        if !request.reach.permits(&shown) {
+            return Err(LocationError::OutOfReach(shown));
+        }
         if !named && is_inward_host(&url) {
             return Err(forbidden(&url));
         }

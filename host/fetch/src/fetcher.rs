@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::client::Clients;
 use crate::digest::Digest;
 use crate::download::{Download, Failed};
-use crate::{Checksum, Failure, FetchError, Location, Progress, Settings, local};
+use crate::{Checksum, Failure, FetchError, Location, Progress, Reach, Settings, local};
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Request {
     /// link-local or metadata addresses; for every other host, redirect targets included, such
     /// an address is refused.
     pub named_hosts: BTreeSet<String>,
+    /// Which URLs may be asked for at all, redirect targets included.
+    pub reach: Reach,
 }
 
 impl Request {
@@ -39,6 +41,7 @@ impl Request {
             locations,
             checksum,
             named_hosts,
+            reach: Reach::default(),
         }
     }
 }

@@ -34,6 +34,7 @@ mod guard;
 mod local;
 mod location;
 mod progress;
+mod reach;
 mod safe_url;
 mod settings;
 mod sink;
@@ -44,6 +45,7 @@ pub use error::{ClientError, Failure, FetchError, LocationError};
 pub use fetcher::{Fetched, Fetcher, Request};
 pub use location::{Location, LocationParseError};
 pub use progress::{Progress, Silent};
+pub use reach::Reach;
 pub use safe_url::SafeUrl;
 pub use settings::{ProxySettings, Settings};
 

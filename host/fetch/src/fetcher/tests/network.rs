@@ -68,6 +68,7 @@ async fn inward_addresses_are_for_hosts_the_user_named() {
         locations: vec![location],
         checksum: Checksum::None,
         named_hosts: BTreeSet::new(),
+        reach: Reach::default(),
     };
     let error = bench.run(&request, &Silent).await.unwrap_err();
     assert!(
@@ -118,6 +119,36 @@ async fn credentials_stay_with_their_host() {
 }
 
 #[tokio::test]
+async fn a_bounded_request_is_not_led_out_of_its_bounds() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/in/away" => Reply::status(302).with("location", "/out/image"),
+        "/in/stay" => Reply::status(302).with("location", "/in/image"),
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let bounded = |path: &str| {
+        let location = Location::parse(&server.url(path)).unwrap();
+        Request {
+            reach: Reach::only(|url| url.expose().path().starts_with("/in/")),
+            ..Request::named_by_user(vec![location], Checksum::None)
+        }
+    };
+    let fetched = bench.run(&bounded("/in/stay"), &Silent).await.unwrap();
+    assert_eq!(content(&fetched), b"image");
+    for path in ["/in/away", "/out/image"] {
+        let error = bench.run(&bounded(path), &Silent).await.unwrap_err();
+        let failures = failures(error);
+        let LocationError::OutOfReach(url) = &failures[0].error else {
+            panic!("{failures:?}");
+        };
+        assert_eq!(url.expose().path(), "/out/image");
+    }
+    let asked: Vec<_> = server.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(asked, ["/in/stay", "/in/image", "/in/away"]);
+}
+
+#[tokio::test]
 async fn a_proxy_is_used_and_may_be_bypassed() {
     let mut bench = Bench::new();
     let proxy = Server::start(|_, _| Reply::body(b"by proxy")).await;
@@ -136,6 +167,7 @@ async fn a_proxy_is_used_and_may_be_bypassed() {
         locations: vec![Location::parse("http://images.invalid/a").unwrap()],
         checksum: Checksum::None,
         named_hosts: BTreeSet::new(),
+        reach: Reach::default(),
     };
     let fetched = bench.run(&request, &Silent).await.unwrap();
     assert_eq!(content(&fetched), b"by proxy");
