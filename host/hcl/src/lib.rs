@@ -38,7 +38,7 @@ pub use document::{
     Source, Variable, VersionConstraint,
 };
 pub use environment::{DataOutcome, DataSources, Environment};
-pub use load::{InputFile, Inputs, load};
+pub use load::{InputFile, Inputs, load, load_settings};
 pub use number::{Number, ParseNumberError};
 pub use render::{RenderStyle, render};
 pub use source_map::{FileId, SourceMap, Span};

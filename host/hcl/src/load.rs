@@ -13,11 +13,14 @@ mod graph;
 mod packer;
 mod parse;
 mod references;
+mod settings;
 mod sources;
 mod variable_files;
 mod variables;
 
 use std::sync::Arc;
+
+pub use self::settings::load_settings;
 
 use self::blocks::Blocks;
 use self::builds::Builds;

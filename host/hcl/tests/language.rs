@@ -9,6 +9,8 @@ mod documents;
 mod messages;
 #[path = "language/robustness.rs"]
 mod robustness;
+#[path = "language/settings.rs"]
+mod settings;
 #[path = "language/tables.rs"]
 mod tables;
 #[path = "language/variables.rs"]
