@@ -16,18 +16,21 @@
 //!         }
 //!         not_supported {
 //!             "encryption",
+//!             "device" = "lun",
 //!         }
 //!     }
 //! }
 //! ```
 //!
 //! A field without a default whose type has no value for "left out" is required. The doc comments
-//! are the user's documentation.
+//! are the user's documentation. What `not_supported` names is an error in a template: an option, be it
+//! declared or not, or one word of it. A declared one is decoded all the same, so that it is supported
+//! as soon as its line is gone.
 
 use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics, Value};
 
 use crate::origin::Origin;
-use crate::schema::{BlockSchema, InnerBlockSchema, OptionSchema};
+use crate::schema::{BlockSchema, InnerBlockSchema, Kind, OptionSchema};
 use crate::setting::{Mismatch, Setting};
 
 /// A block that can be decoded.
@@ -167,21 +170,40 @@ pub(crate) fn inner_blocks<T: InnerBlocks>(
     T::decode(&blocks, context, report)
 }
 
+/// Complains about everything in the body that the schema calls not supported.
+pub(crate) fn not_supported(body: &Body, schema: &'static BlockSchema, report: &mut Diagnostics) {
+    for mark in schema.not_supported {
+        let Some(attribute) = body.attribute(mark.option) else {
+            continue;
+        };
+        let value = &attribute.value;
+        let span = match mark.word {
+            None if is_left_out(value) || asks_for_nothing(schema, mark.option, value) => continue,
+            None => attribute.name_span,
+            Some(word) if value.as_str() == Some(word) => attribute.element_span(""),
+            Some(_) => continue,
+        };
+        report.push(Diagnostic::error(
+            span,
+            format!("`{mark}` is not supported by this version of lvhost"),
+        ));
+    }
+}
+
+/// Switching off what can't be switched on is no wish.
+fn asks_for_nothing(schema: &BlockSchema, name: &str, value: &Value) -> bool {
+    schema
+        .option(name)
+        .is_some_and(|option| option.kind == Kind::Boolean)
+        && value.to_bool() == Some(false)
+}
+
 /// Complains about everything in the body that the schema doesn't know.
 pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &mut Diagnostics) {
     let options = || schema.options.iter().map(|option| option.name);
     let blocks = || schema.blocks.iter().map(|block| block.name);
     for (name, attribute) in &body.attributes {
-        if schema.option(name).is_some() {
-            continue;
-        }
-        if schema.not_supported.contains(&name.as_str()) {
-            if !attribute.value.is_null() {
-                report.push(Diagnostic::error(
-                    attribute.name_span,
-                    format!("`{name}` is not supported by this version of lvhost"),
-                ));
-            }
+        if schema.knows(name) {
             continue;
         }
         let error = Diagnostic::error(
@@ -281,7 +303,7 @@ macro_rules! options {
             $(blocks {
                 $($(#[doc = $inner_doc:literal])* $inner:ident : $inner_type:ty),* $(,)?
             })?
-            $(not_supported { $($foreign:literal),* $(,)? })?
+            $(not_supported { $($mark:literal $(= $word:literal)?),* $(,)? })?
         }
     ) => {
         $(#[doc = $about])*
@@ -309,7 +331,10 @@ macro_rules! options {
                     stringify!($inner),
                     &[$($inner_doc),*],
                 )),*)?],
-                not_supported: &[$($($foreign),*)?],
+                not_supported: &[$($($crate::schema::NotSupported {
+                    option: $mark,
+                    word: options!(@word $($word)?),
+                }),*)?],
             };
 
             fn decode(
@@ -319,6 +344,7 @@ macro_rules! options {
                 report: &mut lvhost_hcl::Diagnostics,
             ) -> Self {
                 $crate::declare::unknown_names(body, Self::SCHEMA, report);
+                $crate::declare::not_supported(body, Self::SCHEMA, report);
                 let mut origin = $crate::origin::Origin::new(body.span);
                 Self {
                     $($field: $crate::declare::option(
@@ -339,6 +365,8 @@ macro_rules! options {
     };
     (@default) => { None::<&'static str> };
     (@default $default:literal) => { Some(stringify!($default)) };
+    (@word) => { None };
+    (@word $word:literal) => { Some($word) };
     (@value) => { None };
     (@value $default:literal) => { Some($crate::declare::Literal::into_value($default)) };
 }

@@ -11,13 +11,13 @@ pub(crate) enum DurationError {
     /// There is no number where one belongs.
     #[error("a duration is numbers with units, such as \"90s\" or \"1h5m\"")]
     Number,
-    /// It is below zero, or more than a century.
-    #[error("a duration must be between zero and a hundred years")]
+    /// More than a century.
+    #[error("a duration must be less than a hundred years")]
     Range,
 }
 
 /// Nothing in a build lasts longer; it also keeps sums with points of time from overflowing.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// Nanoseconds in a unit; Go's list, see <https://pkg.go.dev/time#ParseDuration>.
 fn unit(text: &str) -> Option<f64> {
@@ -32,13 +32,18 @@ fn unit(text: &str) -> Option<f64> {
     })
 }
 
-/// Reads a duration.
+/// Reads a duration. One below zero counts as zero: with Packer, whose own zero means "the default",
+/// templates say `boot_wait = "-1s"` for "don't wait" and `ssh_keep_alive_interval = "-1s"` for "never".
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
-    if text.starts_with('-') {
-        return Err(DurationError::Range);
+    if let Some(below_zero) = text.strip_prefix('-') {
+        return parse_positive(below_zero).map(|_| Duration::ZERO);
     }
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    parse_positive(text.strip_prefix('+').unwrap_or(text))
+}
+
+fn parse_positive(text: &str) -> Result<Duration, DurationError> {
+    let mut rest = text;
     if rest == "0" {
         return Ok(Duration::ZERO);
     }
@@ -83,6 +88,7 @@ mod tests {
             ("300ms", 300),
             ("+2s", 2_000),
             ("600s", 600_000),
+            ("-1s", 0),
         ] {
             assert_eq!(
                 parse(text),
@@ -96,7 +102,9 @@ mod tests {
             ("5 m", DurationError::Unit),
             ("5d", DurationError::Unit),
             ("m", DurationError::Number),
-            ("-5s", DurationError::Range),
+            ("-5", DurationError::Unit),
+            ("--5s", DurationError::Number),
+            ("+-5s", DurationError::Number),
             ("99999999999h", DurationError::Range),
         ] {
             assert_eq!(parse(text), Err(error), "{text}");

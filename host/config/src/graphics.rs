@@ -1,5 +1,7 @@
 //! The `graphics` block.
 
+use secrecy::SecretString;
+
 use crate::declare::options;
 use crate::setting::choices;
 
@@ -13,6 +15,26 @@ choices! {
     }
 }
 
+choices! {
+    /// The model of a video card.
+    pub enum VideoModel {
+        /// virtio-gpu, for guests with its driver.
+        Virtio = "virtio",
+        /// QXL, for SPICE.
+        Qxl = "qxl",
+        /// Standard VGA, which any guest can drive.
+        Vga = "vga",
+        /// The Cirrus Logic card of old guests.
+        Cirrus = "cirrus",
+        /// The display of Bochs, for UEFI guests without a need for VGA.
+        Bochs = "bochs",
+        /// A plain frame buffer, for UEFI guests without a PCI card.
+        Ramfb = "ramfb",
+        /// No video card, in spite of `graphics`.
+        None = "none",
+    }
+}
+
 options! {
     /// A graphical console of the domain. With at least one, the domain gets a video card.
     pub struct Graphics for "graphics" {
@@ -23,8 +45,13 @@ options! {
             port: Option<u16>,
             /// The address the VNC server listens on. The one of the hypervisor's settings if left out.
             listen: Option<String>,
+            /// The password of the VNC server, of at most 8 characters. None if left out.
+            password: Option<SecretString>,
             /// The X display, such as `:0`. Required for `sdl`.
             display: Option<String>,
+        }
+        not_supported {
+            "password",
         }
     }
 }

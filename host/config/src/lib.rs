@@ -7,12 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod communicator;
+mod console;
 mod declare;
 mod duration;
+mod firmware;
 mod graphics;
+mod key_text;
 mod libvirt_source;
 mod network_interface;
 mod origin;
+mod project;
 mod provisioner;
 mod reference;
 mod rules;
@@ -20,26 +24,40 @@ mod schema;
 mod setting;
 mod size;
 mod source;
+mod spelling;
+mod tunnel;
 mod volume;
 mod volume_source;
 
-pub use communicator::{Communicator, CommunicatorType, FileTransferMethod};
+pub use communicator::{
+    Communicator, CommunicatorType, FileTransferMethod, NO_LIMIT, TemporaryKeyPairType,
+};
+pub use console::{Console, ConsoleLog};
 pub use declare::{Context, Declared, InnerBlocks};
-pub use graphics::{Graphics, GraphicsType};
+pub use firmware::{Firmware, LoaderType, Tpm};
+pub use graphics::{Graphics, GraphicsType, VideoModel};
+pub use key_text::KeyText;
 pub use libvirt_source::{
-    BootDevice, LibvirtSource, LoaderType, NetworkAddressSource, ShutdownMode,
+    BootDevice, HttpNetworkProtocol, LibvirtSource, NetworkAddressSource, ShutdownMode,
 };
 pub use network_interface::{NetworkInterface, NetworkInterfaceType, PortForward, Protocol};
 pub use origin::Origin;
+pub use project::{
+    Allow, NamedPlugin, PROJECT_FILE, Project, SourceLimits, SourcePlugin, decode_project,
+    is_type_name,
+};
 pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,
 };
 pub use reference::reference;
-pub use schema::{BlockSchema, Choice, InnerBlockSchema, Kind, OptionSchema};
+pub use schema::{
+    BlockSchema, Choice, InnerBlockSchema, Kind, NotSupported, OptionSchema, ValueType,
+};
 pub use setting::{Element, Mismatch, Setting};
 pub use size::{Size, SizeError};
 pub use source::decode_source;
-pub use volume::{Device, Volume};
+pub use tunnel::Tunnel;
+pub use volume::{AttachAs, Device, Volume};
 pub use volume_source::{
     SourceOption, SourceOptionType, SourceSchema, SourceSchemas, SourceSetting, SourceValue,
     VolumeSource,

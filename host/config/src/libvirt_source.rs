@@ -1,10 +1,13 @@
 //! The `source "libvirt"` block.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::communicator::Communicator;
+use crate::console::ConsoleLog;
 use crate::declare::options;
-use crate::graphics::Graphics;
+use crate::firmware::{Firmware, LoaderType, Tpm};
+use crate::graphics::{Graphics, VideoModel};
 use crate::network_interface::NetworkInterface;
 use crate::setting::choices;
 use crate::volume::Volume;
@@ -52,12 +55,14 @@ choices! {
 }
 
 choices! {
-    /// How the firmware is mapped into the guest.
-    pub enum LoaderType {
-        /// Read-only memory.
-        Rom = "rom",
-        /// Flash, with variables beside it.
-        Pflash = "pflash",
+    /// What the HTTP server listens on.
+    pub enum HttpNetworkProtocol {
+        /// IPv4 and IPv6.
+        Tcp = "tcp",
+        /// IPv4.
+        Tcp4 = "tcp4",
+        /// IPv6.
+        Tcp6 = "tcp6",
     }
 }
 
@@ -82,10 +87,43 @@ options! {
             artifact_volume_alias: String = "artifact",
             /// What to boot from, in this order; the first disk if left out.
             boot_devices: Vec<BootDevice>,
+            /// What is typed on the guest's keyboard after its start. Keys stand in angle brackets, such
+            /// as `<enter>`, `<leftCtrlOn>` and `<wait10s>`; `{{ .HTTPIP }}` and `{{ .HTTPPort }}` lead
+            /// to the HTTP server.
+            boot_command: Vec<String>,
+            /// How long to wait after the guest's start before `boot_command` is typed. Not at all with
+            /// `0` or `-1s`.
+            boot_wait: Duration = "10s",
+            /// How long to wait after each text of `boot_command`.
+            boot_keygroup_interval: Duration = "0s",
+            /// How long to wait between two keys.
+            boot_key_interval: Duration = "100ms",
+            /// How long a key is held down, but not less than `5ms`.
+            key_hold_time: Duration = "50ms",
+            /// A folder of this machine whose files the guest can get over HTTP while it boots.
+            http_directory: Option<String>,
+            /// Texts that the guest can get over HTTP, by their paths, such as `/preseed.cfg`.
+            http_content: BTreeMap<String, String>,
+            /// The lowest TCP port for the HTTP server. It takes the first free one.
+            http_port_min: u16 = 8000,
+            /// The highest TCP port for the HTTP server.
+            http_port_max: u16 = 9000,
+            /// The address of this machine that the HTTP server listens on. All of them if left out.
+            http_bind_address: Option<String>,
+            /// The network interface of this machine whose address the HTTP server listens on.
+            http_interface: Option<String>,
+            /// What the HTTP server listens on.
+            http_network_protocol: HttpNetworkProtocol = "tcp",
             /// Where the address of the communicator's interface is asked for.
             network_address_source: NetworkAddressSource = "agent",
+            /// The network interface of this machine that a link-local IPv6 address (`fe80::…`) of the
+            /// guest is reached through. `PACKER_LIBVIRT_COMMUNICATOR_LINK_LOCAL_INTERFACE` of the
+            /// environment if left out.
+            communicator_link_local_interface: Option<String>,
+            /// A command that shuts the guest down after provisioning. Libvirt asks it to if left out.
+            shutdown_command: Option<String>,
             /// How libvirt asks the guest to shut down after provisioning. Libvirt chooses if left
-            /// out.
+            /// out, or with `auto`.
             shutdown_mode: Option<ShutdownMode>,
             /// How long the guest may take to shut down before it is forced off.
             shutdown_timeout: Duration = "5m",
@@ -95,17 +133,38 @@ options! {
             arch: String = "x86_64",
             /// The machine type, such as `q35` or `pc`. Libvirt chooses if left out.
             chipset: Option<String>,
-            /// Absolute path of the firmware on the hypervisor's host.
+            /// The kind of firmware; libvirt finds an image of it. The machine's own if left out.
+            firmware: Option<Firmware>,
+            /// Absolute path of the firmware on the hypervisor's host, instead of `firmware`.
             loader_path: Option<String>,
             /// How the firmware is mapped: `rom` or `pflash`.
             loader_type: Option<LoaderType>,
-            /// Tells libvirt that the firmware is capable of secure boot.
+            /// With `firmware = "efi"`, secure boot is enforced. With `loader_path`, it tells libvirt
+            /// that the firmware is capable of secure boot.
             secure_boot: bool = false,
             /// Absolute path on the hypervisor's host for the firmware's variables.
             nvram_path: Option<String>,
             /// Absolute path on the hypervisor's host of the file that the firmware's variables
             /// begin with.
             nvram_template: Option<String>,
+            /// A trusted platform module of this version, `true` for `2.0`. None if left out.
+            tpm: Tpm,
+            /// The model of the video card. `virtio` for a domain with `graphics` and none for one
+            /// without if left out.
+            video: Option<VideoModel>,
+            /// Where the log of the guest's serial console is kept: the path of a file of this machine,
+            /// or `off`. lvhost keeps it beside its cache if left out, and shows the end of it when
+            /// a build fails.
+            console_log: ConsoleLog,
+            /// Pieces of libvirt's domain XML, for whatever has no option: each is a `<domain>` whose
+            /// elements are put into the domain that lvhost makes.
+            domain_xml_overlay: Vec<String>,
+            /// A folder of this machine that the artifact is downloaded into, as a file of the volume's
+            /// name. The folder must be empty or not there yet. The artifact only stays in its pool if
+            /// left out.
+            output_directory: Option<String>,
+            /// The downloaded image is written anew without what the guest no longer uses.
+            output_compact: bool = false,
         }
         blocks {
             /// How lvhost reaches into the guest. Its options may also stand directly in the source.
@@ -122,13 +181,23 @@ options! {
             "boot_key_interval",
             "boot_keygroup_interval",
             "boot_wait",
+            "communicator_link_local_interface",
+            "console_log",
+            "domain_xml_overlay",
+            "firmware",
             "http_bind_address",
             "http_content",
             "http_directory",
+            "http_interface",
+            "http_network_protocol",
             "http_port_max",
             "http_port_min",
             "key_hold_time",
+            "output_compact",
+            "output_directory",
             "shutdown_command",
+            "tpm",
+            "video",
         }
     }
 }

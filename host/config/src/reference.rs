@@ -26,7 +26,11 @@ pub fn reference(sources: &SourceSchemas) -> String {
 fn block(text: &mut String, level: usize, schema: &BlockSchema, sources: &SourceSchemas) {
     heading(text, level, schema.name);
     paragraph(text, &prose(schema.documentation));
-    list(text, schema.options.iter().map(option));
+    let supported = schema
+        .options
+        .iter()
+        .filter(|option| !schema.lacks(option.name));
+    list(text, supported.map(|known| option(schema, known)));
     if !schema.blocks.is_empty() {
         paragraph(text, "Blocks:");
         list(text, schema.blocks.iter().map(inner_block));
@@ -35,7 +39,7 @@ fn block(text: &mut String, level: usize, schema: &BlockSchema, sources: &Source
         let names: Vec<_> = schema
             .not_supported
             .iter()
-            .map(|name| format!("`{name}`"))
+            .map(|mark| format!("`{mark}`"))
             .collect();
         paragraph(
             text,
@@ -43,7 +47,7 @@ fn block(text: &mut String, level: usize, schema: &BlockSchema, sources: &Source
         );
     }
     if std::ptr::eq(schema, VolumeSource::SCHEMA) {
-        for source in &sources.0 {
+        for source in sources.kinds() {
             volume_source(text, level + 1, source);
         }
     }
@@ -87,7 +91,7 @@ fn list(text: &mut String, items: impl Iterator<Item = String>) {
     }
 }
 
-fn option(option: &OptionSchema) -> String {
+fn option(schema: &BlockSchema, option: &OptionSchema) -> String {
     let mut facts = vec![kind(option.kind).to_string()];
     if option.required {
         facts.push("required".to_string());
@@ -107,6 +111,12 @@ fn option(option: &OptionSchema) -> String {
             documentation,
         } in choices
         {
+            if schema
+                .words_not_supported(option.name)
+                .any(|mark| mark == *word)
+            {
+                continue;
+            }
             let _ = write!(item, "\n  - `{word}`: {}", prose(documentation));
         }
     }

@@ -62,6 +62,39 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a value is to a program that knows nothing of durations, sizes and words, such as Packer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// Texts in order.
+    TextList,
+    /// Numbers in order.
+    NumberList,
+    /// Texts by key.
+    TextMap,
+}
+
+impl Kind {
+    /// The type of the values that a user may write.
+    pub const fn value_type(self) -> ValueType {
+        match self {
+            Self::Text | Self::Secret | Self::Duration | Self::Size | Self::Choice(_) => {
+                ValueType::Text
+            }
+            Self::Integer => ValueType::Number,
+            Self::Boolean => ValueType::Boolean,
+            Self::TextList | Self::ChoiceList(_) => ValueType::TextList,
+            Self::IntegerList => ValueType::NumberList,
+            Self::TextMap => ValueType::TextMap,
+        }
+    }
+}
+
 /// An option of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionSchema {
@@ -90,6 +123,25 @@ pub(crate) fn prose(documentation: &[&str]) -> String {
     lines.join(" ").trim().to_string()
 }
 
+/// The mark of an option, or of one of its words, that is known but that this version of lvhost can't
+/// do. A template that has it is told so, and not that it is misspelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotSupported {
+    /// The option's name. It need not be declared.
+    pub option: &'static str,
+    /// The only word that is not supported; `None` where it is the whole option.
+    pub word: Option<&'static str>,
+}
+
+impl fmt::Display for NotSupported {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.word {
+            None => formatter.write_str(self.option),
+            Some(word) => write!(formatter, "{} = \"{word}\"", self.option),
+        }
+    }
+}
+
 /// A block inside of a block.
 #[derive(Debug, Clone)]
 pub struct InnerBlockSchema {
@@ -114,15 +166,32 @@ pub struct BlockSchema {
     pub options: &'static [OptionSchema],
     /// The blocks in it.
     pub blocks: &'static [InnerBlockSchema],
-    /// Options that Packer or the Go plugin has and this version has not. They are named so that a
-    /// template which has them is told so, not that they are misspelt.
-    pub not_supported: &'static [&'static str],
+    /// Options and words that this version can't do. The options among them may be declared, so that
+    /// taking the mark off is all it takes to support them.
+    pub not_supported: &'static [NotSupported],
 }
 
 impl BlockSchema {
     /// The option called `name`.
     pub fn option(&self, name: &str) -> Option<&'static OptionSchema> {
         self.options.iter().find(|option| option.name == name)
+    }
+
+    /// Whether the option `name` as a whole is marked as not supported.
+    pub fn lacks(&self, name: &str) -> bool {
+        let mut marks = self.not_supported.iter();
+        marks.any(|mark| mark.option == name && mark.word.is_none())
+    }
+
+    /// Whether a user may mean this block by an option called `name`.
+    pub fn knows(&self, name: &str) -> bool {
+        self.option(name).is_some() || self.lacks(name)
+    }
+
+    /// The words of the option `name` that are marked as not supported.
+    pub fn words_not_supported(&self, name: &str) -> impl Iterator<Item = &'static str> {
+        let marks = self.not_supported.iter();
+        marks.filter_map(move |mark| mark.word.filter(|_| mark.option == name))
     }
 
     /// The inner block called `name`.

@@ -22,7 +22,7 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             path: String::new(),
             message: message.into(),
@@ -268,20 +268,26 @@ macro_rules! choices {
                     $(Self::$variant => $word),*
                 }
             }
+
+            /// What a user means by `word`.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $first_word => Some(Self::$first),
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
         }
 
         impl $crate::setting::Setting for $name {
             const KIND: $crate::schema::Kind = $crate::schema::Kind::Choice(Self::CHOICES);
 
             fn decode(value: &lvhost_hcl::Value) -> Result<Self, $crate::setting::Mismatch> {
-                match value.to_text().as_deref() {
-                    Some($first_word) => Ok(Self::$first),
-                    $(Some($word) => Ok(Self::$variant),)*
-                    Some(other) => {
-                        Err($crate::setting::unknown_word::<Self>(other, Self::CHOICES))
-                    }
-                    None => $crate::setting::unfit(Self::KIND, value),
-                }
+                let Some(word) = value.to_text() else {
+                    return $crate::setting::unfit(Self::KIND, value);
+                };
+                Self::from_word(&word)
+                    .ok_or_else(|| $crate::setting::unknown_word::<Self>(&word, Self::CHOICES))
             }
         }
 

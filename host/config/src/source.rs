@@ -5,8 +5,8 @@ use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics};
 use crate::communicator::Communicator;
 use crate::declare::{Context, Declared};
 use crate::libvirt_source::LibvirtSource;
-use crate::rules;
 use crate::volume_source::SourceSchemas;
+use crate::{rules, spelling};
 
 /// Decodes and checks a `source "libvirt"` body. What is returned can be built from if `report` has
 /// no errors.
@@ -19,11 +19,24 @@ pub fn decode_source(
     report: &mut Diagnostics,
 ) -> LibvirtSource {
     let context = Context { sources };
-    let body = gather_communicator(body, report);
+    let mut body = gather_communicator(body, report);
+    spelling::normalise(&mut body);
     let mut source = LibvirtSource::decode(&body, &context, report);
-    rules::normalise_aliases(&mut source, report);
+    settle(&mut source, report);
     rules::check(&source, report);
     source
+}
+
+/// Fills in what follows from other options.
+fn settle(source: &mut LibvirtSource, report: &mut Diagnostics) {
+    rules::aliases::normalise(source, report);
+    rules::boot::settle(source);
+    if let Some(communicator) = &mut source.communicator {
+        communicator.settle();
+    }
+    for volume in &mut source.volume {
+        volume.capacity = volume.capacity.or(volume.size.filter(|size| size.0 > 0));
+    }
 }
 
 /// Moves the communicator's options into one `communicator` block.
@@ -72,10 +85,10 @@ fn gather_communicator(body: &Body, report: &mut Diagnostics) -> Body {
 /// is misspelt. `communicator = "ssh"` beside the other options is the flat form of its type.
 fn is_of_communicator(name: &str) -> bool {
     let (source, communicator) = (LibvirtSource::SCHEMA, Communicator::SCHEMA);
-    if source.option(name).is_some() || source.not_supported.contains(&name) {
+    if source.knows(name) {
         return false;
     }
-    if communicator.option(name).is_some() || communicator.not_supported.contains(&name) {
+    if communicator.knows(name) {
         return true;
     }
     let options = source.options.iter().chain(communicator.options);

@@ -19,6 +19,17 @@ choices! {
     }
 }
 
+choices! {
+    /// How the domain's XML refers to a volume.
+    pub enum AttachAs {
+        /// By its pool and name.
+        Volume = "volume",
+        /// By the path of its file or device on the hypervisor's host. AppArmor and SELinux know what to
+        /// allow then, also behind an overlay.
+        File = "file",
+    }
+}
+
 options! {
     /// A disk of the domain. One with a source is made for the build and deleted after it, unless
     /// it is the artifact of a build that succeeds; one without must be there before, unless it is
@@ -33,8 +44,8 @@ options! {
             /// How much storage to allocate at once, such as `10GiB`. Nothing if left out: the
             /// volume is sparse and grows with what is written into it.
             size: Option<Size>,
-            /// How large the guest sees it, such as `10GiB`. What the source has if left out.
-            /// Required for an artifact without a source.
+            /// How large the guest sees it, such as `10GiB`. As large as `size`, or else as what the
+            /// source has, if left out. Required for an artifact without a source.
             capacity: Option<Size>,
             /// The guest can't write to it. CDs are read-only.
             readonly: Option<bool>,
@@ -49,10 +60,15 @@ options! {
             format: Option<String>,
             /// What the guest takes it for: `disk` unless its source says otherwise.
             device: Option<Device>,
+            /// How the domain refers to it. lvhost chooses if left out.
+            attach_as: Option<AttachAs>,
         }
         blocks {
             /// Where its bytes come from.
             source: Option<VolumeSource>,
+        }
+        not_supported {
+            "attach_as",
         }
     }
 }

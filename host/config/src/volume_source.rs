@@ -1,5 +1,6 @@
 //! The `source` block of a volume: its options are known only to the component that makes the volume.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
@@ -56,18 +57,39 @@ pub struct SourceSchema {
 
 /// All kinds of sources there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SourceSchemas(pub Vec<SourceSchema>);
+pub struct SourceSchemas {
+    kinds: Vec<SourceSchema>,
+    advice: BTreeMap<String, String>,
+}
 
 impl SourceSchemas {
+    /// These kinds.
+    pub fn new(kinds: Vec<SourceSchema>) -> Self {
+        Self {
+            kinds,
+            advice: BTreeMap::new(),
+        }
+    }
+
+    /// Tells what a user can do about `type_name`, of which there is no source.
+    pub fn advise(&mut self, type_name: impl Into<String>, advice: impl Into<String>) {
+        self.advice.insert(type_name.into(), advice.into());
+    }
+
+    /// All kinds, in the order of the docs.
+    pub fn kinds(&self) -> &[SourceSchema] {
+        &self.kinds
+    }
+
     /// The kind a user means by `type_name`.
     pub fn find(&self, type_name: &str) -> Option<&SourceSchema> {
-        self.0.iter().find(|schema| {
+        self.kinds.iter().find(|schema| {
             schema.type_name == type_name || schema.aliases.iter().any(|alias| alias == type_name)
         })
     }
 
     fn type_names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|schema| {
+        self.kinds.iter().flat_map(|schema| {
             std::iter::once(&schema.type_name)
                 .chain(&schema.aliases)
                 .map(String::as_str)
@@ -76,7 +98,7 @@ impl SourceSchemas {
 
     /// Kinds of sources that have an option of that name.
     fn owners(&self, option: &str) -> Vec<&str> {
-        self.0
+        self.kinds
             .iter()
             .filter(|schema| schema.options.iter().any(|known| known.name == option))
             .map(|schema| schema.type_name.as_str())
@@ -220,18 +242,22 @@ impl Declared for VolumeSource {
 }
 
 fn unknown_type(written: &str, span: Span, context: &Context<'_>) -> Diagnostic {
-    let known: Vec<_> = context
-        .sources
-        .0
+    let sources = context.sources;
+    let known: Vec<_> = sources
+        .kinds
         .iter()
         .map(|schema| schema.type_name.as_str())
         .collect();
-    Diagnostic::error(
+    let error = Diagnostic::error(
         span,
         format!("there is no volume source called `{written}`"),
     )
     .detail(format!("there are: {}", known.join(", ")))
-    .suggest(written, context.sources.type_names())
+    .suggest(written, sources.type_names());
+    match (&error.help, sources.advice.get(written)) {
+        (None, Some(advice)) => error.help(advice),
+        _ => error,
+    }
 }
 
 fn settings(
@@ -331,7 +357,7 @@ fn convert(option_type: SourceOptionType, value: &Value) -> Result<SourceValue, 
         SourceOptionType::Boolean => SourceValue::Boolean(bool::decode(value)?),
         SourceOptionType::TextList => SourceValue::TextList(Vec::decode(value)?),
         SourceOptionType::TextMap => {
-            let map = std::collections::BTreeMap::<String, String>::decode(value)?;
+            let map = BTreeMap::<String, String>::decode(value)?;
             SourceValue::TextMap(map.into_iter().collect())
         }
     })

@@ -66,7 +66,7 @@ impl Sources {
 
     /// What their options are, for decoding a template.
     pub fn schemas(&self) -> SourceSchemas {
-        SourceSchemas(self.sources.iter().map(|source| schema(source)).collect())
+        SourceSchemas::new(self.sources.iter().map(|source| schema(source)).collect())
     }
 }
 

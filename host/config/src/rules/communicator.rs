@@ -2,9 +2,11 @@
 
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
+use super::network_interface::address_source_fits;
+use super::{port, ssh};
 use crate::communicator::{Communicator, CommunicatorType};
 use crate::libvirt_source::LibvirtSource;
-use crate::network_interface::{NetworkInterfaceType, Protocol};
+use crate::network_interface::{NetworkInterface, NetworkInterfaceType, Protocol};
 
 pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     let Some(communicator) = &source.communicator else {
@@ -24,44 +26,46 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
         return;
     }
     match communicator.communicator {
-        CommunicatorType::Ssh => {
-            ssh(communicator, report);
-            interface(source, communicator, report);
+        CommunicatorType::Ssh => ssh::check(source, communicator, report),
+        CommunicatorType::Winrm => winrm(communicator, report),
+        CommunicatorType::None => {
+            if source.origin.is_set("shutdown_command") {
+                report.push(
+                    Diagnostic::warning(
+                        source.origin.span_of("shutdown_command"),
+                        "`shutdown_command` has no effect without a communicator",
+                    )
+                    .detail("with `communicator = \"none\"` the guest powers itself off"),
+                );
+            }
+            return;
         }
-        CommunicatorType::None => {}
-        CommunicatorType::Winrm => report.push(Diagnostic::error(
-            communicator.origin.span_of("communicator"),
-            "the communicator `winrm` is not supported by this version of lvhost",
-        )),
     }
+    interface(source, communicator, report);
 }
 
-fn ssh(communicator: &Communicator, report: &mut Diagnostics) {
+fn winrm(communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
-    if !origin.is_set("ssh_username") {
+    if !origin.is_set("winrm_username") {
         report.push(
-            Diagnostic::error(origin.span(), "`ssh_username` is missing")
-                .detail("SSH needs the user to log in as"),
+            Diagnostic::error(origin.span(), "`winrm_username` is missing")
+                .detail("WinRM needs the user to log in as"),
         );
     }
-    super::port("ssh_port", communicator.ssh_port, origin, report);
-    let authentication = origin.is_set("ssh_private_key_file")
-        || origin.is_set("ssh_password")
-        || communicator.ssh_agent_auth
-        || origin.is_unknown("ssh_agent_auth");
-    if !authentication {
-        report.push(
-            Diagnostic::error(origin.span(), "there is no way to log in over SSH")
-                .help("set one of `ssh_private_key_file`, `ssh_password` and `ssh_agent_auth`"),
-        );
+    if let Some(number) = communicator.winrm_port {
+        port("winrm_port", number, origin, report);
     }
 }
 
 fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
-    let mut aliases = source.network_interface.iter();
-    if communicator.origin.is_set("ssh_host")
+    let (host, protocol) = match communicator.communicator {
+        CommunicatorType::Winrm => ("winrm_host", "WinRM"),
+        _ => ("ssh_host", "SSH"),
+    };
+    let mut interfaces = source.network_interface.iter();
+    if communicator.origin.is_set(host)
         || source.origin.is_unknown("communicator_interface")
-        || aliases.any(|interface| interface.origin.is_unknown("alias"))
+        || interfaces.any(|interface| interface.origin.is_unknown("alias"))
     {
         return;
     }
@@ -72,55 +76,95 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
                 source.origin.span(),
                 "the source has no `network_interface`, so there is no way to reach the guest",
             )
-            .help("add one, or set `ssh_host`, or use `communicator = \"none\"`")
+            .help(format!(
+                "add one, or set `{host}`, or use `communicator = \"none\"`"
+            ))
         } else {
             Diagnostic::error(
-                source.origin.span(),
+                source.origin.span_of("communicator_interface"),
                 format!("no network interface has the alias `{wanted}`"),
             )
-            .detail("with more than one interface, the communicator's must be marked")
             .help(format!(
-                "add `alias = \"{wanted}\"` to the one that SSH is to go through"
+                "add `alias = \"{wanted}\"` to the one that {protocol} is to go through"
             ))
         };
         report.push(error);
         return;
     };
     let interface = &source.network_interface[index];
+    if interface.alias.as_ref() != Some(wanted) {
+        let which = match source.network_interface.len() {
+            1 => "only",
+            _ => "first",
+        };
+        report.push(
+            Diagnostic::warning(
+                interface.origin.span(),
+                format!("{protocol} goes through the {which} network interface"),
+            )
+            .help(format!("add `alias = \"{wanted}\"` to say so")),
+        );
+    }
     if interface.origin.is_unknown("type") || !interface.origin.is_set("type") {
         return;
     }
-    let address_source = source.network_address_source;
     if interface.r#type == NetworkInterfaceType::User {
-        let forwarded = communicator.origin.is_unknown("ssh_port")
-            || interface.port_forward.iter().any(|forward| {
-                forward.guest_port == communicator.ssh_port && forward.protocol == Protocol::Tcp
-                    || ["guest_port", "protocol"]
-                        .iter()
-                        .any(|name| forward.origin.is_unknown(name))
-            });
-        if !forwarded {
-            report.push(
-                Diagnostic::error(
-                    interface.origin.span(),
-                    format!(
-                        "no port leads to the guest's port {}",
-                        communicator.ssh_port
-                    ),
-                )
-                .detail("an interface of type `user` is reached through forwarded ports only")
-                .help(format!(
-                    "add `port_forward {{ guest_port = {} }}` to it",
-                    communicator.ssh_port
-                )),
-            );
-        }
-    } else if !source.origin.is_unknown("network_address_source")
-        && !super::address_source_fits(address_source, interface.r#type)
+        forwarded(interface, communicator, report);
+    } else {
+        address_source(source, interface, report);
+    }
+}
+
+/// A `user` interface is reached through a port of the host.
+fn forwarded(interface: &NetworkInterface, communicator: &Communicator, report: &mut Diagnostics) {
+    let unknown = |name| communicator.origin.is_unknown(name);
+    let Some(port) = communicator.port() else {
+        return;
+    };
+    if ["ssh_port", "winrm_port", "winrm_use_ssl"]
+        .into_iter()
+        .any(unknown)
+    {
+        return;
+    }
+    let leads = interface.port_forward.iter().any(|forward| {
+        forward.guest_port == port && forward.protocol == Protocol::Tcp
+            || ["guest_port", "protocol"]
+                .iter()
+                .any(|name| forward.origin.is_unknown(name))
+    });
+    if !leads {
+        report.push(
+            Diagnostic::error(
+                interface.origin.span(),
+                format!("no port leads to the guest's port {port}"),
+            )
+            .detail("an interface of type `user` is reached through forwarded ports only")
+            .help(format!(
+                "add `port_forward {{ guest_port = {port} }}` to it"
+            )),
+        );
+    }
+}
+
+fn address_source(source: &LibvirtSource, interface: &NetworkInterface, report: &mut Diagnostics) {
+    const NAME: &str = "network_address_source";
+    let origin = &source.origin;
+    if !origin.is_set(NAME) {
+        report.push(
+            Diagnostic::warning(
+                origin.span(),
+                "the guest's address is asked for from its QEMU guest agent",
+            )
+            .detail("a guest without the agent is never found that way")
+            .help("set `network_address_source` to `agent`, `lease` or `arp`"),
+        );
+    } else if !origin.is_unknown(NAME)
+        && !address_source_fits(source.network_address_source, interface.r#type)
     {
         report.push(
             Diagnostic::error(
-                source.origin.span_of("network_address_source"),
+                origin.span_of(NAME),
                 format!(
                     "a `{}` interface has no DHCP leases of libvirt",
                     interface.r#type.as_str()

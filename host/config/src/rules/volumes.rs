@@ -96,7 +96,9 @@ fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
     {
         super::object_name("volume", name, "name", origin, report);
     }
-    if volume.source.is_none() && role == Role::Artifact && !origin.is_set("capacity") {
+    let has_capacity =
+        volume.capacity.is_some() || origin.is_set("capacity") || origin.is_unknown("size");
+    if volume.source.is_none() && role == Role::Artifact && !has_capacity {
         report.push(
             Diagnostic::error(origin.span(), "`capacity` is missing")
                 .detail("a volume that begins empty needs to know how large it is"),

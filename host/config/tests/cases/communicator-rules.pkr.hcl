@@ -37,7 +37,40 @@ source "libvirt" "which-interface" {
   }
 }
 
-# The only interface is taken, whatever its alias.
+# The first one is taken while no alias is named for it.
+source "libvirt" "first-interface" {
+  libvirt_uri            = "qemu:///system"
+  network_address_source = "lease"
+  ssh_username           = "root"
+  ssh_password           = "123"
+  network_interface {
+    type = "managed"
+  }
+  network_interface {
+    type  = "managed"
+    alias = "wan"
+  }
+  volume {
+    alias    = "artifact"
+    capacity = "1G"
+  }
+}
+
+# The only interface is taken, whatever its alias; not if another one is named.
+source "libvirt" "named-interface" {
+  libvirt_uri            = "qemu:///system"
+  communicator_interface = "lan"
+  network_address_source = "lease"
+  ssh_username           = "root"
+  ssh_password           = "123"
+  network_interface {
+    type = "managed"
+  }
+  volume {
+    alias    = "artifact"
+    capacity = "1G"
+  }
+}
 source "libvirt" "only-interface" {
   libvirt_uri  = "qemu:///system"
   ssh_username = "root"

@@ -83,7 +83,8 @@ source "libvirt" "forwarded" {
   ssh_agent_auth = local.site.agent
 
   network_interface {
-    type = "user"
+    type  = "user"
+    alias = "communicator"
     port_forward {
       guest_port = local.site.port
     }

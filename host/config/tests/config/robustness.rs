@@ -33,7 +33,7 @@ static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
         names.extend(schema.options.iter().map(|option| option.name.to_string()));
         names.extend(schema.blocks.iter().map(|block| block.name.to_string()));
     }
-    for source in &SOURCES.0 {
+    for source in SOURCES.kinds() {
         names.extend(source.options.iter().map(|option| option.name.clone()));
     }
     names.extend(["nonsense".to_string(), "ssh_bastion_host".to_string()]);

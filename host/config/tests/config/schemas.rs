@@ -55,8 +55,8 @@ fn everything_is_documented_in_sentences() {
             assert!(is_prose(inner.documentation), "{block}: {}", inner.name);
         }
     }
-    for source in built_in_sources().0 {
-        for option in source.options {
+    for source in built_in_sources().kinds() {
+        for option in &source.options {
             let (source, name) = (&source.type_name, &option.name);
             assert!(is_prose(&[&option.documentation]), "{source}: {name}");
         }
@@ -69,11 +69,20 @@ fn names_are_unique_in_their_block() {
         let options = schema.options.iter().map(|option| option.name);
         let blocks = schema.blocks.iter().map(|block| block.name);
         let mut seen = BTreeSet::new();
-        for name in options
-            .chain(blocks)
-            .chain(schema.not_supported.iter().copied())
-        {
-            assert!(seen.insert(name), "{}: {name} twice", schema.name);
+        for name in options.chain(blocks) {
+            assert!(
+                seen.insert(name.to_string()),
+                "{}: {name} twice",
+                schema.name
+            );
+        }
+        let mut marks = BTreeSet::new();
+        for mark in schema.not_supported {
+            assert!(
+                marks.insert(mark.to_string()),
+                "{}: {mark} twice",
+                schema.name
+            );
         }
     }
 }
@@ -92,11 +101,68 @@ fn a_required_option_has_no_default() {
     }
 }
 
+/// What is marked as not supported is an error wherever it stands; what isn't, is none.
+#[test]
+fn marks_are_errors() {
+    let decoded = |block: &str, line: &str| {
+        let inside = match block {
+            "source \"libvirt\"" => line.to_string(),
+            "network_interface" | "volume" | "graphics" | "communicator" => {
+                format!("{block} {{\n{line}\n}}")
+            }
+            _ => return None,
+        };
+        let text = format!("source \"libvirt\" \"x\" {{\n{inside}\n}}\n");
+        Some(decode("marks.pkr.hcl", &text).messages)
+    };
+    for schema in all() {
+        for mark in schema.not_supported {
+            let value = mark.word.unwrap_or("1");
+            let Some(said) = decoded(schema.name, &format!("{} = \"{value}\"", mark.option)) else {
+                continue;
+            };
+            let error = format!("error: `{mark}` is not supported by this version of lvhost");
+            assert!(said.contains(&error), "{said}");
+            for nothing in ["null", "\"\""] {
+                let line = format!("{} = {nothing}", mark.option);
+                let said = decoded(schema.name, &line).unwrap();
+                assert!(!said.contains("not supported"), "{said}");
+            }
+            if let Some(word) = mark.word {
+                let words = match schema.option(mark.option).map(|option| option.kind) {
+                    Some(Kind::Choice(choices)) => choices,
+                    kind => panic!("{mark} is a word of {kind:?}"),
+                };
+                assert!(words.iter().any(|choice| choice.word == word), "{mark}");
+            }
+        }
+    }
+    // To switch off what can't be switched on is no wish.
+    for schema in all() {
+        let off = |name: &str| {
+            let option = schema.option(name)?;
+            (option.kind == Kind::Boolean).then(|| format!("{name} = false"))
+        };
+        for line in schema
+            .not_supported
+            .iter()
+            .filter_map(|mark| off(mark.option))
+        {
+            let said = decoded(schema.name, &line).unwrap_or_default();
+            assert!(!said.contains("not supported"), "{said}");
+        }
+    }
+}
+
 /// Defaults stand in the reference as one would write them, so writing them must work.
 #[test]
 fn defaults_can_be_written() {
     let defaults = |schema: &BlockSchema| -> String {
-        let written = schema.options.iter().filter_map(|option| {
+        let supported = schema
+            .options
+            .iter()
+            .filter(|option| !schema.lacks(option.name));
+        let written = supported.filter_map(|option| {
             let default = option.default?;
             Some(format!("{} = {default}\n", option.name))
         });

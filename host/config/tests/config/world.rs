@@ -121,7 +121,7 @@ pub(crate) fn built_in_sources() -> SourceSchemas {
         lvhost_source_cloud_init::CloudInit::describe(),
         lvhost_source_files::Files::describe(),
     ];
-    SourceSchemas(descriptions.into_iter().map(schema).collect())
+    SourceSchemas::new(descriptions.into_iter().map(schema).collect())
 }
 
 fn schema(description: Description) -> SourceSchema {
