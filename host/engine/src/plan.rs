@@ -3,8 +3,9 @@
 
 use lvhost_config::{Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
 use lvhost_libvirt::{
-    Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface, InterfaceSource,
-    Loader, LoaderType, Nvram, PortForward, Protocol, VolumeFacts, VolumeId,
+    BuildRecord, DirectMode, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics,
+    GraphicsServer, Interface, InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol,
+    VolumeFacts, VolumeId,
 };
 use lvhost_runtime::{Defaults, Grant};
 
@@ -221,6 +222,10 @@ fn interfaces<E>(
                 }
                 InterfaceSource::User { port_forwards }
             }
+            NetworkInterfaceType::Direct => InterfaceSource::Direct {
+                device: interface.device.clone().unwrap_or_default(),
+                mode: interface.mode.map_or(DirectMode::Bridge, direct_mode),
+            },
         };
         let mac = interface.mac.clone().unwrap_or_else(|| identity.mac(index));
         planned.push(PlannedInterface {
@@ -242,9 +247,7 @@ impl Plan {
         facts: &[VolumeFacts],
     ) -> DomainSpec {
         DomainSpec {
-            name: self.domain.clone(),
-            uuid: None,
-            build_id: Some(identity.build_id().to_string()),
+            build: Some(BuildRecord::new(identity.build_id().to_string())),
             domain_type: source.domain_type.clone(),
             arch: source.arch.clone(),
             machine: source.chipset.clone(),
@@ -278,6 +281,7 @@ impl Plan {
                 .collect(),
             interfaces: self.interfaces.iter().map(interface).collect(),
             graphics: source.graphics.iter().map(graphics).collect(),
+            ..DomainSpec::new(&self.domain)
         }
     }
 }
@@ -320,12 +324,24 @@ fn interface(planned: &PlannedInterface) -> Interface {
     }
 }
 
+fn direct_mode(mode: lvhost_config::DirectMode) -> DirectMode {
+    match mode {
+        lvhost_config::DirectMode::Bridge => DirectMode::Bridge,
+        lvhost_config::DirectMode::Vepa => DirectMode::Vepa,
+        lvhost_config::DirectMode::Private => DirectMode::Private,
+        lvhost_config::DirectMode::Passthrough => DirectMode::Passthrough,
+    }
+}
+
 fn graphics(graphics: &lvhost_config::Graphics) -> Graphics {
+    let server = || GraphicsServer {
+        port: graphics.port,
+        listen: graphics.listen.clone(),
+        password: graphics.password.clone().map(Into::into),
+    };
     match graphics.r#type {
-        lvhost_config::GraphicsType::Vnc => Graphics::Vnc {
-            port: graphics.port,
-            listen: graphics.listen.clone(),
-        },
+        lvhost_config::GraphicsType::Vnc => Graphics::Vnc(server()),
+        lvhost_config::GraphicsType::Spice => Graphics::Spice(server()),
         lvhost_config::GraphicsType::Sdl => Graphics::Sdl {
             display: graphics.display.clone(),
         },

@@ -1,15 +1,14 @@
 //! Domains as the engine describes them: plain types, one for each option of a build.
-use std::net::IpAddr;
-
 use uuid::Uuid;
 
-use crate::VolumeId;
+use crate::{BuildRecord, Disk, Graphics, Interface, XmlOverlay, named::named};
 
 /// A domain to be defined.
 ///
-/// Beside what stands here every domain gets: two consoles (aliases `ua-serial-console` and
-/// `ua-virtual-console`), the guest agent's channel, a random number generator, a virtio video
-/// device iff it has graphics, and the controllers its disks need.
+/// Beside what stands here a domain gets what its hypervisor has of these: a serial console (alias
+/// `ua-serial-console`), a virtio console (`ua-virtual-console`), the guest agent's channel, a
+/// random number generator, a video device if it has graphics, a keyboard where the machine has
+/// none, and the controllers its disks need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSpec {
     /// The name, unique at the hypervisor.
@@ -17,24 +16,38 @@ pub struct DomainSpec {
     /// `None` lets libvirt choose one.
     pub uuid: Option<Uuid>,
     /// The build this domain belongs to. Written into the domain's metadata, so that what a killed
-    /// build left behind can be found (see [`crate::METADATA_NAMESPACE`]).
-    pub build_id: Option<String>,
-    /// libvirt's domain type: `kvm` (hardware), `qemu` (emulation), `hvf`, `xen`, `test`.
+    /// build left behind can be found.
+    pub build: Option<BuildRecord>,
+    /// libvirt's domain type: `kvm` (hardware), `qemu` (emulation), `hvf`, `xen`, `lxc`, `test`.
     pub domain_type: String,
+    /// What is virtualised, in libvirt's words: `hvm` (a whole machine), `xen` (paravirtualised),
+    /// `xenpvh`, `exe` (a container). `None` is `exe` for containers (`lxc`, `vz`, `openvz`) and
+    /// `hvm` for all others.
+    pub os_type: Option<String>,
     /// Architecture of the guest, as `x86_64`.
     pub arch: String,
     /// Machine type (chipset), as `q35` or `pc`; `None` lets libvirt choose.
     pub machine: Option<String>,
-    /// The firmware; `None` is the machine's own (BIOS on a PC).
+    /// The firmware by its kind; libvirt chooses the file. `None` is the machine's own (BIOS on a
+    /// PC), but EFI on an ARM or LoongArch machine without a [`loader`](Self::loader), which would
+    /// not boot a disk otherwise. Cannot be combined with a loader.
+    pub firmware: Option<FirmwareChoice>,
+    /// The firmware by its file.
     pub loader: Option<Loader>,
     /// Where UEFI keeps its variables.
     pub nvram: Option<Nvram>,
+    /// A trusted platform module, emulated by `swtpm` on the hypervisor's host.
+    pub tpm: Option<Tpm>,
     /// Memory in MiB.
     pub memory_mib: u64,
     /// Number of virtual CPUs.
     pub vcpu: u32,
-    /// libvirt's CPU mode, as `host-passthrough`; `None` lets libvirt choose.
+    /// libvirt's CPU mode, as `host-passthrough`. `None` lets libvirt choose, except on aarch64,
+    /// where its choice for an emulated machine is a 32-bit CPU: there `None` is `maximum` under
+    /// emulation and `host-passthrough` under KVM.
     pub cpu_mode: Option<String>,
+    /// What the guest's clock shows; `None` is [`Clock::Utc`].
+    pub clock: Option<Clock>,
     /// What is tried at boot, in that order: each kind stands for all devices of that kind in
     /// definition order. Empty means [`BootDevice::HardDisk`].
     pub boot_devices: Vec<BootDevice>,
@@ -44,6 +57,14 @@ pub struct DomainSpec {
     pub interfaces: Vec<Interface>,
     /// The graphics devices; empty is a headless domain.
     pub graphics: Vec<Graphics>,
+    /// The video device's model, as `virtio` or `qxl`. `None` is `virtio` if there are graphics,
+    /// and no video device otherwise.
+    pub video: Option<String>,
+    /// A file that keeps what the guest writes to its serial console.
+    pub serial_log: Option<SerialLog>,
+    /// Fragments of domain XML of the user's own, merged in this order into what comes out of the
+    /// rest (see [`XmlOverlay`]).
+    pub overlays: Vec<XmlOverlay>,
 }
 
 impl DomainSpec {
@@ -53,24 +74,57 @@ impl DomainSpec {
         Self {
             name: name.into(),
             uuid: None,
-            build_id: None,
+            build: None,
             domain_type: "kvm".into(),
+            os_type: None,
             arch: "x86_64".into(),
             machine: None,
+            firmware: None,
             loader: None,
             nvram: None,
+            tpm: None,
             memory_mib: 512,
             vcpu: 1,
             cpu_mode: None,
+            clock: None,
             boot_devices: Vec::new(),
             disks: Vec::new(),
             interfaces: Vec::new(),
             graphics: Vec::new(),
+            video: None,
+            serial_log: None,
+            overlays: Vec::new(),
         }
     }
 }
 
-/// The firmware of a domain.
+/// Firmware by its kind: libvirt looks through the descriptions that the firmware's packages
+/// install on the hypervisor's host (`/usr/share/qemu/firmware`) and takes the first that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirmwareChoice {
+    /// BIOS or EFI.
+    pub kind: Firmware,
+    /// Whether the firmware can do Secure Boot; `None` leaves it to libvirt. Needs a `q35` machine
+    /// on a PC.
+    pub secure_boot: Option<bool>,
+    /// Whether the usual vendors' keys are enrolled, without which Secure Boot is capable but off.
+    /// `None` enrolls them if [`secure_boot`](Self::secure_boot) is `Some(true)`, and leaves it to
+    /// libvirt otherwise.
+    pub enrolled_keys: Option<bool>,
+}
+
+impl FirmwareChoice {
+    /// The kind alone.
+    pub const fn new(kind: Firmware) -> Self {
+        Self {
+            kind,
+            secure_boot: None,
+            enrolled_keys: None,
+        }
+    }
+}
+
+/// The firmware of a domain, as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
     /// Path on the hypervisor's host.
@@ -89,188 +143,6 @@ pub struct Nvram {
     /// The master file it is copied from; `None` takes the one the daemon is configured with.
     pub template: Option<String>,
 }
-
-/// One disk of a domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// Where its bytes are.
-    pub source: DiskSource,
-    /// What the guest sees.
-    pub device: DiskDevice,
-    /// What it hangs on; `None` takes [`DiskDevice::default_bus`].
-    pub bus: Option<DiskBus>,
-    /// The image's format; `None` lets libvirt take the volume's own (and `raw` for a file).
-    pub format: Option<String>,
-    /// The guest cannot write to it. CD-ROMs always are read-only.
-    pub read_only: bool,
-    /// Serial number the guest sees.
-    pub serial: Option<String>,
-    /// The user's name for it, with or without libvirt's prefix `ua-`.
-    pub alias: Option<String>,
-}
-
-impl Disk {
-    /// A writable disk with the device's default bus.
-    pub fn new(source: DiskSource, device: DiskDevice) -> Self {
-        Self {
-            source,
-            device,
-            bus: None,
-            format: None,
-            read_only: false,
-            serial: None,
-            alias: None,
-        }
-    }
-}
-
-/// Where a disk's bytes are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DiskSource {
-    /// A volume of a storage pool.
-    Volume(VolumeId),
-    /// A file on the hypervisor's host.
-    File(String),
-}
-
-/// One network interface of a domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// What it is connected to.
-    pub source: InterfaceSource,
-    /// Its hardware address; `None` lets libvirt make one up.
-    pub mac: Option<String>,
-    /// What the guest sees; `None` is `virtio`.
-    pub model: Option<String>,
-    /// The user's name for it, with or without libvirt's prefix `ua-`.
-    pub alias: Option<String>,
-}
-
-impl Interface {
-    /// A virtio interface with an address of libvirt's choice.
-    pub fn new(source: InterfaceSource) -> Self {
-        Self {
-            source,
-            mac: None,
-            model: None,
-            alias: None,
-        }
-    }
-}
-
-/// What a network interface is connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InterfaceSource {
-    /// A network libvirt manages.
-    Network {
-        /// The network's name.
-        network: String,
-    },
-    /// A bridge of the hypervisor's host.
-    Bridge {
-        /// The bridge's device name.
-        bridge: String,
-    },
-    /// User-mode networking through passt: no privileges needed, the guest reaches the outside, and
-    /// the outside reaches the guest only through forwarded ports. Needs libvirt 9.0 and `passt` on
-    /// the hypervisor's host.
-    User {
-        /// Ports of the host that lead into the guest.
-        port_forwards: Vec<PortForward>,
-    },
-}
-
-/// A port of the hypervisor's host that leads into the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortForward {
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// The address of the host it listens on; `None` is every address.
-    pub address: Option<IpAddr>,
-    /// The port of the host.
-    pub host_port: u16,
-    /// The port of the guest.
-    pub guest_port: u16,
-}
-
-/// A graphics device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Graphics {
-    /// A VNC server.
-    Vnc {
-        /// TCP port; `None` and `Some(0)` let libvirt pick a free one.
-        port: Option<u16>,
-        /// The address it listens on; `None` is 127.0.0.1.
-        listen: Option<String>,
-    },
-    /// A window on an X11 display of the hypervisor's host.
-    Sdl {
-        /// The display, as `:0`.
-        display: Option<String>,
-    },
-}
-
-/// A name that is none of the known ones.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is not a {kind}; known are: {known}")]
-pub struct UnknownName {
-    /// What was given.
-    pub name: String,
-    /// What it should have been, as "disk bus".
-    pub kind: &'static str,
-    /// The names that are known, separated by commas.
-    pub known: String,
-}
-
-/// Declares an enum whose variants have one spelling each, in templates and in libvirt's XML alike.
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident, $kind:literal {
-        $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_meta])* $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name, as in templates and in libvirt's XML.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::UnknownName;
-
-            fn from_str(name: &str) -> std::result::Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == name).ok_or_else(|| {
-                    $crate::UnknownName {
-                        name: name.to_owned(),
-                        kind: $kind,
-                        known: Self::ALL
-                            .iter()
-                            .map(|known| known.as_str())
-                            .collect::<Vec<_>>()
-                            .join(", "),
-                    }
-                })
-            }
-        }
-    };
-}
-pub(crate) use named;
 
 named! {
     /// How firmware is mapped into the guest.
@@ -296,66 +168,77 @@ named! {
     }
 }
 
-named! {
-    /// What the guest sees of a disk.
-    DiskDevice, "disk device" {
-        /// A hard disk.
-        Disk = "disk",
-        /// A CD-ROM drive.
-        Cdrom = "cdrom",
-        /// A floppy drive.
-        Floppy = "floppy",
-        /// A SCSI logical unit, passed through.
-        Lun = "lun",
-    }
+/// An emulated trusted platform module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tpm {
+    /// The version of the specification.
+    pub version: TpmVersion,
+    /// How the guest talks to it; `None` is `tpm-crb` for version 2.0 on a PC, `tpm-spapr` on
+    /// POWER, and `tpm-tis` elsewhere (of ARM machines QEMU calls that `tpm-tis-device`).
+    pub model: Option<TpmModel>,
+}
+
+impl Tpm {
+    /// What a current guest asks for: version 2.0.
+    pub const V2: Self = Self {
+        version: TpmVersion::V2_0,
+        model: None,
+    };
+}
+
+/// A file on the hypervisor's host that keeps what the guest writes to its serial console.
+///
+/// `virtlogd` writes it, as root where the hypervisor is the system's, and turns it over when it
+/// grows beyond 2 MiB (`max_size` in `virtlogd.conf`): the end of a longer log is in the file, its
+/// beginning in `FILE.0`. For a hypervisor elsewhere the file is elsewhere too; there
+/// [`Hypervisor::open_console`](crate::Hypervisor::open_console) is the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SerialLog {
+    /// Path on the hypervisor's host, absolute.
+    pub path: String,
+    /// Whether a log that is there already is continued. libvirt would begin anew at each start of
+    /// the domain.
+    pub append: bool,
 }
 
 named! {
-    /// What a disk hangs on.
-    DiskBus, "disk bus" {
-        /// The floppy controller.
-        Fdc = "fdc",
-        /// IDE: exists on `pc` machines only.
-        Ide = "ide",
-        /// SATA (AHCI).
-        Sata = "sata",
-        /// SCSI, through a virtio-scsi controller.
-        Scsi = "scsi",
-        /// An SD card reader.
-        Sd = "sd",
-        /// USB, through an xHCI controller.
-        Usb = "usb",
-        /// virtio-blk.
-        Virtio = "virtio",
-        /// Xen's own.
-        Xen = "xen",
+    /// A kind of firmware.
+    Firmware, "firmware" {
+        /// SeaBIOS on a PC.
+        Bios = "bios",
+        /// UEFI.
+        Efi = "efi",
     }
 }
 
 named! {
-    /// A transport protocol.
-    Protocol, "protocol" {
-        /// TCP.
-        Tcp = "tcp",
-        /// UDP.
-        Udp = "udp",
+    /// A version of the trusted platform module's specification.
+    TpmVersion, "TPM version" {
+        /// 1.2, of old guests.
+        V1_2 = "1.2",
+        /// 2.0.
+        V2_0 = "2.0",
     }
 }
 
-impl DiskDevice {
-    /// The bus a device hangs on when none is asked for: `fdc` for floppies, `sata` for CD-ROMs
-    /// where the architecture has it (`scsi` elsewhere), `scsi` for LUNs, `virtio` for disks.
-    pub fn default_bus(self, arch: &str) -> DiskBus {
-        match self {
-            Self::Disk => DiskBus::Virtio,
-            Self::Cdrom if is_x86(arch) => DiskBus::Sata,
-            Self::Cdrom | Self::Lun => DiskBus::Scsi,
-            Self::Floppy => DiskBus::Fdc,
-        }
+named! {
+    /// How a guest talks to its trusted platform module.
+    TpmModel, "TPM model" {
+        /// FIFO registers, of both versions.
+        Tis = "tpm-tis",
+        /// Command/response buffers, of version 2.0 on a PC.
+        Crb = "tpm-crb",
+        /// POWER's.
+        Spapr = "tpm-spapr",
     }
 }
 
-/// Whether an architecture is a PC's.
-pub(crate) fn is_x86(arch: &str) -> bool {
-    matches!(arch, "x86_64" | "i686" | "i586" | "i486" | "i386")
+named! {
+    /// What the guest's clock shows when it starts.
+    Clock, "clock" {
+        /// Coordinated universal time, as all but one system expect it.
+        Utc = "utc",
+        /// The hypervisor's local time, as Windows expects it.
+        LocalTime = "localtime",
+    }
 }

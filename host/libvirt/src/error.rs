@@ -1,5 +1,5 @@
 //! What can go wrong at the hypervisor, in kinds the engine can match on.
-use crate::{ConnectionUri, VolumeId};
+use crate::{ConnectionUri, MAX_KEYS, OverlayError, VolumeId};
 
 /// The result of every call to a hypervisor.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -121,12 +121,36 @@ pub enum Error {
         message: String,
     },
     /// The pool is full.
-    #[error("cannot {action}: no space left: {message}")]
+    #[error(
+        "cannot {action}: no space left{}: {message}",
+        space(needed, available)
+    )]
     NoSpace {
         /// What was tried.
         action: String,
         /// libvirt's reason.
         message: String,
+        /// Bytes that were asked for, if that is known. A sparse volume needs less at first.
+        needed: Option<u64>,
+        /// Bytes that are free in the pool, if that could be asked.
+        available: Option<u64>,
+    },
+    /// The domain is not the build's own.
+    #[error("cannot {action}: the domain does not belong to this build")]
+    NotOurs {
+        /// What was tried.
+        action: String,
+    },
+    /// A fragment of domain XML cannot be merged.
+    #[error("the domain {name:?} cannot be given the XML of its overlay {number}")]
+    Overlay {
+        /// The domain's name.
+        name: String,
+        /// Which of the domain's overlays, counted from 1.
+        number: usize,
+        /// What is wrong, and where in the fragment.
+        #[source]
+        source: OverlayError,
     },
     /// The domain is of type `kvm`, and KVM cannot run guests on that host.
     #[error(
@@ -161,6 +185,23 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A download went wrong.
+    #[error("the download of {id} went wrong: {message}")]
+    Download {
+        /// The volume downloaded.
+        id: VolumeId,
+        /// What happened.
+        message: String,
+    },
+    /// What a download is written to could not be written.
+    #[error("cannot write what is downloaded from {id}")]
+    WriteTarget {
+        /// The volume downloaded.
+        id: VolumeId,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// Anything else libvirt said.
     #[error("cannot {action}: {message}")]
     Libvirt {
@@ -182,6 +223,18 @@ fn existing_names(existing: &[String], kind: &str) -> String {
     }
 }
 
+/// What is known of the sizes, in bytes as users write them in templates.
+fn space(needed: &Option<u64>, available: &Option<u64>) -> String {
+    match (needed, available) {
+        (Some(needed), Some(available)) => {
+            format!(" ({needed} bytes are needed, {available} are free)")
+        }
+        (Some(needed), None) => format!(" ({needed} bytes are needed)"),
+        (None, Some(available)) => format!(" ({available} bytes are free)"),
+        (None, None) => String::new(),
+    }
+}
+
 impl Error {
     /// An upload was given more than was announced.
     pub(crate) fn too_long(id: &VolumeId) -> Self {
@@ -197,6 +250,20 @@ impl Error {
             id: id.clone(),
             message: format!("it ended {missing} bytes too early"),
         }
+    }
+
+    /// Keys that cannot be pressed at once.
+    pub(crate) fn check_keys(action: &str, codes: &[u32]) -> Result<()> {
+        if (1..=MAX_KEYS).contains(&codes.len()) {
+            return Ok(());
+        }
+        Err(Self::InvalidValue {
+            action: action.to_owned(),
+            message: format!(
+                "{} keys were given; between 1 and {MAX_KEYS} can be pressed at once",
+                codes.len()
+            ),
+        })
     }
 
     /// A volume was asked to become smaller.

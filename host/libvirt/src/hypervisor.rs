@@ -11,22 +11,16 @@
 //!      Gone                       └──────────────────────── ShuttingDown
 //!                                   a crash leads from Running to Crashed, which is off as well
 //! ```
-use std::{
-    fmt,
-    fs::File,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::{ConnectionUri, DomainSpec, Result, VolumeFacts, VolumeId, VolumeSpec, domain::named};
+use crate::{
+    BuildRecord, Capabilities, Console, DomainCapabilities, DomainFacts, DomainId, DomainKind,
+    DomainSpec, DomainState, HypervisorFacts, InterfaceAddress, NetworkFacts, PoolFacts, Progress,
+    Result, Screenshot, Upload, VolumeFacts, VolumeId, VolumeSink, VolumeSpec, named::named,
+};
 
 /// Everything a build asks of a hypervisor.
 ///
@@ -36,6 +30,16 @@ use crate::{ConnectionUri, DomainSpec, Result, VolumeFacts, VolumeId, VolumeSpec
 pub trait Hypervisor: Send + Sync {
     /// What is at the other end.
     async fn facts(&self) -> Result<HypervisorFacts>;
+
+    /// The kinds of guests it offers.
+    async fn capabilities(&self) -> Result<Capabilities>;
+
+    /// What a domain of one kind can have. May take as long as starting an emulator, if the daemon
+    /// has not looked at it yet.
+    ///
+    /// # Errors
+    /// [`KvmUnusable`](crate::Error::KvmUnusable) if the kind is `kvm` and the host has none.
+    async fn domain_capabilities(&self, kind: &DomainKind) -> Result<DomainCapabilities>;
 
     /// The names of all storage pools, active or not, sorted.
     async fn pools(&self) -> Result<Vec<String>>;
@@ -57,6 +61,12 @@ pub trait Hypervisor: Send + Sync {
     /// [`NetworkInactive`](crate::Error::NetworkInactive).
     async fn network(&self, name: &str) -> Result<NetworkFacts>;
 
+    /// The names of an active pool's volumes, sorted.
+    ///
+    /// # Errors
+    /// Those of [`Self::pool`].
+    async fn list_volumes(&self, pool: &str) -> Result<Vec<String>>;
+
     /// A volume, or `None` if the pool has none of that name. A missing or inactive pool is an
     /// error.
     async fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>>;
@@ -64,11 +74,11 @@ pub trait Hypervisor: Send + Sync {
     /// The volume of whatever active pool that has this path on the hypervisor's host.
     async fn volume_by_path(&self, path: &str) -> Result<Option<(VolumeId, VolumeFacts)>>;
 
-    /// Makes a volume.
+    /// Makes a volume, [adapted](VolumeSpec::adapted_to) to the pool's type.
     ///
     /// # Errors
     /// [`VolumeExists`](crate::Error::VolumeExists), [`NoSpace`](crate::Error::NoSpace), those of
-    /// [`Self::pool`].
+    /// [`Self::pool`] and of [`VolumeSpec::adapted_to`].
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts>;
 
     /// Makes a volume with the contents of another, which may be in another pool. The new volume is
@@ -96,17 +106,71 @@ pub trait Hypervisor: Send + Sync {
     /// [`NotSupported`](crate::Error::NotSupported) where the driver has no uploads (`test:///`).
     async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>>;
 
+    /// Gives `sink` the bytes of a volume as they are in the pool (of a qcow2 volume the qcow2
+    /// file), holes as holes where the connection can, and longer runs of zeros as holes in any
+    /// case. `progress` counts while it runs. A future that is dropped ends the download.
+    ///
+    /// # Errors
+    /// [`WriteTarget`](crate::Error::WriteTarget) if the sink fails,
+    /// [`NotSupported`](crate::Error::NotSupported) where the driver has no downloads (`test:///`).
+    async fn download_volume(
+        &self,
+        id: &VolumeId,
+        sink: Box<dyn VolumeSink>,
+        progress: Progress,
+    ) -> Result<()>;
+
+    /// All domains, running or not, sorted by name.
+    async fn list_domains(&self) -> Result<Vec<DomainFacts>>;
+
     /// Defines a domain and does not start it.
     ///
     /// # Errors
-    /// [`DomainExists`](crate::Error::DomainExists): nothing that exists is ever redefined.
+    /// [`DomainExists`](crate::Error::DomainExists): nothing of anybody else is ever redefined.
+    /// [`Overlay`](crate::Error::Overlay) if a fragment of XML does not fit.
     async fn define_domain(&self, spec: &DomainSpec) -> Result<DomainId>;
+
+    /// Gives a domain another definition, under the same name and UUID. The domain must be off, and
+    /// its metadata must carry the same build's id as `spec`.
+    ///
+    /// # Errors
+    /// [`NotOurs`](crate::Error::NotOurs) if the domain is not the build's,
+    /// [`DomainState`](crate::Error::DomainState) if it runs,
+    /// [`NoSuchDomain`](crate::Error::NoSuchDomain).
+    async fn update_domain(&self, id: &DomainId, spec: &DomainSpec) -> Result<()>;
+
+    /// The build that made a domain, as its metadata has it; `None` if it was not one of ours.
+    ///
+    /// # Errors
+    /// [`NoSuchDomain`](crate::Error::NoSuchDomain).
+    async fn build_record(&self, id: &DomainId) -> Result<Option<BuildRecord>>;
+
+    /// Writes another record into the metadata of a domain that has one, running or not.
+    ///
+    /// # Errors
+    /// [`NotOurs`](crate::Error::NotOurs) if the domain has none, or another build's,
+    /// [`NoSuchDomain`](crate::Error::NoSuchDomain).
+    async fn set_build_record(&self, id: &DomainId, record: &BuildRecord) -> Result<()>;
 
     /// Starts a defined domain.
     ///
     /// # Errors
     /// [`KvmUnusable`](crate::Error::KvmUnusable) if the reason is KVM.
     async fn start_domain(&self, id: &DomainId) -> Result<()>;
+
+    /// Starts a defined domain with its CPUs halted, so that a console can be opened before the
+    /// guest writes to it: what a guest writes to a console that nobody has opened is lost.
+    ///
+    /// # Errors
+    /// Those of [`Self::start_domain`].
+    async fn start_domain_paused(&self, id: &DomainId) -> Result<()>;
+
+    /// Lets a paused domain run.
+    ///
+    /// # Errors
+    /// [`DomainState`](crate::Error::DomainState) if it is off,
+    /// [`NoSuchDomain`](crate::Error::NoSuchDomain).
+    async fn resume_domain(&self, id: &DomainId) -> Result<()>;
 
     /// The state a domain is in. One that is not there (any more) is [`DomainState::Gone`].
     async fn domain_state(&self, id: &DomainId) -> Result<DomainState>;
@@ -134,183 +198,40 @@ pub trait Hypervisor: Send + Sync {
         id: &DomainId,
         source: AddressSource,
     ) -> Result<Vec<InterfaceAddress>>;
-}
 
-/// Bytes on their way into a volume, from its beginning to the announced length, if one was.
-///
-/// Dropping it before [`finish`](Self::finish) aborts the upload: the volume stays, its contents
-/// are undefined.
-#[async_trait]
-pub trait Upload: Send {
-    /// Writes bytes. Waits while the hypervisor is slower than the caller. An error that happened
-    /// behind the caller's back comes out of the next call.
-    async fn data(&mut self, bytes: Bytes) -> Result<()>;
-
-    /// Writes `length` zeros without sending them, where the connection can. The volume must be
-    /// freshly made: what lay there before may show through.
-    async fn hole(&mut self, length: u64) -> Result<()>;
-
-    /// Writes `length` bytes of `file` from `offset` on, without the caller seeing them. Holes of
-    /// the file, and longer runs of zeros in it, stay holes. The file's own cursor is not used.
-    async fn file(&mut self, file: Arc<File>, offset: u64, length: u64) -> Result<()>;
-
-    /// How far the upload is; can be asked from elsewhere while [`file`](Self::file) runs.
-    fn transferred(&self) -> Progress;
-
-    /// Ends the upload: returns when the hypervisor has everything.
+    /// Presses keys of a guest's keyboard all at once, and lets go of them after `hold`. Returns at
+    /// once: the hypervisor queues the keys, so the caller waits at least `hold` before the next.
     ///
     /// # Errors
-    /// Besides those of libvirt: [`Error::Upload`](crate::Error::Upload) if fewer bytes came than
-    /// were announced.
-    async fn finish(self: Box<Self>) -> Result<()>;
+    /// [`InvalidValue`](crate::Error::InvalidValue) for no keys or more than [`MAX_KEYS`],
+    /// [`DomainState`](crate::Error::DomainState) if the domain is not running.
+    async fn send_keys(
+        &self,
+        id: &DomainId,
+        set: KeyCodeSet,
+        codes: &[u32],
+        hold: Duration,
+    ) -> Result<()>;
+
+    /// What a guest's first screen shows.
+    ///
+    /// # Errors
+    /// [`DomainState`](crate::Error::DomainState) if the domain is not running,
+    /// [`NotSupported`](crate::Error::NotSupported) if it has no screen.
+    async fn screenshot(&self, id: &DomainId) -> Result<Screenshot>;
+
+    /// Opens a console of a domain that is running or paused. `device` is the console's alias, with
+    /// or without libvirt's prefix `ua-`; `None` is the first. Whoever had the console open before
+    /// loses it.
+    ///
+    /// # Errors
+    /// [`DomainState`](crate::Error::DomainState) if the domain is off,
+    /// [`NotSupported`](crate::Error::NotSupported) where the driver has no consoles (`test:///`).
+    async fn open_console(&self, id: &DomainId, device: Option<&str>) -> Result<Box<dyn Console>>;
 }
 
-/// How many bytes of a volume an [`Upload`] has passed, holes included.
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
-
-impl Progress {
-    /// Bytes so far.
-    pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Counts bytes that have gone.
-    pub(crate) fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// What is at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HypervisorFacts {
-    /// The URI as libvirt knows it; shown without passwords.
-    pub uri: ConnectionUri,
-    /// libvirt's version at the other end.
-    pub libvirt_version: Version,
-    /// libvirt's name of the driver, as `QEMU` or `TEST`.
-    pub hypervisor: String,
-    /// The hypervisor's own version.
-    pub hypervisor_version: Version,
-    /// Architecture of the hypervisor's host, as `x86_64`.
-    pub arch: String,
-    /// Whether the hypervisor runs on this host, so that its paths are ours.
-    pub is_local: bool,
-}
-
-/// A version as libvirt counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// The first number.
-    pub major: u32,
-    /// The second.
-    pub minor: u32,
-    /// The third.
-    pub release: u32,
-}
-
-impl Version {
-    /// From libvirt's `major * 1_000_000 + minor * 1_000 + release`.
-    pub const fn from_libvirt(number: u64) -> Self {
-        Self {
-            major: (number / 1_000_000) as u32,
-            minor: (number / 1_000 % 1_000) as u32,
-            release: (number % 1_000) as u32,
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.release)
-    }
-}
-
-/// What libvirt knows of a storage pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolFacts {
-    /// The pool's name.
-    pub name: String,
-    /// libvirt's name of its type: `dir`, `fs`, `logical`, `zfs`, `rbd`, …
-    pub kind: String,
-    /// Whether it is started.
-    pub active: bool,
-    /// Its size in bytes.
-    pub capacity: u64,
-    /// What of that is free, in bytes.
-    pub available: u64,
-    /// Where its volumes are, if it is a place in the file system.
-    pub target_path: Option<String>,
-}
-
-/// What libvirt knows of a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkFacts {
-    /// The network's name.
-    pub name: String,
-    /// Whether it is started.
-    pub active: bool,
-    /// The bridge behind it, if it has one.
-    pub bridge: Option<String>,
-}
-
-/// Names one domain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DomainId {
-    /// What libvirt finds it by.
-    pub uuid: Uuid,
-    /// What people call it.
-    pub name: String,
-}
-
-impl fmt::Display for DomainId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.name)
-    }
-}
-
-/// The state of a domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DomainState {
-    /// The guest runs (or waits for a resource).
-    Running,
-    /// Held by somebody, or by an error of its disk.
-    Paused,
-    /// The guest sleeps (suspended to memory).
-    Suspended,
-    /// The guest is on its way down.
-    ShuttingDown,
-    /// Off: the guest ended by itself, or was destroyed.
-    ShutOff,
-    /// Off: the guest or the hypervisor's process crashed.
-    Crashed,
-    /// There is no such domain (any more).
-    Gone,
-    /// The connection was lost: nobody knows.
-    Disconnected,
-}
-
-impl DomainState {
-    /// Whether the guest no longer runs: [`ShutOff`](Self::ShutOff), [`Crashed`](Self::Crashed) or
-    /// [`Gone`](Self::Gone).
-    pub const fn is_off(self) -> bool {
-        matches!(self, Self::ShutOff | Self::Crashed | Self::Gone)
-    }
-}
-
-/// One address of one interface of a domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceAddress {
-    /// The interface's name: of the guest's (`eth0`) if the agent told it, else of the host's
-    /// (`vnet0`).
-    pub name: String,
-    /// The hardware address in lower case. Interfaces without one exist (tunnels).
-    pub mac: Option<String>,
-    /// The address.
-    pub ip: IpAddr,
-    /// Length of the network's prefix, in bits. Zero if the source does not know it.
-    pub prefix: u8,
-}
+/// Keys that can be pressed at once (`VIR_DOMAIN_SEND_KEY_MAX_KEYS`).
+pub const MAX_KEYS: usize = 16;
 
 named! {
     /// Who is asked for a domain's addresses.
@@ -337,5 +258,31 @@ named! {
         Signal = "signal",
         /// Xen's own way.
         Paravirt = "paravirt",
+    }
+}
+
+named! {
+    /// What the numbers of keys mean, see <https://libvirt.org/manpages/virkeycode-linux.html>.
+    KeyCodeSet, "set of key codes" {
+        /// Linux' input events, as `KEY_A`.
+        Linux = "linux",
+        /// PC XT scan codes.
+        Xt = "xt",
+        /// The AT keyboard's first set.
+        AtSet1 = "atset1",
+        /// The AT keyboard's second set.
+        AtSet2 = "atset2",
+        /// The AT keyboard's third set.
+        AtSet3 = "atset3",
+        /// macOS'.
+        Osx = "osx",
+        /// The Linux console's extension of the XT codes.
+        XtKbd = "xt_kbd",
+        /// USB's.
+        Usb = "usb",
+        /// Windows' virtual keys.
+        Win32 = "win32",
+        /// QEMU's numbers, as in VNC.
+        Qnum = "qnum",
     }
 }

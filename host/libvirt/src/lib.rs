@@ -13,28 +13,48 @@
 //! `unsafe` code stands in two modules: `connection::ffi` calls libvirt, `connection::library` loads it.
 #![deny(unsafe_code)]
 
+mod build_record;
+mod capabilities;
 #[cfg(feature = "libvirt")]
 mod connection;
+mod console;
+mod devices;
 mod domain;
 mod error;
+mod facts;
 pub mod fake;
 mod hypervisor;
+mod named;
 mod pump;
+mod screenshot;
+mod transfer;
 mod uri;
 mod volume;
 mod xml;
 
+pub use build_record::{BuildRecord, Liveness, Owner, rivals};
+pub use capabilities::{Capabilities, DomainCapabilities, DomainKind, GuestCapability};
 #[cfg(feature = "libvirt")]
 pub use connection::Libvirt;
+pub use console::{CONSOLE_BUFFER, Console};
+pub use devices::{
+    DirectMode, Disk, DiskBus, DiskDevice, DiskSource, Graphics, GraphicsPassword, GraphicsServer,
+    Interface, InterfaceSource, PortForward, Protocol,
+};
 pub use domain::{
-    BootDevice, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface,
-    InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol, UnknownName,
+    BootDevice, Clock, DomainSpec, Firmware, FirmwareChoice, Loader, LoaderType, Nvram, SerialLog,
+    Tpm, TpmModel, TpmVersion,
 };
 pub use error::{Error, Result};
-pub use hypervisor::{
-    AddressSource, DomainId, DomainState, Hypervisor, HypervisorFacts, InterfaceAddress,
-    NetworkFacts, PoolFacts, Progress, ShutdownMode, Upload, Version,
+pub use facts::{
+    DomainFacts, DomainId, DomainState, HypervisorFacts, InterfaceAddress, NetworkFacts, PoolFacts,
+    Screenshot, Version,
 };
+pub use hypervisor::{AddressSource, Hypervisor, KeyCodeSet, MAX_KEYS, ShutdownMode};
+pub use named::UnknownName;
+pub use transfer::{Progress, SparseFile, Upload, VolumeSink};
 pub use uri::{ConnectionUri, is_local};
 pub use volume::{Backing, VolumeFacts, VolumeId, VolumeSpec};
-pub use xml::{METADATA_NAMESPACE, domain_xml, volume_xml};
+pub use xml::{
+    METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml, volume_xml,
+};

@@ -1,6 +1,8 @@
 //! Storage volumes: what names one, what is asked for, what is known of one.
 use std::fmt;
 
+use crate::{Error, PoolFacts, Result};
+
 /// Names one volume: the pool and the name in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VolumeId {
@@ -42,6 +44,49 @@ pub struct VolumeSpec {
     pub backing: Option<Backing>,
 }
 
+impl VolumeSpec {
+    /// The volume as a pool of some type can make it.
+    ///
+    /// Only pools of files have formats. In others a volume is raw, and is said to be by not saying
+    /// anything. Where volumes are partitions or logical volumes, they are allocated in full:
+    /// libvirt would make a sparse logical volume as a snapshot of nothing, which breaks when its
+    /// allocation is used up.
+    ///
+    /// # Errors
+    /// [`InvalidValue`](crate::Error::InvalidValue) for a format the pool cannot have.
+    pub fn adapted_to(&self, pool: &PoolFacts) -> Result<Self> {
+        let mut spec = self.clone();
+        if pool.has_formats() {
+            return Ok(spec);
+        }
+        if let Some(format) = spec.format.take().filter(|format| format != "raw") {
+            return Err(Error::InvalidValue {
+                action: format!("create the volume {}", self.id),
+                message: format!(
+                    "a pool of type {} holds raw volumes only, not {format}; \
+                     leave the format out or set it to raw",
+                    pool.kind
+                ),
+            });
+        }
+        if matches!(pool.kind.as_str(), "logical" | "disk") {
+            spec.allocation = None;
+        }
+        Ok(spec)
+    }
+}
+
+impl PoolFacts {
+    /// Whether the pool keeps volumes as files, which have formats. See
+    /// <https://libvirt.org/storage.html>.
+    pub fn has_formats(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "dir" | "fs" | "netfs" | "gluster" | "vstorage"
+        )
+    }
+}
+
 /// The image an overlay stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backing {
@@ -67,4 +112,45 @@ pub struct VolumeFacts {
     pub format: Option<String>,
     /// The image this one is an overlay of.
     pub backing: Option<Backing>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_adapted_to_what_their_pool_can_make() {
+        let adapt = |kind: &str, format: Option<&str>| {
+            let spec = VolumeSpec {
+                id: VolumeId::new("p", "v"),
+                capacity: 10,
+                allocation: Some(0),
+                format: format.map(str::to_owned),
+                backing: None,
+            };
+            let pool = PoolFacts {
+                name: "p".into(),
+                kind: kind.into(),
+                active: true,
+                capacity: 0,
+                available: 0,
+                target_path: None,
+            };
+            spec.adapted_to(&pool)
+                .map(|spec| (spec.format, spec.allocation))
+                .map_err(|error| error.to_string())
+        };
+        let qcow2 = Some("qcow2".to_owned());
+        for kind in ["dir", "fs", "netfs", "gluster"] {
+            assert_eq!(adapt(kind, Some("qcow2")), Ok((qcow2.clone(), Some(0))));
+        }
+        for kind in ["zfs", "rbd", "iscsi", "scsi", "mpath"] {
+            assert_eq!(adapt(kind, Some("raw")), Ok((None, Some(0))));
+            assert!(adapt(kind, Some("qcow2")).unwrap_err().contains(kind));
+        }
+        for kind in ["logical", "disk"] {
+            assert_eq!(adapt(kind, None), Ok((None, None)));
+            assert!(adapt(kind, Some("qcow2")).is_err());
+        }
+    }
 }

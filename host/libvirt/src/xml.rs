@@ -1,14 +1,27 @@
 //! libvirt's XML, written from plain types by pure functions and read back into them.
+#[cfg(any(feature = "libvirt", test))]
+mod capabilities;
+mod devices;
 mod domain;
 mod element;
+mod metadata;
+mod overlay;
 #[cfg(any(feature = "libvirt", test))]
 mod read;
 mod volume;
 
-pub use domain::{METADATA_NAMESPACE, domain_xml};
-#[cfg(feature = "libvirt")]
-pub(crate) use read::{network_facts, pool_facts, volume_facts};
+pub use domain::{domain_xml, final_domain_xml};
+pub use metadata::METADATA_NAMESPACE;
+pub use overlay::{OverlayError, XmlOverlay};
 pub use volume::volume_xml;
+
+pub(crate) use domain::{ALIAS_PREFIX, secret_domain_xml};
+#[cfg(feature = "libvirt")]
+pub(crate) use {
+    capabilities::{capabilities, domain_capabilities},
+    metadata::{METADATA_PREFIX, build_record_xml},
+    read::{build_record, network_facts, pool_facts, volume_facts},
+};
 
 use crate::{Error, Result};
 

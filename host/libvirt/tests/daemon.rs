@@ -218,7 +218,7 @@ async fn qemu_runs_a_domain_with_one_of_everything() {
     let spec = DomainSpec {
         domain_type: "qemu".into(),
         machine: Some("q35".into()),
-        build_id: Some("test".into()),
+        build: Some(BuildRecord::new("test")),
         memory_mib: 64,
         boot_devices: vec![
             BootDevice::Network,
@@ -226,10 +226,7 @@ async fn qemu_runs_a_domain_with_one_of_everything() {
             BootDevice::Cdrom,
             BootDevice::HardDisk,
         ],
-        graphics: vec![Graphics::Vnc {
-            port: None,
-            listen: None,
-        }],
+        graphics: vec![Graphics::Vnc(GraphicsServer::default())],
         disks,
         ..DomainSpec::new(format!("lvhost-test-{}", Uuid::new_v4()))
     };

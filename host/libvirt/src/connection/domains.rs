@@ -6,10 +6,11 @@ use virt::{
 };
 use virt_sys as sys;
 
-use super::{Session, errors::Context, ffi};
+use super::{Session, errors::Context, ffi::addresses};
 use crate::{
     AddressSource, DomainId, DomainSpec, DomainState, Error, InterfaceAddress, Result,
-    ShutdownMode, domain_xml, xml::check_characters,
+    ShutdownMode,
+    xml::{check_characters, secret_domain_xml},
 };
 
 /// Flags of an undefine, from what is wanted to what the oldest daemons and plainest drivers take:
@@ -29,7 +30,7 @@ const UNDEFINE_BASIC: u32 = sys::VIR_DOMAIN_UNDEFINE_NVRAM
 impl Session {
     pub(super) fn define_domain(&self, spec: &DomainSpec) -> Result<DomainId> {
         let action = format!("define the domain {:?}", spec.name);
-        let xml = domain_xml(spec);
+        let xml = secret_domain_xml(spec)?;
         check_characters(&action, &xml)?;
         let context = Context::new(self, action);
         // libvirt redefines a domain of the same name and UUID without a word.
@@ -57,13 +58,18 @@ impl Session {
         })
     }
 
-    pub(super) fn start_domain(&self, id: &DomainId) -> Result<()> {
-        let domain = self.find_domain(id)?.ok_or_else(|| Error::NoSuchDomain {
-            name: id.name.clone(),
-        })?;
+    pub(super) fn start_domain(&self, id: &DomainId, paused: bool) -> Result<()> {
+        let domain = self.existing_domain(id)?;
         let action = format!("start the domain {id}");
-        match domain.create() {
-            Ok(_) => Ok(()),
+        let started = if paused {
+            domain
+                .create_with_flags(sys::VIR_DOMAIN_START_PAUSED)
+                .map(drop)
+        } else {
+            domain.create().map(drop)
+        };
+        match started {
+            Ok(()) => Ok(()),
             // Drivers answer this with different numbers.
             Err(error) if domain.is_active() == Ok(true) => Err(Error::DomainState {
                 action,
@@ -142,7 +148,7 @@ impl Session {
         let Some(domain) = self.find_domain(id)? else {
             return Ok(Vec::new());
         };
-        match ffi::interface_addresses(&domain, source) {
+        match addresses::interface_addresses(&domain, source) {
             Ok(addresses) => Ok(addresses),
             Err(error) if is_too_early(error.code()) => {
                 tracing::debug!(%id, %source, %error, "no addresses yet");
@@ -178,7 +184,28 @@ impl Session {
         }
     }
 
-    fn find_domain(&self, id: &DomainId) -> Result<Option<Domain>> {
+    /// A domain, or [`Error::NoSuchDomain`].
+    pub(super) fn existing_domain(&self, id: &DomainId) -> Result<Domain> {
+        self.find_domain(id)?.ok_or_else(|| Error::NoSuchDomain {
+            name: id.name.clone(),
+        })
+    }
+
+    /// A domain that is running or paused. Drivers answer with different numbers for one that is
+    /// off.
+    pub(super) fn active_domain(&self, id: &DomainId, action: &str) -> Result<Domain> {
+        let domain = self.existing_domain(id)?;
+        match domain.is_active() {
+            Ok(true) => Ok(domain),
+            Ok(false) => Err(Error::DomainState {
+                action: action.to_owned(),
+                message: "it is not running".to_owned(),
+            }),
+            Err(error) => Err(Context::new(self, action).error(error)),
+        }
+    }
+
+    pub(super) fn find_domain(&self, id: &DomainId) -> Result<Option<Domain>> {
         match Domain::lookup_by_uuid(&self.connect, id.uuid) {
             Ok(domain) => Ok(Some(domain)),
             Err(error) if error.code() == ErrorNumber::NoDomain => Ok(None),
@@ -187,7 +214,7 @@ impl Session {
     }
 }
 
-fn state_of(state: sys::virDomainState, reason: i32) -> DomainState {
+pub(super) fn state_of(state: sys::virDomainState, reason: i32) -> DomainState {
     match state {
         sys::VIR_DOMAIN_PAUSED => DomainState::Paused,
         sys::VIR_DOMAIN_SHUTDOWN => DomainState::ShuttingDown,

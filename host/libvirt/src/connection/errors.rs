@@ -57,6 +57,8 @@ fn sort(action: &str, number: ErrorNumber, message: &str, lost: bool) -> Error {
         _ if says_no_space(&text) => Error::NoSpace {
             action,
             message: text,
+            needed: None,
+            available: None,
         },
         _ => Error::Libvirt {
             action,

@@ -34,10 +34,17 @@ const LIBRARY: &str = "libvirt.so.0";
 macro_rules! jump {
     ($name:ident) => {
         concat!(
-            ".globl ", stringify!($name), "\n",
-            ".hidden ", stringify!($name), "\n",
-            ".type ", stringify!($name), ", @function\n",
-            stringify!($name), ":\n",
+            ".globl ",
+            stringify!($name),
+            "\n",
+            ".hidden ",
+            stringify!($name),
+            "\n",
+            ".type ",
+            stringify!($name),
+            ", @function\n",
+            stringify!($name),
+            ":\n",
             "jmp qword ptr [rip + 2f]\n",
             ".pushsection .data.lvhost_libvirt_slots, \"aw\"\n",
             "2: .quad {not_loaded}\n",
@@ -50,10 +57,17 @@ macro_rules! jump {
 macro_rules! jump {
     ($name:ident) => {
         concat!(
-            ".globl ", stringify!($name), "\n",
-            ".hidden ", stringify!($name), "\n",
-            ".type ", stringify!($name), ", %function\n",
-            stringify!($name), ":\n",
+            ".globl ",
+            stringify!($name),
+            "\n",
+            ".hidden ",
+            stringify!($name),
+            "\n",
+            ".type ",
+            stringify!($name),
+            ", %function\n",
+            stringify!($name),
+            ":\n",
             "adrp x16, 2f\n",
             "ldr x16, [x16, :lo12:2f]\n",
             "br x16\n",
@@ -85,27 +99,29 @@ macro_rules! functions {
 }
 
 functions! {
-    virConnectDomainEventDeregisterAny virConnectDomainEventRegisterAny virConnectGetLibVersion
-    virConnectGetType virConnectGetURI virConnectGetVersion virConnectIsAlive
-    virConnectListAllNetworks virConnectListAllStoragePools virConnectOpen virConnectRef
-    virConnectClose virConnectRegisterCloseCallback virConnectSetKeepAlive
-    virConnectUnregisterCloseCallback
-    virDomainCreate virDomainDefineXML virDomainDestroy virDomainFree virDomainGetState
-    virDomainGetUUID virDomainInterfaceAddresses virDomainInterfaceFree virDomainIsActive
-    virDomainLookupByName virDomainLookupByUUID virDomainShutdown virDomainShutdownFlags
-    virDomainUndefineFlags
+    virConnectClose virConnectDomainEventDeregisterAny virConnectDomainEventRegisterAny
+    virConnectGetCapabilities virConnectGetDomainCapabilities virConnectGetHostname
+    virConnectGetLibVersion virConnectGetType virConnectGetURI virConnectGetVersion
+    virConnectIsAlive virConnectListAllDomains virConnectListAllNetworks
+    virConnectListAllStoragePools virConnectOpen virConnectRef virConnectRegisterCloseCallback
+    virConnectSetKeepAlive virConnectUnregisterCloseCallback
+    virDomainCreate virDomainCreateWithFlags virDomainDefineXML virDomainDestroy virDomainFree
+    virDomainGetMetadata virDomainGetName virDomainGetState virDomainGetUUID
+    virDomainInterfaceAddresses virDomainInterfaceFree virDomainIsActive virDomainLookupByName
+    virDomainLookupByUUID virDomainOpenConsole virDomainResume virDomainScreenshot virDomainSendKey
+    virDomainSetMetadata virDomainShutdown virDomainShutdownFlags virDomainUndefineFlags
     virEventRegisterDefaultImpl virEventRunDefaultImpl
     virGetLastError virSetErrorFunc
-    virNetworkFree virNetworkGetName virNetworkGetXMLDesc virNetworkIsActive
-    virNetworkLookupByName
+    virNetworkFree virNetworkGetName virNetworkGetXMLDesc virNetworkIsActive virNetworkLookupByName
     virNodeGetInfo
     virStoragePoolFree virStoragePoolGetName virStoragePoolGetXMLDesc virStoragePoolIsActive
-    virStoragePoolLookupByName virStoragePoolLookupByVolume
-    virStorageVolCreateXML virStorageVolCreateXMLFrom virStorageVolDelete virStorageVolFree
-    virStorageVolGetName virStorageVolGetXMLDesc virStorageVolLookupByName
+    virStoragePoolListAllVolumes virStoragePoolLookupByName virStoragePoolLookupByVolume
+    virStorageVolCreateXML virStorageVolCreateXMLFrom virStorageVolDelete virStorageVolDownload
+    virStorageVolFree virStorageVolGetName virStorageVolGetXMLDesc virStorageVolLookupByName
     virStorageVolLookupByPath virStorageVolResize virStorageVolUpload
-    virStreamAbort virStreamEventRemoveCallback virStreamFinish virStreamFree virStreamNew
-    virStreamSend virStreamSendHole
+    virStreamAbort virStreamEventAddCallback virStreamEventRemoveCallback
+    virStreamEventUpdateCallback virStreamFinish virStreamFree virStreamNew virStreamRecv
+    virStreamRecvFlags virStreamRecvHole virStreamSend virStreamSendHole
 }
 
 /// Where every slot leads before [`load`], and where one for which the library had nothing would.
@@ -131,7 +147,8 @@ pub(super) fn load() -> Result<()> {
         message: error.to_string(),
     };
     // SAFETY: libvirt's initialisers touch nothing of this process but their own data.
-    let library = unsafe { Library::open(Some(LIBRARY), RTLD_NOW | RTLD_GLOBAL) }.map_err(failed)?;
+    let library =
+        unsafe { Library::open(Some(LIBRARY), RTLD_NOW | RTLD_GLOBAL) }.map_err(failed)?;
     let mut addresses = [std::ptr::null_mut(); FUNCTIONS.len()];
     for (address, name) in addresses.iter_mut().zip(FUNCTIONS) {
         // SAFETY: the symbol is not called as this type; its address is all that is used.

@@ -12,28 +12,34 @@
 //!
 //! The session is owned by those threads alone. Dropping [`Libvirt`] ends the job channel, the
 //! workers end with it, and the last of them closes the connection.
+mod console;
 mod domains;
+mod download;
 mod errors;
 mod event_loop;
 mod ffi;
+mod guests;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod library;
+mod records;
 mod upload;
 mod volumes;
 mod watches;
 mod workers;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 use virt::connect::Connect;
 
-use self::{errors::Context, ffi::Subscription, watches::Watches, workers::Workers};
+use self::{errors::Context, ffi::events::Subscription, watches::Watches, workers::Workers};
 use crate::{
-    AddressSource, ConnectionUri, DomainId, DomainSpec, DomainState, Error, Hypervisor,
-    HypervisorFacts, InterfaceAddress, NetworkFacts, PoolFacts, Result, ShutdownMode, Upload,
-    Version, VolumeFacts, VolumeId, VolumeSpec, is_local, xml::check_characters,
+    AddressSource, BuildRecord, Capabilities, ConnectionUri, Console, DomainCapabilities,
+    DomainFacts, DomainId, DomainKind, DomainSpec, DomainState, Error, Hypervisor, HypervisorFacts,
+    InterfaceAddress, KeyCodeSet, NetworkFacts, PoolFacts, Progress, Result, Screenshot,
+    ShutdownMode, Upload, Version, VolumeFacts, VolumeId, VolumeSink, VolumeSpec, is_local,
+    xml::{self, check_characters},
 };
 
 /// Seconds of silence after which the daemon is asked whether it is still there; virsh's default.
@@ -97,6 +103,19 @@ impl Hypervisor for Libvirt {
         self.workers.call(|session| session.facts()).await
     }
 
+    async fn capabilities(&self) -> Result<Capabilities> {
+        self.workers
+            .call_long(|session| session.capabilities())
+            .await
+    }
+
+    async fn domain_capabilities(&self, kind: &DomainKind) -> Result<DomainCapabilities> {
+        let kind = kind.clone();
+        self.workers
+            .call_long(move |session| session.domain_capabilities(&kind))
+            .await
+    }
+
     async fn pools(&self) -> Result<Vec<String>> {
         self.workers.call(|session| session.pools()).await
     }
@@ -114,6 +133,13 @@ impl Hypervisor for Libvirt {
         let name = name.to_owned();
         self.workers
             .call(move |session| session.network(&name))
+            .await
+    }
+
+    async fn list_volumes(&self, pool: &str) -> Result<Vec<String>> {
+        let pool = pool.to_owned();
+        self.workers
+            .call(move |session| session.list_volumes(&pool))
             .await
     }
 
@@ -163,6 +189,19 @@ impl Hypervisor for Libvirt {
         Ok(Box::new(upload))
     }
 
+    async fn download_volume(
+        &self,
+        id: &VolumeId,
+        sink: Box<dyn VolumeSink>,
+        progress: Progress,
+    ) -> Result<()> {
+        download::download(&self.workers, id.clone(), sink, progress).await
+    }
+
+    async fn list_domains(&self) -> Result<Vec<DomainFacts>> {
+        self.workers.call(|session| session.list_domains()).await
+    }
+
     async fn define_domain(&self, spec: &DomainSpec) -> Result<DomainId> {
         let spec = spec.clone();
         // The daemon may have to probe QEMU first, which takes from seconds to a minute.
@@ -171,10 +210,45 @@ impl Hypervisor for Libvirt {
             .await
     }
 
+    async fn update_domain(&self, id: &DomainId, spec: &DomainSpec) -> Result<()> {
+        let (id, spec) = (id.clone(), spec.clone());
+        self.workers
+            .call_long(move |session| session.update_domain(&id, &spec))
+            .await
+    }
+
+    async fn build_record(&self, id: &DomainId) -> Result<Option<BuildRecord>> {
+        let id = id.clone();
+        self.workers
+            .call(move |session| session.build_record(&id))
+            .await
+    }
+
+    async fn set_build_record(&self, id: &DomainId, record: &BuildRecord) -> Result<()> {
+        let (id, record) = (id.clone(), record.clone());
+        self.workers
+            .call(move |session| session.set_build_record(&id, &record))
+            .await
+    }
+
     async fn start_domain(&self, id: &DomainId) -> Result<()> {
         let id = id.clone();
         self.workers
-            .call_long(move |session| session.start_domain(&id))
+            .call_long(move |session| session.start_domain(&id, false))
+            .await
+    }
+
+    async fn start_domain_paused(&self, id: &DomainId) -> Result<()> {
+        let id = id.clone();
+        self.workers
+            .call_long(move |session| session.start_domain(&id, true))
+            .await
+    }
+
+    async fn resume_domain(&self, id: &DomainId) -> Result<()> {
+        let id = id.clone();
+        self.workers
+            .call(move |session| session.resume_domain(&id))
             .await
     }
 
@@ -223,6 +297,30 @@ impl Hypervisor for Libvirt {
             .call(move |session| session.interface_addresses(&id, source))
             .await
     }
+
+    async fn send_keys(
+        &self,
+        id: &DomainId,
+        set: KeyCodeSet,
+        codes: &[u32],
+        hold: Duration,
+    ) -> Result<()> {
+        let (id, mut codes) = (id.clone(), codes.to_vec());
+        self.workers
+            .call(move |session| session.send_keys(&id, set, &mut codes, hold))
+            .await
+    }
+
+    async fn screenshot(&self, id: &DomainId) -> Result<Screenshot> {
+        let id = id.clone();
+        self.workers
+            .call_long(move |session| session.screenshot(&id))
+            .await
+    }
+
+    async fn open_console(&self, id: &DomainId, device: Option<&str>) -> Result<Box<dyn Console>> {
+        Ok(Box::new(console::open(&self.workers, id, device).await?))
+    }
 }
 
 impl Session {
@@ -234,6 +332,9 @@ impl Session {
         Ok(HypervisorFacts {
             is_local: is_local(&uri),
             uri: ConnectionUri::new(uri),
+            host: connect
+                .get_hostname()
+                .map_err(|error| context.error(error))?,
             libvirt_version: version(
                 connect
                     .get_lib_version()
@@ -252,6 +353,38 @@ impl Session {
                 .map_err(|error| context.error(error))?
                 .model,
         })
+    }
+}
+
+impl Session {
+    fn capabilities(&self) -> Result<Capabilities> {
+        let context = Context::new(self, "ask what the hypervisor can run");
+        let text = self
+            .connect
+            .get_capabilities()
+            .map_err(|error| context.error(error))?;
+        xml::capabilities(&text)
+    }
+
+    fn domain_capabilities(&self, kind: &DomainKind) -> Result<DomainCapabilities> {
+        let DomainKind {
+            domain_type,
+            arch,
+            machine,
+        } = kind;
+        let action = format!("ask what domains of type {domain_type} for {arch} can have");
+        for text in [Some(domain_type), Some(arch), machine.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            check_characters(&action, text)?;
+        }
+        let context = Context::new(self, action);
+        let text = self
+            .connect
+            .get_domain_capabilities(None, Some(arch), machine.as_deref(), Some(domain_type), 0)
+            .map_err(|error| context.error(error))?;
+        xml::domain_capabilities(&text)
     }
 }
 

@@ -18,7 +18,7 @@ use virt_sys as sys;
 use super::{
     Session,
     errors::Context,
-    ffi,
+    ffi::streams,
     workers::{Workers, worker_died},
 };
 use crate::{
@@ -196,7 +196,7 @@ impl Sink for StreamSink {
 
     fn hole(&mut self, mut length: u64) -> std::result::Result<(), VirtError> {
         if self.sparse {
-            return ffi::send_hole(&self.stream, length);
+            return streams::send_hole(&self.stream, length);
         }
         while length > 0 {
             let part = length.min(PACKET as u64);

@@ -33,6 +33,10 @@ impl Session {
 
     pub(super) fn pool(&self, name: &str) -> Result<PoolFacts> {
         let pool = self.active_pool(name)?;
+        self.pool_facts(&pool, name)
+    }
+
+    fn pool_facts(&self, pool: &StoragePool, name: &str) -> Result<PoolFacts> {
         let context = Context::new(self, format!("look at the storage pool {name:?}"));
         let xml = pool.get_xml_desc(0).map_err(|error| context.error(error))?;
         xml::pool_facts(&xml, true)
@@ -61,6 +65,15 @@ impl Session {
             .get_xml_desc(0)
             .map_err(|error| context.error(error))?;
         xml::network_facts(&xml, true)
+    }
+
+    pub(super) fn list_volumes(&self, name: &str) -> Result<Vec<String>> {
+        let pool = self.active_pool(name)?;
+        let context = Context::new(self, format!("list the volumes of the pool {name:?}"));
+        let volumes = pool
+            .list_all_volumes(0)
+            .map_err(|error| context.error(error))?;
+        sorted(volumes.iter().map(StorageVol::get_name), &context)
     }
 
     pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
@@ -92,9 +105,9 @@ impl Session {
     pub(super) fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts> {
         let id = &spec.id;
         let action = format!("create the volume {id}");
-        let xml = volume_xml(spec);
-        check_characters(&action, &xml)?;
         let pool = self.active_pool(&id.pool)?;
+        let xml = volume_xml(&spec.adapted_to(&self.pool_facts(&pool, &id.pool)?)?);
+        check_characters(&action, &xml)?;
         self.refuse_existing(id, &pool)?;
         let volume = StorageVol::create_xml(&pool, &xml, 0)
             .map_err(|error| self.creation_error(id, action, error))?;
@@ -104,9 +117,9 @@ impl Session {
     pub(super) fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts> {
         let id = &spec.id;
         let action = format!("clone the volume {source} to {id}");
-        let xml = volume_xml(spec);
-        check_characters(&action, &xml)?;
         let pool = self.active_pool(&id.pool)?;
+        let xml = volume_xml(&spec.adapted_to(&self.pool_facts(&pool, &id.pool)?)?);
+        check_characters(&action, &xml)?;
         let original = self.find_volume(source)?;
         self.refuse_existing(id, &pool)?;
         let volume = StorageVol::create_xml_from(&pool, &xml, &original, 0)

@@ -18,10 +18,10 @@ use crate::{Error, Result};
 /// for a volume.
 const WORKERS: usize = 4;
 
-type Job = Box<dyn FnOnce(&Arc<Session>) + Send>;
+pub(super) type Job = Box<dyn FnOnce(&Arc<Session>) + Send>;
 
-/// Where jobs go. The threads end when this is dropped.
-#[derive(Debug)]
+/// Where jobs go. The threads end when this and all its clones are dropped.
+#[derive(Clone, Debug)]
 pub(super) struct Workers {
     jobs: Sender<Job>,
 }
@@ -95,7 +95,8 @@ impl Workers {
         }))
     }
 
-    fn submit(&self, job: Job) -> Result<()> {
+    /// Runs something short whose end nobody waits for.
+    pub(super) fn submit(&self, job: Job) -> Result<()> {
         self.jobs.send(job).map_err(|_| worker_died())
     }
 }

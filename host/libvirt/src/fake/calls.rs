@@ -1,13 +1,17 @@
 //! What was called, in order, and which calls are to fail.
 use std::{collections::HashMap, fmt};
 
-use crate::{Error, Result, domain::named};
+use crate::{Error, Result, named::named};
 
 named! {
     /// A kind of call, named after the method.
     Call, "call" {
         /// `facts`
         Facts = "facts",
+        /// `capabilities`
+        Capabilities = "capabilities",
+        /// `domain_capabilities`
+        DomainCapabilities = "domain_capabilities",
         /// `pools`
         Pools = "pools",
         /// `networks`
@@ -16,6 +20,8 @@ named! {
         Pool = "pool",
         /// `network`
         Network = "network",
+        /// `list_volumes`
+        ListVolumes = "list_volumes",
         /// `volume`
         Volume = "volume",
         /// `volume_by_path`
@@ -40,10 +46,24 @@ named! {
         UploadFinish = "upload_finish",
         /// An upload was dropped before its end. Recorded, and never fails.
         UploadAbort = "upload_abort",
+        /// `download_volume`
+        DownloadVolume = "download_volume",
+        /// `list_domains`
+        ListDomains = "list_domains",
         /// `define_domain`
         DefineDomain = "define_domain",
+        /// `update_domain`
+        UpdateDomain = "update_domain",
+        /// `build_record`
+        BuildRecord = "build_record",
+        /// `set_build_record`
+        SetBuildRecord = "set_build_record",
         /// `start_domain`
         StartDomain = "start_domain",
+        /// `start_domain_paused`
+        StartDomainPaused = "start_domain_paused",
+        /// `resume_domain`
+        ResumeDomain = "resume_domain",
         /// `domain_state`
         DomainState = "domain_state",
         /// `watch_domain`
@@ -56,6 +76,14 @@ named! {
         UndefineDomain = "undefine_domain",
         /// `interface_addresses`
         InterfaceAddresses = "interface_addresses",
+        /// `send_keys`
+        SendKeys = "send_keys",
+        /// `screenshot`
+        Screenshot = "screenshot",
+        /// `open_console`
+        OpenConsole = "open_console",
+        /// `read` of a console
+        ConsoleRead = "console_read",
     }
 }
 

@@ -39,6 +39,32 @@ impl SparseBytes {
     }
 }
 
+/// A part of a volume, as a download gives it.
+pub(super) enum Piece {
+    Data(Vec<u8>),
+    Hole(u64),
+}
+
+impl SparseBytes {
+    /// All parts in order, to `end` or to the last byte that was written.
+    pub(super) fn pieces(&self, end: u64) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut position = 0;
+        for (&start, run) in &self.runs {
+            if start > position {
+                pieces.push(Piece::Hole(start - position));
+            }
+            pieces.push(Piece::Data(run.clone()));
+            position = start + run.len() as u64;
+        }
+        let end = end.max(self.end);
+        if end > position {
+            pieces.push(Piece::Hole(end - position));
+        }
+        pieces
+    }
+}
+
 impl Sink for SparseBytes {
     type Error = Infallible;
 

@@ -4,7 +4,7 @@ use std::{io::Write, sync::Arc};
 use bytes::Bytes;
 
 use super::*;
-use crate::{Disk, DiskDevice, DiskSource, Interface, InterfaceSource};
+use crate::*;
 
 fn spec(name: &str) -> VolumeSpec {
     VolumeSpec {

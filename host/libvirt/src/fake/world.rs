@@ -1,12 +1,13 @@
 //! What a fake hypervisor has, and the rules it keeps.
+mod domains;
+
 use std::collections::BTreeMap;
 
-use uuid::Uuid;
-
-use super::disk::SparseBytes;
+use self::domains::Domain;
+use super::disk::{Piece, SparseBytes};
 use crate::{
-    DiskSource, DomainId, DomainSpec, DomainState, Error, InterfaceSource, NetworkFacts, PoolFacts,
-    Result, VolumeFacts, VolumeId, VolumeSpec, xml::check_characters,
+    DiskSource, Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
+    xml::check_characters,
 };
 
 /// Everything there is.
@@ -19,6 +20,7 @@ pub(super) struct World {
 
 #[derive(Debug)]
 struct Pool {
+    kind: String,
     capacity: u64,
     active: bool,
     volumes: BTreeMap<String, Volume>,
@@ -40,17 +42,11 @@ struct Volume {
     content: SparseBytes,
 }
 
-#[derive(Debug)]
-struct Domain {
-    spec: DomainSpec,
-    uuid: Uuid,
-    state: DomainState,
-}
-
 /// Pools and networks.
 impl World {
-    pub(super) fn add_pool(&mut self, name: &str, capacity: u64, active: bool) {
+    pub(super) fn add_pool(&mut self, kind: &str, name: &str, capacity: u64, active: bool) {
         let pool = Pool {
+            kind: kind.into(),
             capacity,
             active,
             volumes: BTreeMap::new(),
@@ -79,7 +75,7 @@ impl World {
         let pool = self.active_pool(name)?;
         Ok(PoolFacts {
             name: name.into(),
-            kind: "dir".into(),
+            kind: pool.kind.clone(),
             active: true,
             capacity: pool.capacity,
             available: pool.capacity.saturating_sub(pool.used()),
@@ -124,6 +120,19 @@ impl World {
             .collect()
     }
 
+    pub(super) fn list_volumes(&self, pool: &str) -> Result<Vec<String>> {
+        Ok(self.active_pool(pool)?.volumes.keys().cloned().collect())
+    }
+
+    /// What a download gives: of a raw volume all of it, of others the file.
+    pub(super) fn pieces(&self, id: &VolumeId) -> Result<Vec<Piece>> {
+        let missing = || Error::NoSuchVolume { id: id.clone() };
+        let facts = self.volume(id)?.ok_or_else(missing)?;
+        let content = self.content(id).ok_or_else(missing)?;
+        let raw = facts.format.as_deref().is_none_or(|format| format == "raw");
+        Ok(content.pieces(if raw { facts.capacity } else { 0 }))
+    }
+
     pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
         let pool = self.active_pool(&id.pool)?;
         Ok(pool
@@ -146,24 +155,29 @@ impl World {
     pub(super) fn create_volume(&mut self, spec: &VolumeSpec) -> Result<VolumeFacts> {
         let id = &spec.id;
         check_characters(&format!("create the volume {id}"), &crate::volume_xml(spec))?;
+        let facts = self.pool(&id.pool)?;
+        let adapted = spec.adapted_to(&facts)?;
         let pool = self.active_pool(&id.pool)?;
         if pool.volumes.contains_key(&id.name) {
             return Err(Error::VolumeExists { id: id.clone() });
         }
-        let allocation = spec.allocation.unwrap_or(spec.capacity);
-        if allocation > pool.capacity.saturating_sub(pool.used()) {
+        let allocation = adapted.allocation.unwrap_or(spec.capacity);
+        if allocation > facts.available {
             return Err(Error::NoSpace {
                 action: format!("create the volume {id}"),
                 message: "not enough free space in the pool".into(),
+                needed: Some(allocation),
+                available: Some(facts.available),
             });
         }
+        let formats = facts.has_formats();
         let path = format!("{}/{}", pool_path(&id.pool), id.name);
         let facts = VolumeFacts {
             key: path.clone(),
             path,
             capacity: spec.capacity,
             allocation,
-            format: Some(spec.format.clone().unwrap_or_else(|| "raw".into())),
+            format: formats.then(|| adapted.format.unwrap_or_else(|| "raw".into())),
             backing: spec.backing.clone(),
         };
         let volume = Volume {
@@ -275,112 +289,13 @@ impl World {
             .find(|(_, domain)| {
                 let uses = |source: &DiskSource| match source {
                     DiskSource::Volume(volume) => volume == id,
-                    DiskSource::File(path) => self
+                    DiskSource::File(path) | DiskSource::Block(path) => self
                         .volume_by_path(path)
                         .is_some_and(|(volume, _)| volume == *id),
                 };
                 !domain.state.is_off() && domain.spec.disks.iter().any(|disk| uses(&disk.source))
             })
             .map(|(name, _)| name.as_str())
-    }
-}
-
-/// Domains.
-impl World {
-    pub(super) fn domain_names(&self) -> Vec<String> {
-        self.domains.keys().cloned().collect()
-    }
-
-    pub(super) fn domain_spec(&self, name: &str) -> Option<DomainSpec> {
-        self.domains.get(name).map(|domain| domain.spec.clone())
-    }
-
-    pub(super) fn domain_id(&self, name: &str) -> Option<DomainId> {
-        let domain = self.domains.get(name)?;
-        Some(DomainId {
-            uuid: domain.uuid,
-            name: name.into(),
-        })
-    }
-
-    pub(super) fn define_domain(&mut self, spec: &DomainSpec) -> Result<DomainId> {
-        let action = format!("define the domain {:?}", spec.name);
-        check_characters(&action, &crate::domain_xml(spec))?;
-        let uuid = spec.uuid.unwrap_or_else(Uuid::new_v4);
-        let known = self.domains.values().any(|domain| domain.uuid == uuid);
-        if known || self.domains.contains_key(&spec.name) {
-            return Err(Error::DomainExists {
-                name: spec.name.clone(),
-            });
-        }
-        let domain = Domain {
-            spec: spec.clone(),
-            uuid,
-            state: DomainState::ShutOff,
-        };
-        self.domains.insert(spec.name.clone(), domain);
-        Ok(DomainId {
-            uuid,
-            name: spec.name.clone(),
-        })
-    }
-
-    /// A domain can be started if it is off and everything it names is there.
-    pub(super) fn check_start(&self, id: &DomainId) -> Result<()> {
-        let domain = self.domain(id).ok_or_else(|| Error::NoSuchDomain {
-            name: id.name.clone(),
-        })?;
-        if !domain.state.is_off() {
-            return Err(Error::DomainState {
-                action: format!("start the domain {id}"),
-                message: "it is already running".into(),
-            });
-        }
-        for disk in &domain.spec.disks {
-            if let DiskSource::Volume(volume) = &disk.source {
-                self.volume(volume)?
-                    .ok_or_else(|| Error::NoSuchVolume { id: volume.clone() })?;
-            }
-        }
-        for interface in &domain.spec.interfaces {
-            if let InterfaceSource::Network { network } = &interface.source {
-                self.network(network)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn domain_state(&self, id: &DomainId) -> DomainState {
-        self.domain(id)
-            .map_or(DomainState::Gone, |domain| domain.state)
-    }
-
-    pub(super) fn set_domain_state(&mut self, id: &DomainId, state: DomainState) {
-        if let Some(domain) = self
-            .domains
-            .values_mut()
-            .find(|domain| domain.uuid == id.uuid)
-        {
-            domain.state = state;
-        }
-    }
-
-    pub(super) fn undefine_domain(&mut self, id: &DomainId) -> Result<()> {
-        match self.domain_state(id) {
-            DomainState::Gone => Ok(()),
-            state if state.is_off() => {
-                self.domains.retain(|_, domain| domain.uuid != id.uuid);
-                Ok(())
-            }
-            _ => Err(Error::DomainState {
-                action: format!("undefine the domain {id}"),
-                message: "it is running".into(),
-            }),
-        }
-    }
-
-    fn domain(&self, id: &DomainId) -> Option<&Domain> {
-        self.domains.values().find(|domain| domain.uuid == id.uuid)
     }
 }
 

@@ -7,19 +7,22 @@ use quick_xml::{
     name::QName,
 };
 
+/// The name of an element or an attribute, with its prefix: mostly one of ours.
+pub(super) type Name = Cow<'static, str>;
+
 /// An element: attributes and children come out in the order they were given.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    name: &'static str,
-    attributes: Vec<(&'static str, String)>,
-    children: Vec<Element>,
-    text: Option<String>,
+    pub(super) name: Name,
+    pub(super) attributes: Vec<(Name, String)>,
+    pub(super) children: Vec<Element>,
+    pub(super) text: Option<String>,
 }
 
 impl Element {
-    pub(super) fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: impl Into<Name>) -> Self {
         Self {
-            name,
+            name: name.into(),
             attributes: Vec::new(),
             children: Vec::new(),
             text: None,
@@ -37,7 +40,7 @@ impl Element {
     }
 
     pub(super) fn attribute(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.attributes.push((name, value.to_string()));
+        self.attributes.push((name.into(), value.to_string()));
         self
     }
 
@@ -60,6 +63,37 @@ impl Element {
         self
     }
 
+    /// The value of an attribute.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.attributes.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    /// Sets an attribute, in the place of an earlier one of that name.
+    pub(super) fn set(&mut self, name: &Name, value: &str) {
+        match self.attributes.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.attributes.push((name.clone(), value.to_owned())),
+        }
+    }
+
+    /// The first child of that name.
+    pub(super) fn find(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// Puts stars in the place of every attribute of that name.
+    pub(super) fn hide(&mut self, attribute: &str) {
+        for (name, value) in &mut self.attributes {
+            if name == attribute {
+                "***".clone_into(value);
+            }
+        }
+        for child in &mut self.children {
+            child.hide(attribute);
+        }
+    }
+
     /// The element as indented text.
     pub(super) fn to_xml(&self) -> String {
         let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
@@ -71,7 +105,7 @@ impl Element {
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        let mut start = BytesStart::new(self.name);
+        let mut start = BytesStart::new(self.name.as_ref());
         for (name, value) in &self.attributes {
             start.push_attribute(Attribute {
                 key: QName(name),
@@ -88,7 +122,7 @@ impl Element {
         for child in &self.children {
             child.write(writer)?;
         }
-        writer.write_event(Event::End(BytesEnd::new(self.name)))
+        writer.write_event(Event::End(BytesEnd::new(self.name.as_ref())))
     }
 }
 

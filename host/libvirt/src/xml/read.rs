@@ -1,7 +1,9 @@
 //! What libvirt answers, read into plain types.
 use roxmltree::{Document, Node};
 
-use crate::{Backing, Error, NetworkFacts, PoolFacts, Result, VolumeFacts};
+use crate::{
+    Backing, BuildRecord, Error, NetworkFacts, Owner, PoolFacts, Result, VolumeFacts, VolumeId,
+};
 
 /// What is in a pool's XML beside the state, which is not.
 pub(crate) fn pool_facts(xml: &str, active: bool) -> Result<PoolFacts> {
@@ -52,7 +54,49 @@ pub(crate) fn volume_facts(xml: &str) -> Result<VolumeFacts> {
     })
 }
 
-fn parse<'a>(what: &str, xml: &'a str) -> Result<Document<'a>> {
+/// What a domain's metadata says of its build, in whatever namespace: libvirt may answer without ours.
+pub(crate) fn build_record(xml: &str) -> Result<BuildRecord> {
+    let document = parse("domain's build", xml)?;
+    let build = document.root_element();
+    let named = |name: &'static str| {
+        build
+            .children()
+            .filter(move |node| node.is_element() && node.tag_name().name() == name)
+    };
+    let id = build
+        .attribute("id")
+        .ok_or_else(|| unreadable("domain's build", "there is no id"))?;
+    Ok(BuildRecord {
+        id: id.to_owned(),
+        // One that cannot be read, of a later version perhaps, cannot be told dead.
+        owner: named("owner").next().and_then(owner_of),
+        volumes: named("volume").filter_map(claimed).collect(),
+    })
+}
+
+fn owner_of(node: Node<'_, '_>) -> Option<Owner> {
+    let text = |name: &str| node.attribute(name).map(str::to_owned);
+    Some(Owner {
+        host: text("host")?,
+        machine: match node.attribute("machine") {
+            Some(machine) => Some(machine.parse().ok()?),
+            None => None,
+        },
+        boot: text("boot")?,
+        pid_namespace: text("pid-namespace")?,
+        pid: text("pid")?.parse().ok()?,
+        started: text("started")?.parse().ok()?,
+    })
+}
+
+fn claimed(node: Node<'_, '_>) -> Option<VolumeId> {
+    Some(VolumeId::new(
+        node.attribute("pool")?,
+        node.attribute("name")?,
+    ))
+}
+
+pub(super) fn parse<'a>(what: &str, xml: &'a str) -> Result<Document<'a>> {
     Document::parse(xml).map_err(|error| unreadable(what, &error.to_string()))
 }
 
@@ -63,13 +107,13 @@ fn unreadable(what: &str, message: &str) -> Error {
     }
 }
 
-fn descend<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+pub(super) fn descend<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| {
         node.children().find(|child| child.has_tag_name(*name))
     })
 }
 
-fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> Option<&'a str> {
+pub(super) fn text<'a>(node: Node<'a, '_>, path: &[&str]) -> Option<&'a str> {
     descend(node, path).and_then(|node| node.text())
 }
 

@@ -4,12 +4,14 @@ use std::{fs, net::Ipv4Addr, path::Path};
 
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Backing, BootDevice, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, Interface,
-    InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol, VolumeId, VolumeSpec,
+    Backing, BootDevice, BuildRecord, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics,
+    GraphicsServer, Interface, InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol,
+    VolumeId, VolumeSpec,
 };
 
 /// Compares with `tests/golden/NAME.xml`. What was given is written beside it as `NAME.xml.new` if
@@ -35,7 +37,7 @@ fn volume(name: &str) -> DiskSource {
 /// The documentation's simple example.
 fn simple() -> DomainSpec {
     DomainSpec {
-        build_id: Some("7d1f".into()),
+        build: Some(BuildRecord::new("7d1f")),
         memory_mib: 846,
         disks: vec![
             Disk {
@@ -68,7 +70,7 @@ fn everything() -> DomainSpec {
     };
     DomainSpec {
         uuid: Some(Uuid::from_u128(0x1234)),
-        build_id: Some("b & <c>".into()),
+        build: Some(BuildRecord::new("b & <c>")),
         domain_type: "qemu".into(),
         machine: Some("q35".into()),
         loader: Some(Loader {
@@ -130,14 +132,12 @@ fn everything() -> DomainSpec {
             }),
         ],
         graphics: vec![
-            Graphics::Vnc {
-                port: None,
-                listen: None,
-            },
-            Graphics::Vnc {
+            Graphics::Vnc(GraphicsServer::default()),
+            Graphics::Vnc(GraphicsServer {
                 port: Some(5950),
                 listen: Some("::1".into()),
-            },
+                password: Some(SecretString::from("12345678").into()),
+            }),
             Graphics::Sdl {
                 display: Some(":0".into()),
             },
@@ -306,7 +306,7 @@ proptest! {
     fn names_come_back(name in any::<String>(), path in any::<String>()) {
         let source = DiskSource::File(path.clone());
         let spec = DomainSpec {
-            build_id: Some(path.clone()),
+            build: Some(BuildRecord::new(path.clone())),
             disks: vec![Disk::new(source, DiskDevice::Disk)],
             ..DomainSpec::new(name.clone())
         };
