@@ -30,7 +30,7 @@
 use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics, Value};
 
 use crate::origin::Origin;
-use crate::schema::{BlockSchema, InnerBlockSchema, Kind, OptionSchema};
+use crate::schema::{BlockSchema, InnerBlockSchema, Kind};
 use crate::setting::{Mismatch, Setting};
 
 /// A block that can be decoded.
@@ -141,16 +141,20 @@ pub(crate) fn option<T: Setting>(
 
 /// What the option is for, ready to be put behind "needs it".
 fn first_sentence(schema: &BlockSchema, name: &str) -> String {
-    let documentation = schema
-        .option(name)
-        .map(OptionSchema::prose)
-        .unwrap_or_default();
+    let Some(option) = schema.option(name) else {
+        return String::new();
+    };
+    let documentation = option.prose();
     let sentence = documentation.split(". ").next().unwrap_or_default();
     let mut characters = sentence.trim_end_matches('.').chars();
-    match characters.next() {
-        Some(first) => format!(": {}{}", first.to_lowercase(), characters.as_str()),
-        None => String::new(),
-    }
+    let Some(first) = characters.next() else {
+        return String::new();
+    };
+    let words = match option.kind {
+        Kind::Choice(_) => format!(", {}", option.kind),
+        _ => String::new(),
+    };
+    format!(": {}{}{words}", first.to_lowercase(), characters.as_str())
 }
 
 /// Null and the empty text count as left out. In the Go plugin there is no difference either, and

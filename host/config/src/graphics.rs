@@ -10,6 +10,8 @@ choices! {
     pub enum GraphicsType {
         /// VNC.
         Vnc = "vnc",
+        /// SPICE.
+        Spice = "spice",
         /// A window on an X display of the hypervisor's host.
         Sdl = "sdl",
     }
@@ -39,19 +41,17 @@ options! {
     /// A graphical console of the domain. With at least one, the domain gets a video card.
     pub struct Graphics for "graphics" {
         options {
-            /// The kind: `vnc` or `sdl`.
+            /// The kind.
             r#type: GraphicsType,
-            /// The TCP port of the VNC server. A free one if left out or `0`.
+            /// The TCP port of the VNC or SPICE server. A free one if left out or `0`.
             port: Option<u16>,
-            /// The address the VNC server listens on. The one of the hypervisor's settings if left out.
+            /// The address the server listens on. `127.0.0.1` if left out.
             listen: Option<String>,
-            /// The password of the VNC server, of at most 8 characters. None if left out.
+            /// The password of the server, of at most 8 characters for VNC. Without one, whoever reaches
+            /// the port gets in.
             password: Option<SecretString>,
             /// The X display, such as `:0`. Required for `sdl`.
             display: Option<String>,
-        }
-        not_supported {
-            "password",
         }
     }
 }

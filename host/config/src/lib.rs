@@ -22,6 +22,7 @@ mod reference;
 mod rules;
 mod schema;
 mod setting;
+mod shape;
 mod size;
 mod source;
 mod spelling;
@@ -40,7 +41,9 @@ pub use key_text::KeyText;
 pub use libvirt_source::{
     BootDevice, HttpNetworkProtocol, LibvirtSource, NetworkAddressSource, ShutdownMode,
 };
-pub use network_interface::{NetworkInterface, NetworkInterfaceType, PortForward, Protocol};
+pub use network_interface::{
+    DirectMode, NetworkInterface, NetworkInterfaceType, PortForward, Protocol,
+};
 pub use origin::Origin;
 pub use project::{
     Allow, NamedPlugin, PROJECT_FILE, Project, SourceLimits, SourcePlugin, decode_project,
@@ -54,6 +57,7 @@ pub use schema::{
     BlockSchema, Choice, InnerBlockSchema, Kind, NotSupported, OptionSchema, ValueType,
 };
 pub use setting::{Element, Mismatch, Setting};
+pub use shape::{AttributeShape, InnerShape, Shape, source_shape};
 pub use size::{Size, SizeError};
 pub use source::decode_source;
 pub use tunnel::Tunnel;

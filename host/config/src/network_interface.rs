@@ -14,6 +14,23 @@ choices! {
         Bridge = "bridge",
         /// The network of the user that runs the hypervisor, without any privilege (passt).
         User = "user",
+        /// A network device of the hypervisor's host, which the guest shares (macvtap). The host itself
+        /// can't reach the guest that way.
+        Direct = "direct",
+    }
+}
+
+choices! {
+    /// Where the packets of a `direct` interface go.
+    pub enum DirectMode {
+        /// To other guests on the same device, and outside.
+        Bridge = "bridge",
+        /// Outside, to a switch that sends back what is for other guests.
+        Vepa = "vepa",
+        /// Outside, and never to other guests.
+        Private = "private",
+        /// The device belongs to this guest alone.
+        Passthrough = "passthrough",
     }
 }
 
@@ -47,12 +64,16 @@ options! {
     /// A network interface of the domain.
     pub struct NetworkInterface for "network_interface" {
         options {
-            /// What it is attached to: `managed` (or `network`), `bridge` or `user`.
+            /// What it is attached to.
             r#type: NetworkInterfaceType,
             /// The name of the libvirt network; `default` if left out. For `managed` interfaces.
             network: Option<String>,
             /// The name of the bridge. For `bridge` interfaces.
             bridge: Option<String>,
+            /// The name of the network device, such as `eth0`. For `direct` interfaces.
+            device: Option<String>,
+            /// Where the packets go. `bridge` if left out. For `direct` interfaces.
+            mode: Option<DirectMode>,
             /// The MAC address. A random one if left out.
             mac: Option<String>,
             /// An identifier unique within the domain, of letters, digits, `_` and `-`.

@@ -121,7 +121,9 @@ pub fn decode_project(body: &Body, report: &mut Diagnostics) -> Project {
             report.push(
                 Diagnostic::error(
                     block.name_span,
-                    format!("a `{SOURCE_PLUGIN}` block takes one label, the name that templates use"),
+                    format!(
+                        "a `{SOURCE_PLUGIN}` block takes one label, the name that templates use"
+                    ),
                 )
                 .help(form("NAME")),
             );
@@ -142,7 +144,10 @@ pub fn decode_project(body: &Body, report: &mut Diagnostics) -> Project {
             report.push(
                 Diagnostic::error(
                     label.span,
-                    format!("there are two `{SOURCE_PLUGIN}` blocks for `{}`", label.text),
+                    format!(
+                        "there are two `{SOURCE_PLUGIN}` blocks for `{}`",
+                        label.text
+                    ),
                 )
                 .help("leave one of them"),
             );

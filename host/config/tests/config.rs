@@ -8,7 +8,11 @@ mod options;
 mod reference;
 #[path = "config/robustness.rs"]
 mod robustness;
+#[path = "config/rules.rs"]
+mod rules;
 #[path = "config/schemas.rs"]
 mod schemas;
+#[path = "config/shape.rs"]
+mod shape;
 #[path = "config/world.rs"]
 mod world;

@@ -31,7 +31,7 @@ pub(super) fn check(graphics: &Graphics, report: &mut Diagnostics) {
         ));
     }
     let foreign: &[&str] = match kind {
-        GraphicsType::Vnc => &["display"],
+        GraphicsType::Vnc | GraphicsType::Spice => &["display"],
         GraphicsType::Sdl => &["port", "listen", "password"],
     };
     for name in foreign.iter().filter(|name| origin.is_set(name)) {

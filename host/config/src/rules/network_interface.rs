@@ -10,7 +10,7 @@ use crate::network_interface::{NetworkInterface, NetworkInterfaceType, PortForwa
 use crate::origin::Origin;
 
 pub(super) fn check(interface: &NetworkInterface, report: &mut Diagnostics) {
-    use NetworkInterfaceType::{Bridge, Managed, Network, User};
+    use NetworkInterfaceType::{Bridge, Direct, Managed, Network, User};
     let origin = &interface.origin;
     if let Some(mac) = &interface.mac
         && !origin.is_unknown("mac")
@@ -24,16 +24,26 @@ pub(super) fn check(interface: &NetworkInterface, report: &mut Diagnostics) {
         return;
     }
     let kind = interface.r#type;
-    if kind == Bridge && !origin.is_set("bridge") {
+    let needed = match kind {
+        Bridge => Some(("bridge", "a bridge")),
+        Direct => Some(("device", "a network device")),
+        Managed | Network | User => None,
+    };
+    if let Some((name, what)) = needed
+        && !origin.is_set(name)
+    {
         report.push(
-            Diagnostic::error(origin.span(), "`bridge` is missing").detail(
-                "an interface of type `bridge` needs the name of a bridge of the hypervisor's host",
-            ),
+            Diagnostic::error(origin.span(), format!("`{name}` is missing")).detail(format!(
+                "an interface of type `{}` needs the name of {what} of the hypervisor's host",
+                kind.as_str()
+            )),
         );
     }
     for (name, belongs) in [
         ("network", matches!(kind, Managed | Network)),
         ("bridge", kind == Bridge),
+        ("device", kind == Direct),
+        ("mode", kind == Direct),
     ] {
         if origin.is_set(name) && !belongs {
             report.push(Diagnostic::warning(

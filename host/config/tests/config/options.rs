@@ -309,13 +309,23 @@ fn options_of_a_network_interface() {
         r#type: r#""network""# => "Network";
         r#type: r#""bridge""# => "Bridge";
         r#type: r#""user""# => "User";
+        r#type: r#""direct""# => "Direct";
         network: r#""lab""# => r#"Some("lab")"#, "None";
         bridge: r#""br0""# => r#"Some("br0")"#;
+        device: r#""eth0""# => r#"Some("eth0")"#;
+        mode: r#""bridge""# => "Some(Bridge)", "None";
+        mode: r#""vepa""# => "Some(Vepa)", "None";
+        mode: r#""private""# => "Some(Private)", "None";
+        mode: r#""passthrough""# => "Some(Passthrough)", "None";
         mac: r#""52:54:00:AB:cd:ef""# => r#"Some("52:54:00:AB:cd:ef")"#, "None";
         alias: r#""ua-lan""# => r#"Some("lan")"#, "None";
         model: r#""e1000""# => r#""e1000""#, r#""virtio""#;
     ];
-    let required = [("type", r#""managed""#), ("bridge", r#""br1""#)];
+    let required = [
+        ("type", r#""managed""#),
+        ("bridge", r#""br1""#),
+        ("device", r#""eth1""#),
+    ];
     check(rows, &required, |lines| {
         let mut source = source_with(&format!("network_interface {{\n{lines}}}\n"));
         source.network_interface.remove(0)
@@ -374,6 +384,7 @@ fn options_of_a_volume() {
 fn options_of_graphics() {
     let rows: &[Row<Graphics>] = rows![
         r#type: r#""vnc""# => "Vnc";
+        r#type: r#""spice""# => "Spice";
         r#type: r#""sdl""# => "Sdl";
         port: r#""5901""# => "Some(5901)", "None";
         port: "0" => "Some(0)", "None";
