@@ -12,7 +12,7 @@ use crate::server::Server;
 /// are the test's own, and the guest is emulated where KVM does not work. Two provisioners more leave
 /// something in the image.
 fn example(stage: &Stage, url: &str, domain: &str, domain_type: &str) -> String {
-    let text = std::fs::read_to_string(template("simple.pkr.hcl")).unwrap();
+    let text = std::fs::read_to_string(template("documentation/simple.pkr.hcl")).unwrap();
     let pool = &stage.hypervisor.pool;
     let replaced = [
         (

@@ -8,7 +8,7 @@ const VALID: &str = "The configuration is valid.\n";
 
 #[test]
 fn every_example_of_the_documentation_is_valid() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/documentation");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/templates/documentation");
     let mut examples = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();

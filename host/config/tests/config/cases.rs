@@ -10,6 +10,34 @@ use super::world::decode;
 const TEMPLATE: &str = ".pkr.hcl";
 const EXPECTED: &str = ".expected";
 
+/// The documentation's examples, which all are shown the same way: without an error, and with these
+/// warnings.
+#[test]
+fn examples_of_the_documentation_are_right() {
+    let target_dev = "warning: `target_dev` has no effect";
+    let agent = "warning: the guest's address is asked for from its QEMU guest agent";
+    let only = "warning: SSH goes through the only network interface";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/templates/documentation");
+    for (name, expected) in [
+        ("simple", vec![target_dev, target_dev]),
+        ("backing-store", vec![target_dev, only, agent]),
+        ("cdrom", vec![only, agent]),
+        ("cloning", vec![target_dev, only, agent]),
+        ("cloud-init", vec![target_dev, only, agent]),
+        ("external", vec![target_dev, only, agent]),
+        ("floppy", vec![only, agent]),
+    ] {
+        let template = format!("{name}{TEMPLATE}");
+        let text = fs::read_to_string(folder.join(&template)).unwrap();
+        let messages = decode(&template, &text).messages;
+        let said: Vec<_> = messages
+            .lines()
+            .filter(|line| line.starts_with("error") || line.starts_with("warning"))
+            .collect();
+        assert_eq!(said, expected, "{name}");
+    }
+}
+
 #[test]
 fn messages_are_as_expected() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

@@ -16,9 +16,18 @@ use lvhost_plugin_sdk::{Description, OptionType, VolumeSource as _};
 
 struct Nowhere;
 
+/// The one file there is: an example of the documentation reads it.
+const UNATTEND: (&str, &str) = (
+    "Unattend.xml.tmpl",
+    include_str!("../../../../tests/templates/documentation/Unattend.xml.tmpl"),
+);
+
 impl Environment for Nowhere {
-    fn read_file(&self, _: &Path) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match path.ends_with(UNATTEND.0) {
+            true => Ok(UNATTEND.1.into()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn file_exists(&self, _: &Path) -> io::Result<bool> {
