@@ -81,3 +81,54 @@ fn ppm(picture: &[u8]) -> Option<(u32, u32, &[u8])> {
         .flatten()
         .map(|pixels| (width, height, pixels))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pixels(png: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+            .read_info()
+            .unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        (info.width, info.height, bytes)
+    }
+
+    #[test]
+    fn what_qemu_gives_becomes_png_with_the_same_pixels() {
+        let mut ppm = b"P6\n# a comment\n2 1\n255\n".to_vec();
+        ppm.extend_from_slice(&[255, 0, 0, 10, 20, 30]);
+        let screenshot = to_png("look", ppm).unwrap();
+        assert_eq!((screenshot.width, screenshot.height), (2, 1));
+        assert_eq!(pixels(&screenshot.png), (2, 1, vec![255, 0, 0, 10, 20, 30]));
+        // What is PNG already stays as it is.
+        assert_eq!(to_png("look", screenshot.png.clone()).unwrap(), screenshot);
+    }
+
+    #[test]
+    fn broken_pictures_are_errors() {
+        for picture in [
+            &b""[..],
+            b"GIF89a",
+            b"P6 2 2 255\n12345678901",
+            b"P6 2 2 65535\n",
+            b"P6 0 1 255\n",
+            b"P6 4294967295 4294967295 255\n",
+            b"P6 # no end",
+            b"\x89PNG\r\n\x1a\nrubbish",
+        ] {
+            assert!(to_png("look", picture.to_vec()).is_err(), "{picture:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken(bytes: Vec<u8>, header in "P6[ 0-9\n#]{0,20}") {
+            let _ = to_png("look", bytes.clone());
+            let _ = to_png("look", [header.into_bytes(), bytes].concat());
+        }
+    }
+}

@@ -1,5 +1,8 @@
-//! libvirt's connection URIs: passed through to libvirt as they are, taken apart for messages only.
+//! libvirt's connection URIs: passed through to libvirt as they are, taken apart for messages and to
+//! find out where the hypervisor is.
 use std::fmt;
+
+use percent_encoding::percent_decode_str;
 
 /// Where a hypervisor is reached, as the user wrote it.
 ///
@@ -18,6 +21,73 @@ impl ConnectionUri {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The host that SSH leads to on the way to the hypervisor, if the transport is SSH (`ssh`,
+    /// `libssh`, `libssh2`): through it guests can be reached that nobody else can.
+    pub fn bastion(&self) -> Option<Bastion> {
+        let parts = Parts::of(&self.0);
+        let transport = parts.transport()?.to_ascii_lowercase();
+        if !matches!(transport.as_str(), "ssh" | "libssh" | "libssh2") || parts.host.is_empty() {
+            return None;
+        }
+        let (host, port) = split_port(parts.host);
+        // A password has no place in it: libvirt has none for SSH.
+        let user = parts.user_info.map(|info| {
+            let user = info.split_once(':').map_or(info, |(user, _password)| user);
+            decoded(user)
+        });
+        let flag = |name| parts.parameter(name).is_some_and(|value| value != "0");
+        let ignored = parts
+            .parameter("known_hosts_verify")
+            .is_some_and(|how| how == "ignore");
+        Some(Bastion {
+            host: decoded(host),
+            user: user.filter(|user| !user.is_empty()),
+            port,
+            key_file: parts.parameter("keyfile"),
+            known_hosts_file: parts.parameter("known_hosts"),
+            verify_host: !flag("no_verify") && !ignored,
+        })
+    }
+}
+
+/// The host in an SSH URI, and how libvirt logs in there. What the URI leaves open is up to SSH's
+/// own configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bastion {
+    /// Name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// Who logs in.
+    pub user: Option<String>,
+    /// The port of the SSH server.
+    pub port: Option<u16>,
+    /// The private key (parameter `keyfile`).
+    pub key_file: Option<String>,
+    /// The file of known hosts (parameter `known_hosts`).
+    pub known_hosts_file: Option<String>,
+    /// Whether the host's key is checked. Parameters `no_verify=1` and `known_hosts_verify=ignore`
+    /// say no.
+    pub verify_host: bool,
+}
+
+/// Host and port: `name:22`, `[fd00::1]:22`. Brackets go.
+fn split_port(authority: &str) -> (&str, Option<u16>) {
+    if let Some((host, rest)) = authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        let port = rest.strip_prefix(':').and_then(|port| port.parse().ok());
+        return (host, port);
+    }
+    match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (authority, None),
+    }
+}
+
+/// libvirt takes percent-encoding back everywhere, and a plus sign for what it is.
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl fmt::Display for ConnectionUri {
@@ -50,11 +120,11 @@ pub fn is_local(uri: &str) -> bool {
         return true;
     }
     let parts = Parts::of(uri);
-    let Some(scheme) = parts.scheme else {
-        return false;
-    };
-    let transport = scheme.split_once('+').map(|(_driver, transport)| transport);
-    parts.host.is_empty() && transport.is_none_or(|name| name.eq_ignore_ascii_case("unix"))
+    parts.scheme.is_some()
+        && parts.host.is_empty()
+        && parts
+            .transport()
+            .is_none_or(|name| name.eq_ignore_ascii_case("unix"))
 }
 
 /// A URI taken apart as far as it is needed here. Nothing is decoded and nothing refused.
@@ -70,6 +140,25 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// The `ssh` of `qemu+ssh`.
+    fn transport(&self) -> Option<&'a str> {
+        let (_driver, transport) = self.scheme?.split_once('+')?;
+        Some(transport)
+    }
+
+    /// A parameter of the query, decoded. Names are compared as libvirt does, without case.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let (_path, query) = self.rest.split_once('?')?;
+        let query = query.split_once('#').map_or(query, |(query, _)| query);
+        query.split(['&', ';']).find_map(|pair| {
+            // A value may have equal signs of its own.
+            let (key, value) = pair.split_once('=')?;
+            decoded(key)
+                .eq_ignore_ascii_case(name)
+                .then(|| decoded(value))
+        })
+    }
+
     fn of(uri: &'a str) -> Self {
         let Some((scheme, behind)) = uri.split_once("://") else {
             // `qemu:/system` has a scheme and no authority; anything else is an alias of
@@ -164,9 +253,85 @@ mod tests {
             ("qemu+ext:///system?command=x", false),
             ("esx://host/", false),
             ("an-alias", false),
+            ("qemu:///embed?root=/var/lib/a=b", true),
+            ("qemu+unix:///session?socket=%2Frun%2Fx", true),
+            ("qemu+unix://?socket=/run/libvirt/libvirt-sock", true),
+            (
+                "qemu+ssh://First.Last@[fd00::1]:2222/system?keyfile=/a==",
+                false,
+            ),
+            ("qemu+tcp://:16509/system", false),
+            ("qemu+libssh2://host/system", false),
+            ("lxc:///", true),
+            ("xen:///system", true),
         ];
         for (uri, local) in cases {
             assert_eq!(is_local(uri), local, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_bastion_is_what_ssh_leads_to() {
+        let plain = |host: &str| Bastion {
+            host: host.into(),
+            user: None,
+            port: None,
+            key_file: None,
+            known_hosts_file: None,
+            verify_host: true,
+        };
+        let cases = [
+            ("qemu+ssh://Example.org/system", Some(plain("Example.org"))),
+            (
+                "qemu+SSH://First.Last@host:2222/system?keyfile=/k=1&known_hosts=%2Fh%20h#x",
+                Some(Bastion {
+                    user: Some("First.Last".into()),
+                    port: Some(2222),
+                    key_file: Some("/k=1".into()),
+                    known_hosts_file: Some("/h h".into()),
+                    ..plain("host")
+                }),
+            ),
+            (
+                "qemu+libssh2://me:secret@[fe80::1%25eth0]:22/session?no_verify=1",
+                Some(Bastion {
+                    user: Some("me".into()),
+                    port: Some(22),
+                    verify_host: false,
+                    ..plain("fe80::1%eth0")
+                }),
+            ),
+            (
+                "qemu+libssh://d%40omain@[::1]?known_hosts_verify=ignore&no_verify=0",
+                Some(Bastion {
+                    user: Some("d@omain".into()),
+                    verify_host: false,
+                    ..plain("::1")
+                }),
+            ),
+            ("qemu+ssh:///system", None),
+            ("qemu+tls://host/system", None),
+            ("qemu+tcp://host/system", None),
+            ("qemu://host/system", None),
+            ("qemu:///system", None),
+            ("", None),
+            ("an-alias", None),
+        ];
+        for (uri, bastion) in cases {
+            assert_eq!(ConnectionUri::new(uri).bastion(), bastion, "{uri}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever is given, nothing panics, and what is shown has no password in it.
+        #[test]
+        fn any_text_is_taken(text: String, user in "[a-z]{1,8}", host in "[a-z0-9.]{1,12}") {
+            let uri = ConnectionUri::new(text);
+            let _ = (uri.to_string(), uri.bastion(), is_local(uri.expose()));
+            let uri = ConnectionUri::new(format!("qemu+ssh://{user}:S3CRET@{host}/system"));
+            let shown = format!("{uri} {uri:?} {:?}", uri.bastion());
+            proptest::prop_assert!(!shown.contains("S3CRET"));
+            proptest::prop_assert!(!is_local(uri.expose()));
         }
     }
 }

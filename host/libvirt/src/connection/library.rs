@@ -116,6 +116,7 @@ functions! {
     virNodeGetInfo
     virStoragePoolFree virStoragePoolGetName virStoragePoolGetXMLDesc virStoragePoolIsActive
     virStoragePoolListAllVolumes virStoragePoolLookupByName virStoragePoolLookupByVolume
+    virStoragePoolRefresh
     virStorageVolCreateXML virStorageVolCreateXMLFrom virStorageVolDelete virStorageVolDownload
     virStorageVolFree virStorageVolGetName virStorageVolGetXMLDesc virStorageVolLookupByName
     virStorageVolLookupByPath virStorageVolResize virStorageVolUpload

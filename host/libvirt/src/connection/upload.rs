@@ -87,6 +87,12 @@ fn run(
     mut queue: mpsc::Receiver<Command>,
 ) -> Result<()> {
     let context = Context::new(session, format!("upload to the volume {id}"));
+    let progress = pump.progress();
+    // Of an upload without a length, what has come is the least that is needed.
+    let failed = |error: VirtError, remaining: u64| {
+        let needed = progress.bytes() + remaining;
+        session.measured(context.error(error), &id.pool, needed)
+    };
     let result = feed(&mut pump, &mut queue);
     let sink = match result {
         Ok(()) if pump.remaining() == 0 => pump.into_sink(),
@@ -97,7 +103,7 @@ fn run(
         }
         Err(stop) => {
             let error = match stop {
-                PumpError::Sink(error) => context.error(error),
+                PumpError::Sink(error) => failed(error, pump.remaining()),
                 PumpError::TooLong => Error::too_long(id),
                 PumpError::Read(source) => Error::ReadSource {
                     id: id.clone(),
@@ -112,7 +118,7 @@ fn run(
             return Err(error);
         }
     };
-    sink.stream.finish().map_err(|error| context.error(error))
+    sink.stream.finish().map_err(|error| failed(error, 0))
 }
 
 /// Carries out commands until the last.

@@ -110,7 +110,8 @@ impl Session {
         check_characters(&action, &xml)?;
         self.refuse_existing(id, &pool)?;
         let volume = StorageVol::create_xml(&pool, &xml, 0)
-            .map_err(|error| self.creation_error(id, action, error))?;
+            .map_err(|error| self.creation_error(id, action, error))
+            .map_err(|error| self.measured(error, &id.pool, spec.capacity))?;
         self.facts_or_delete(id, &volume)
     }
 
@@ -123,7 +124,12 @@ impl Session {
         let original = self.find_volume(source)?;
         self.refuse_existing(id, &pool)?;
         let volume = StorageVol::create_xml_from(&pool, &xml, &original, 0)
-            .map_err(|error| self.creation_error(id, action, error))?;
+            .map_err(|error| self.creation_error(id, action, error))
+            .map_err(|error| {
+                let needed = self.volume_facts(source, &original);
+                let needed = needed.map_or(spec.capacity, |facts| facts.allocation);
+                self.measured(error, &id.pool, needed)
+            })?;
         let facts = self.facts_or_delete(id, &volume)?;
         // libvirt gives a clone its source's capacity, whatever the XML asks for.
         if facts.capacity >= spec.capacity {
@@ -223,7 +229,30 @@ impl Session {
         volume
             .resize(to, 0)
             .map(drop)
-            .map_err(|error| context.error(error))
+            .map_err(|error| self.measured(context.error(error), &id.pool, to))
+    }
+
+    /// Tells of a full pool what was needed, and how much is free.
+    pub(super) fn measured(&self, error: Error, pool: &str, needed: u64) -> Error {
+        let Error::NoSpace {
+            action, message, ..
+        } = error
+        else {
+            return error;
+        };
+        let available = self.active_pool(pool).and_then(|found| {
+            // libvirt counts when it is told to; without, the number is an old one.
+            if let Err(error) = found.refresh(0) {
+                tracing::debug!(pool, %error, "the pool's free space could not be counted anew");
+            }
+            self.pool_facts(&found, pool)
+        });
+        Error::NoSpace {
+            action,
+            message,
+            needed: Some(needed),
+            available: available.ok().map(|facts| facts.available),
+        }
     }
 
     /// Not all drivers answer a second creation with a number of its own.

@@ -1,5 +1,5 @@
 //! The fake keeps the rules that real hypervisors keep, and says what was done to it.
-use std::{io::Write, sync::Arc};
+use std::{io::Write, os::unix::fs::FileExt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -293,4 +293,229 @@ async fn addresses_appear_late() {
     );
     fake.power_off("vm");
     assert_eq!(lease().await.unwrap(), []);
+}
+
+fn of_build(id: &str) -> DomainSpec {
+    DomainSpec {
+        build: Some(BuildRecord::new(id)),
+        ..DomainSpec::new("vm")
+    }
+}
+
+#[tokio::test]
+async fn a_build_changes_its_own_domain_only() {
+    let fake = FakeHypervisor::new();
+    let id = fake.define_domain(&of_build("1")).await.unwrap();
+    let claimed = BuildRecord {
+        volumes: vec![spec("disk").id],
+        ..BuildRecord::new("1")
+    };
+    fake.set_build_record(&id, &claimed).await.unwrap();
+    assert_eq!(
+        fake.build_record(&id).await.unwrap().as_ref(),
+        Some(&claimed)
+    );
+    let strange = fake.set_build_record(&id, &BuildRecord::new("2")).await;
+    assert!(matches!(strange, Err(Error::NotOurs { .. })));
+    let strange = fake.update_domain(&id, &of_build("2")).await;
+    assert!(matches!(strange, Err(Error::NotOurs { .. })));
+    let update = DomainSpec {
+        vcpu: 7,
+        build: Some(claimed.clone()),
+        ..DomainSpec::new("whatever")
+    };
+    fake.update_domain(&id, &update).await.unwrap();
+    let changed = fake.domain_spec("vm").unwrap();
+    assert_eq!((changed.vcpu, changed.uuid), (7, Some(id.uuid)));
+
+    fake.start_domain(&id).await.unwrap();
+    let running = fake.update_domain(&id, &update).await;
+    assert!(matches!(running, Err(Error::DomainState { .. })));
+    fake.set_build_record(&id, &claimed).await.unwrap();
+
+    let foreign = fake
+        .define_domain(&DomainSpec::new("theirs"))
+        .await
+        .unwrap();
+    let taken = fake.set_build_record(&foreign, &claimed).await;
+    assert!(matches!(taken, Err(Error::NotOurs { .. })));
+    let list = fake.list_domains().await.unwrap();
+    let seen: Vec<_> = list
+        .iter()
+        .map(|facts| (facts.id.name.as_str(), facts.build.is_some(), facts.state))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("theirs", false, DomainState::ShutOff),
+            ("vm", true, DomainState::Running)
+        ]
+    );
+    let found: Vec<_> = rivals(&list, "2", &spec("disk").id).collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(rivals(&list, "1", &spec("disk").id).count(), 0);
+}
+
+#[tokio::test]
+async fn consoles_tell_what_is_written_after_they_are_opened() {
+    let fake = FakeHypervisor::new();
+    fake.set_boot_output("booting\n");
+    let id = fake.define_domain(&of_build("1")).await.unwrap();
+    assert!(matches!(
+        fake.open_console(&id, None).await.map(drop),
+        Err(Error::DomainState { .. })
+    ));
+    fake.start_domain_paused(&id).await.unwrap();
+    assert_eq!(fake.domain_state(&id).await.unwrap(), DomainState::Paused);
+    let mut first = fake.open_console(&id, None).await.unwrap();
+    let mut console = fake
+        .open_console(&id, Some("serial-console"))
+        .await
+        .unwrap();
+    // The second has taken it from the first.
+    assert_eq!(first.read().await.unwrap(), None);
+    fake.resume_domain(&id).await.unwrap();
+    fake.resume_domain(&id).await.unwrap();
+    assert_eq!(console.read().await.unwrap().unwrap(), "booting\n");
+    fake.write_console("vm", "login: ");
+    assert_eq!(console.read().await.unwrap().unwrap(), "login: ");
+    fake.power_off("vm");
+    assert_eq!(console.read().await.unwrap(), None);
+    assert!(matches!(
+        fake.resume_domain(&id).await,
+        Err(Error::DomainState { .. })
+    ));
+    fake.start_domain(&id).await.unwrap();
+    assert!(fake.open_console(&id, Some("nope")).await.is_err());
+    let mut cut = fake.open_console(&id, None).await.unwrap();
+    fake.disconnect();
+    assert!(matches!(cut.read().await, Err(Error::Disconnected { .. })));
+}
+
+#[tokio::test]
+async fn keys_and_pictures_need_a_running_guest() {
+    let fake = FakeHypervisor::new();
+    let hold = Duration::from_millis(50);
+    let id = fake.define_domain(&of_build("1")).await.unwrap();
+    let press = |codes: &'static [u32]| fake.send_keys(&id, KeyCodeSet::Linux, codes, hold);
+    assert!(matches!(press(&[1]).await, Err(Error::DomainState { .. })));
+    fake.start_domain(&id).await.unwrap();
+    for codes in [&[][..], &[1; MAX_KEYS + 1]] {
+        assert!(matches!(
+            press(codes).await,
+            Err(Error::InvalidValue { .. })
+        ));
+    }
+    press(&[42, 30]).await.unwrap();
+    assert_eq!(fake.keys()[0].codes, [42, 30]);
+    assert!(matches!(
+        fake.screenshot(&id).await,
+        Err(Error::NotSupported { .. })
+    ));
+    let seen = DomainSpec {
+        graphics: vec![Graphics::Vnc(GraphicsServer::default())],
+        ..DomainSpec::new("seen")
+    };
+    let seen = fake.define_domain(&seen).await.unwrap();
+    fake.start_domain(&seen).await.unwrap();
+    let picture = fake.screenshot(&seen).await.unwrap();
+    assert_eq!((picture.width, picture.height), (1, 1));
+}
+
+#[tokio::test]
+async fn downloads_give_what_was_uploaded() {
+    let fake = FakeHypervisor::new();
+    let volume = spec("disk");
+    fake.add_volume(&volume, b"data").unwrap();
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let progress = Progress::default();
+    let sink = Box::new(SparseFile::new(Arc::clone(&file)));
+    fake.download_volume(&volume.id, sink, progress.clone())
+        .await
+        .unwrap();
+    assert_eq!(file.metadata().unwrap().len(), volume.capacity);
+    assert_eq!(progress.bytes(), volume.capacity);
+    let mut bytes = [1; 6];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"data\0\0");
+    let read_only = Arc::new(std::fs::File::open("/dev/zero").unwrap());
+    let sink = Box::new(SparseFile::new(read_only));
+    let unwritable = fake.download_volume(&volume.id, sink, progress).await;
+    assert!(matches!(unwritable, Err(Error::WriteTarget { .. })));
+}
+
+#[tokio::test]
+async fn pools_without_formats_take_raw_volumes_only() {
+    let fake = FakeHypervisor::new();
+    fake.add_pool_of("logical", "vg", 1 << 30, true);
+    let volume = VolumeSpec {
+        id: VolumeId::new("vg", "lv"),
+        ..spec("lv")
+    };
+    let facts = fake.create_volume(&volume).await.unwrap();
+    assert_eq!((facts.format, facts.allocation), (None, volume.capacity));
+    let image = VolumeSpec {
+        id: VolumeId::new("vg", "image"),
+        format: Some("qcow2".into()),
+        ..volume
+    };
+    let refused = fake.create_volume(&image).await.unwrap_err();
+    assert!(refused.to_string().contains("logical"), "{refused}");
+    assert_eq!(fake.list_volumes("vg").await.unwrap(), ["lv"]);
+    let large = VolumeSpec {
+        id: VolumeId::new("vg", "large"),
+        capacity: 2 << 30,
+        ..spec("large")
+    };
+    let full = fake.create_volume(&large).await.unwrap_err().to_string();
+    assert!(
+        full.contains("(2147483648 bytes are needed, 1072693248 are free)"),
+        "{full}"
+    );
+}
+
+#[tokio::test]
+async fn every_new_call_can_be_made_to_fail() {
+    let fake = FakeHypervisor::new();
+    let volume = spec("disk");
+    fake.create_volume(&volume).await.unwrap();
+    let id = fake.define_domain(&of_build("1")).await.unwrap();
+    let kind = DomainKind {
+        domain_type: "kvm".into(),
+        arch: "x86_64".into(),
+        machine: None,
+    };
+    assert!(fake.capabilities().await.unwrap().offers("kvm", "x86_64"));
+    assert!(fake.domain_capabilities(&kind).await.unwrap().secure_boot);
+    fake.set_capabilities(Capabilities::default(), DomainCapabilities::default());
+    assert!(matches!(
+        fake.domain_capabilities(&kind).await,
+        Err(Error::KvmUnusable { .. })
+    ));
+    for call in Call::ALL {
+        fake.fail_on(*call);
+    }
+    let record = BuildRecord::new("1");
+    let sink = || Box::new(SparseFile::new(Arc::new(tempfile::tempfile().unwrap())));
+    let results = [
+        fake.capabilities().await.map(drop),
+        fake.domain_capabilities(&kind).await.map(drop),
+        fake.list_volumes("default").await.map(drop),
+        fake.download_volume(&volume.id, sink(), Progress::default())
+            .await,
+        fake.list_domains().await.map(drop),
+        fake.update_domain(&id, &of_build("1")).await,
+        fake.build_record(&id).await.map(drop),
+        fake.set_build_record(&id, &record).await,
+        fake.start_domain_paused(&id).await,
+        fake.resume_domain(&id).await,
+        fake.send_keys(&id, KeyCodeSet::Linux, &[1], Duration::ZERO)
+            .await,
+        fake.screenshot(&id).await.map(drop),
+        fake.open_console(&id, None).await.map(drop),
+    ];
+    for result in results {
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains("injected failure"), "{error}");
+    }
 }

@@ -70,7 +70,7 @@ fn with_overlays(spec: &DomainSpec) -> Result<Element> {
     Ok(domain)
 }
 
-fn domain(spec: &DomainSpec) -> Element {
+pub(super) fn domain(spec: &DomainSpec) -> Element {
     Element::new("domain")
         .attribute("type", &spec.domain_type)
         .child(Element::with_text("name", &spec.name))

@@ -7,27 +7,18 @@ use roxmltree::{Document, Node};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::*;
-use crate::{
-    Backing, BootDevice, BuildRecord, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics,
-    GraphicsServer, Interface, InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol,
-    VolumeId, VolumeSpec,
-};
+use super::{domain::domain, *};
+use crate::*;
 
-/// Compares with `tests/golden/NAME.xml`. What was given is written beside it as `NAME.xml.new` if
-/// it differs.
+/// Compares with `tests/golden/NAME.xml`; `UPDATE=1 cargo test` writes it anew.
 fn assert_golden(name: &str, xml: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.xml"));
     Document::parse(xml).expect("not well-formed");
-    if fs::read_to_string(&path).ok().as_deref() != Some(xml) {
-        let new = path.with_extension("xml.new");
-        fs::write(&new, xml).unwrap();
-        panic!(
-            "{} differs; compare it with {}",
-            path.display(),
-            new.display()
-        );
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, xml).unwrap();
     }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == xml, "{} differs:\n{xml}", path.display());
 }
 
 fn volume(name: &str) -> DiskSource {
@@ -146,6 +137,61 @@ fn everything() -> DomainSpec {
     }
 }
 
+/// What one word each asks for.
+fn modern() -> DomainSpec {
+    DomainSpec {
+        build: Some(BuildRecord {
+            owner: Some(Owner {
+                host: "ci <1>".into(),
+                machine: Some(Uuid::from_u128(7)),
+                boot: "b".into(),
+                pid_namespace: "pid:[1]".into(),
+                pid: 42,
+                started: 1_000,
+            }),
+            volumes: vec![VolumeId::new("default", "a & b")],
+            ..BuildRecord::new("7d1f")
+        }),
+        machine: Some("q35".into()),
+        firmware: Some(FirmwareChoice {
+            secure_boot: Some(true),
+            ..FirmwareChoice::new(Firmware::Efi)
+        }),
+        tpm: Some(Tpm::V2),
+        clock: Some(Clock::LocalTime),
+        interfaces: vec![Interface::new(InterfaceSource::Direct {
+            device: "eth0".into(),
+            mode: DirectMode::Bridge,
+        })],
+        graphics: vec![Graphics::Spice(GraphicsServer {
+            password: Some(SecretString::from("geheim").into()),
+            ..GraphicsServer::default()
+        })],
+        video: Some("qxl".into()),
+        serial_log: Some(SerialLog {
+            path: "/var/log/guest.log".into(),
+            append: false,
+        }),
+        ..simple()
+    }
+}
+
+#[test]
+fn the_record_of_a_build_comes_back() {
+    let record = modern().build.unwrap();
+    let xml = domain_xml(&modern());
+    let document = Document::parse(&xml).unwrap();
+    let build = &descendants(&document, "metadata")[0];
+    let child = build.first_element_child().unwrap();
+    assert_eq!(read::build_record(&xml[child.range()]).unwrap(), record);
+    // As libvirt is given it alone, and answers it.
+    let alone = metadata::build_record_xml(&record);
+    assert_eq!(read::build_record(&alone).unwrap(), record);
+    assert!(read::build_record("<build/>").is_err());
+    let later = "<build id='1'><owner host='h'/><volume pool='p'/><more/></build>";
+    assert_eq!(read::build_record(later).unwrap(), BuildRecord::new("1"));
+}
+
 #[test]
 fn domains_give_the_xml_they_are_known_to_give() {
     assert_golden("domain-minimal", &domain_xml(&DomainSpec::new("minimal")));
@@ -158,6 +204,31 @@ fn domains_give_the_xml_they_are_known_to_give() {
         ..DomainSpec::new("arm")
     };
     assert_golden("domain-aarch64", &domain_xml(&arm));
+    assert_golden("domain-modern", &domain_xml(&modern()));
+    let typed_at = DomainSpec {
+        domain_type: "qemu".into(),
+        graphics: vec![Graphics::Vnc(GraphicsServer::default())],
+        tpm: Some(Tpm::V2),
+        ..arm
+    };
+    assert_golden("domain-aarch64-graphics", &domain_xml(&typed_at));
+    let xen = DomainSpec {
+        domain_type: "xen".into(),
+        boot_devices: vec![BootDevice::Cdrom, BootDevice::HardDisk],
+        graphics: vec![Graphics::Vnc(GraphicsServer::default())],
+        disks: vec![
+            Disk::new(DiskSource::Block("/dev/vg/lv".into()), DiskDevice::Disk),
+            Disk::new(DiskSource::File("/cd.iso".into()), DiskDevice::Cdrom),
+        ],
+        ..simple()
+    };
+    assert_golden("domain-xen", &domain_xml(&xen));
+    let container = DomainSpec {
+        domain_type: "lxc".into(),
+        disks: Vec::new(),
+        ..simple()
+    };
+    assert_golden("domain-lxc", &domain_xml(&container));
 }
 
 #[test]
@@ -180,6 +251,106 @@ fn volumes_give_the_xml_they_are_known_to_give() {
         ..plain
     };
     assert_golden("volume-overlay", &volume_xml(&overlay));
+}
+
+fn overlay(name: &str) -> XmlOverlay {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/overlays/{name}.xml"));
+    XmlOverlay::parse(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn overlays_give_the_xml_they_are_known_to_give() {
+    for name in ["tuned", "pruned"] {
+        let spec = DomainSpec {
+            overlays: vec![overlay(name)],
+            ..simple()
+        };
+        let xml = final_domain_xml(&spec).unwrap();
+        assert_golden(&format!("domain-overlay-{name}"), &xml);
+        // Whatever the user wants, the build is found again.
+        assert!(xml.contains("<lvhost:build"), "{xml}");
+    }
+}
+
+#[test]
+fn overlays_are_laid_over_each_other_in_order() {
+    let parse = |xml| XmlOverlay::parse(xml).unwrap();
+    let spec = DomainSpec {
+        overlays: vec![
+            parse("<domain><vcpu placement='static'>2</vcpu><tpm/></domain>"),
+            parse("<domain><vcpu>3</vcpu><tpm merge='remove'/></domain>"),
+        ],
+        ..simple()
+    };
+    let xml = final_domain_xml(&spec).unwrap();
+    assert!(
+        xml.contains(r#"<vcpu placement="static">3</vcpu>"#),
+        "{xml}"
+    );
+    assert!(!xml.contains("tpm"), "{xml}");
+    assert!(!domain_xml(&spec).contains("placement"));
+
+    let twice = DomainSpec {
+        overlays: vec![spec.overlays[1].clone()],
+        ..simple()
+    };
+    let error = final_domain_xml(&twice).unwrap_err();
+    assert!(
+        matches!(error, Error::Overlay { number: 1, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn wrong_overlays_say_what_and_where() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/overlays/wrong.txt");
+    let table = fs::read_to_string(path).unwrap();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let (xml, expected) = line.split_once(" => ").unwrap();
+        let applied =
+            XmlOverlay::parse(xml).and_then(|overlay| overlay.apply(&mut domain(&simple())));
+        assert_eq!(applied.unwrap_err().to_string(), expected, "{xml}");
+    }
+}
+
+#[test]
+fn an_overlay_of_many_levels_is_refused_and_not_followed() {
+    let xml = "<domain>".repeat(10_000) + &"</domain>".repeat(10_000);
+    let error = XmlOverlay::parse(&xml).unwrap_err();
+    assert!(error.problem.contains("inside each other"), "{error}");
+}
+
+#[test]
+fn passwords_go_to_libvirt_and_nowhere_else() {
+    let spec = everything();
+    for shown in [
+        domain_xml(&spec),
+        final_domain_xml(&spec).unwrap(),
+        format!("{spec:?}"),
+    ] {
+        assert!(!shown.contains("12345678"), "{shown}");
+    }
+    assert!(
+        secret_domain_xml(&spec)
+            .unwrap()
+            .contains(r#"passwd="12345678""#)
+    );
+}
+
+#[test]
+fn what_cannot_go_together_is_refused() {
+    let both = DomainSpec {
+        firmware: Some(FirmwareChoice::new(Firmware::Efi)),
+        ..everything()
+    };
+    let container = DomainSpec {
+        domain_type: "lxc".into(),
+        ..simple()
+    };
+    for spec in [both, container] {
+        let error = secret_domain_xml(&spec).unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }), "{error:?}");
+    }
 }
 
 /// libvirt's own schemas take what stands in the golden files.
