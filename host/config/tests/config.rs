@@ -2,6 +2,8 @@
 
 #[path = "config/cases.rs"]
 mod cases;
+#[path = "config/migration.rs"]
+mod migration;
 #[path = "config/options.rs"]
 mod options;
 #[path = "config/reference.rs"]
