@@ -12,24 +12,24 @@ use crate::error::{Error, Result};
 /// A connection to a guest: commands and file transfer.
 ///
 /// Every method may be called after the connection was lost (a provisioner that reboots the guest):
-/// the implementation then connects anew before it does its work. A call never repeats work by itself
-/// that may already have had an effect in the guest.
+/// the implementation then connects anew before it does its work. A call never repeats work by
+/// itself that may already have had an effect in the guest.
 ///
 /// Every method is cancelled by dropping its future.
 #[async_trait]
 pub trait Communicator: Send + Sync {
     /// Runs one command through the guest's login shell and hands over its output as it comes.
     ///
-    /// A command that fails is not an error here: its [`ExitStatus`] says so. A guest that goes away
-    /// after the command has started gives [`ExitStatus::Missing`].
+    /// A command that fails is not an error here: its [`ExitStatus`] says so. A guest that goes
+    /// away after the command has started gives [`ExitStatus::Missing`].
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus>;
 
-    /// Runs one command as [`run`](Communicator::run) does, with streams for its input and output in
-    /// place of [`Command::stdin`] and an [`Output`]: for bytes that are not all here yet, and for takers
-    /// that may take their time.
+    /// Runs one command as [`run`](Communicator::run) does, with streams for its input and output
+    /// in place of [`Command::stdin`] and an [`Output`]: for bytes that are not all here yet, and
+    /// for takers that may take their time.
     ///
-    /// A stream that fails does not end the command: for an input it is as if it had ended, and what an
-    /// output does not take is thrown away. The streams are not shut down.
+    /// A stream that fails does not end the command: for an input it is as if it had ended, and
+    /// what an output does not take is thrown away. The streams are not shut down.
     ///
     /// # Errors
     /// As [`run`](Communicator::run). A communicator that cannot stream says so by
@@ -43,10 +43,10 @@ pub trait Communicator: Send + Sync {
 
     /// Writes the bytes of `source` to the file `destination`, which is created or replaced.
     ///
-    /// `length` is the number of bytes that `source` has, where that is known: for the progress bar, and
-    /// since the scp protocol announces it, so that a source with another number of bytes may be an
-    /// error. `mode` are the permission bits (such as `0o755`) to give the file, else the guest's default.
-    /// The folder that is to hold the file must exist.
+    /// `length` is the number of bytes that `source` has, where that is known: for the progress
+    /// bar, and since the scp protocol announces it, so that a source with another number of bytes
+    /// may be an error. `mode` are the permission bits (such as `0o755`) to give the file, else the
+    /// guest's default. The folder that is to hold the file must exist.
     async fn upload(
         &self,
         source: &mut (dyn AsyncRead + Send + Unpin),
@@ -59,11 +59,12 @@ pub trait Communicator: Send + Sync {
     /// Copies the folder `source` into the guest's folder `destination`.
     ///
     /// With a trailing slash on `source` its contents land in `destination`; without one the folder
-    /// itself does, under its own name. Missing folders in the guest are created, permission bits kept,
-    /// and symbolic links followed: the guest gets what they point at.
+    /// itself does, under its own name. Missing folders in the guest are created, permission bits
+    /// kept, and symbolic links followed: the guest gets what they point at.
     ///
-    /// `exclude` holds glob patterns. One without a slash is held against the name of every file and
-    /// folder, one with a slash against the path below `source`. An excluded folder is not entered.
+    /// `exclude` holds glob patterns. One without a slash is held against the name of every file
+    /// and folder, one with a slash against the path below `source`. An excluded folder is not
+    /// entered.
     async fn upload_directory(
         &self,
         source: &Path,
@@ -72,7 +73,8 @@ pub trait Communicator: Send + Sync {
         progress: &dyn Progress,
     ) -> Result<()>;
 
-    /// Writes the bytes of the guest's file `source` to `destination` and returns how many they were.
+    /// Writes the bytes of the guest's file `source` to `destination` and returns how many they
+    /// were.
     async fn download(
         &self,
         source: &str,

@@ -49,8 +49,8 @@ pub enum Error {
 
     /// The guest does not offer file transfer by SFTP.
     #[error(
-        "SFTP, which every file transfer needs, does not start at {address}: install sftp-server in \
-         the guest (package openssh-sftp-server) and name it in sshd_config as `Subsystem sftp`"
+        "SFTP, which every file transfer needs, does not start at {address}: install sftp-server \
+         in the guest (package openssh-sftp-server) and name it in sshd_config as `Subsystem sftp`"
     )]
     NoSftp {
         /// Host and port.
@@ -62,8 +62,8 @@ pub enum Error {
 
     /// The guest has no `scp`.
     #[error(
-        "there is no scp at {address}, which every file transfer was to go by: install it in the guest \
-         (package openssh-client), or transfer by SFTP (ssh_file_transfer_method = \"sftp\")"
+        "there is no scp at {address}, which every file transfer was to go by: install it in the \
+         guest (package openssh-client), or set ssh_file_transfer_method to sftp"
     )]
     NoScp {
         /// Host and port.
@@ -140,7 +140,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the connection was at fault, so that the same call may succeed once the guest is back.
+    /// Whether the connection was at fault, so that the same call may succeed once the guest is
+    /// back.
     pub fn is_connection(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectionLost { .. })
     }

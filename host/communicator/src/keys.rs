@@ -13,6 +13,9 @@ pub const RSA_BITS_MINIMUM: usize = 2048;
 /// The largest RSA key that is made, in bits: beyond it generation takes minutes.
 pub const RSA_BITS_MAXIMUM: usize = 8192;
 
+/// Bits of an RSA key where none are named: Packer's default.
+const RSA_BITS_DEFAULT: usize = 4096;
+
 /// The kind of key to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
@@ -26,6 +29,34 @@ pub enum Algorithm {
     EcdsaP384,
     /// ECDSA over NIST P-521.
     EcdsaP521,
+}
+
+impl Algorithm {
+    /// The algorithm that Packer's `temporary_key_pair_type` and `temporary_key_pair_bits` stand
+    /// for, with Packer's numbers of bits where none is given: 4096 for `rsa`, 521 for `ecdsa`.
+    ///
+    /// # Errors
+    /// There is no such kind, or not with so many bits.
+    pub fn named(kind: &str, bits: Option<usize>) -> Result<Self, Error> {
+        match (kind, bits) {
+            ("ed25519", _) => Ok(Self::Ed25519),
+            ("ecdsa", Some(256)) => Ok(Self::EcdsaP256),
+            ("ecdsa", Some(384)) => Ok(Self::EcdsaP384),
+            ("ecdsa", Some(521) | None) => Ok(Self::EcdsaP521),
+            ("ecdsa", Some(bits)) => Err(Error::EcdsaBits { bits }),
+            ("rsa", bits) => {
+                let bits = bits.unwrap_or(RSA_BITS_DEFAULT);
+                if (RSA_BITS_MINIMUM..=RSA_BITS_MAXIMUM).contains(&bits) {
+                    Ok(Self::Rsa(bits))
+                } else {
+                    Err(Error::RsaBits { bits })
+                }
+            }
+            (kind, _) => Err(Error::Kind {
+                kind: kind.to_owned(),
+            }),
+        }
+    }
 }
 
 /// Both halves of a key, as OpenSSH writes them.
@@ -43,11 +74,24 @@ pub struct KeyPair {
 pub enum Error {
     /// An RSA key of a size that is not made.
     #[error(
-        "an RSA key of {bits} bits is not supported: choose {RSA_BITS_MINIMUM} to {RSA_BITS_MAXIMUM}"
+        "an RSA key of {bits} bits is not supported: choose {RSA_BITS_MINIMUM} to \
+         {RSA_BITS_MAXIMUM}"
     )]
     RsaBits {
         /// The size asked for.
         bits: usize,
+    },
+    /// An ECDSA key of a size that is not made.
+    #[error("an ECDSA key of {bits} bits is not supported: choose 256, 384 or 521")]
+    EcdsaBits {
+        /// The size asked for.
+        bits: usize,
+    },
+    /// A kind of key that is not made. DSA is one: OpenSSH has not taken it since 7.0.
+    #[error("an SSH key of the type {kind:?} is not supported: choose ed25519, ecdsa or rsa")]
+    Kind {
+        /// The name given.
+        kind: String,
     },
     /// The comment would break the key's one line.
     #[error("the comment of an SSH key must be one line")]
@@ -83,8 +127,8 @@ pub enum Error {
     Stopped(#[source] tokio::task::JoinError),
     /// A private key could not be decrypted or understood.
     #[error(
-        "the SSH private key {name} cannot be used: is it a complete OpenSSH or PEM private key, and \
-         the passphrase right?"
+        "the SSH private key {name} cannot be used: is it a complete OpenSSH or PEM private key, \
+         and the passphrase right?"
     )]
     Parse {
         /// The file, or what the key is called.
@@ -116,8 +160,8 @@ pub fn generate(algorithm: Algorithm, comment: &str) -> Result<KeyPair, Error> {
     write(key.map_err(generate)?, comment)
 }
 
-/// Reads a private key that was made before, in any form [`Authentication::KeyFile`] takes, and gives
-/// it `comment`. `name` stands for the key in errors.
+/// Reads a private key that was made before, in any form [`Authentication::KeyFile`] takes, and
+/// gives it `comment`. `name` stands for the key in errors.
 ///
 /// [`Authentication::KeyFile`]: crate::ssh::Authentication::KeyFile
 pub fn read(
@@ -206,6 +250,33 @@ mod tests {
                 again.public_openssh.rsplit_once(' ').unwrap().0,
                 pair.public_openssh.rsplit_once(" packer").unwrap().0
             );
+        }
+    }
+
+    #[test]
+    fn algorithms_by_the_names_of_options() {
+        for (kind, bits, expected) in [
+            ("ed25519", None, Ok(Algorithm::Ed25519)),
+            ("ed25519", Some(4096), Ok(Algorithm::Ed25519)),
+            ("ecdsa", None, Ok(Algorithm::EcdsaP521)),
+            ("ecdsa", Some(256), Ok(Algorithm::EcdsaP256)),
+            ("ecdsa", Some(384), Ok(Algorithm::EcdsaP384)),
+            ("ecdsa", Some(521), Ok(Algorithm::EcdsaP521)),
+            ("ecdsa", Some(512), Err("512 bits is not supported")),
+            ("rsa", None, Ok(Algorithm::Rsa(4096))),
+            ("rsa", Some(2048), Ok(Algorithm::Rsa(2048))),
+            ("rsa", Some(1024), Err("choose 2048 to 8192")),
+            ("rsa", Some(16384), Err("choose 2048 to 8192")),
+            ("dsa", None, Err("choose ed25519, ecdsa or rsa")),
+            ("RSA", None, Err("choose ed25519, ecdsa or rsa")),
+        ] {
+            match (Algorithm::named(kind, bits), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{kind} {bits:?}"),
+                (Err(error), Err(words)) => {
+                    assert!(error.to_string().contains(words), "{error}");
+                }
+                (found, _) => panic!("{kind} {bits:?}: {found:?}"),
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod listing;
 mod proxy;
 mod questions;
 mod route;
+mod scp;
 mod session;
 mod settings;
 mod sftp;
@@ -55,7 +56,9 @@ use gateway::Gateway;
 use listing::Listing;
 pub use questions::{Prompt, Questions, Round};
 pub use route::{Bastion, Proxy, ProxyCredentials, Route};
+use scp::Wire;
 use session::Session;
+pub(crate) use session::readable;
 pub use settings::{
     ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings,
 };
@@ -96,10 +99,10 @@ impl fmt::Debug for Ssh {
 
 /// Waits until the guest lets us in, or `deadline`.
 ///
-/// Every kind of failure is tried again, a refused login as well: the guest's first boot may install
-/// the key only after its server is up. What ends the wait early is a mistake that time cannot mend,
-/// such as a key file that does not exist, or [`Settings::handshake_attempts`] used up. `observer` is
-/// told of every attempt. The wait is cancelled by dropping the future.
+/// Every kind of failure is tried again, a refused login as well: the guest's first boot may
+/// install the key only after its server is up. What ends the wait early is a mistake that time
+/// cannot mend, such as a key file that does not exist, or [`Settings::handshake_attempts`] used
+/// up. `observer` is told of every attempt. The wait is cancelled by dropping the future.
 pub async fn connect_until(
     settings: Settings,
     deadline: Instant,
@@ -212,6 +215,57 @@ impl Ssh {
             .await
     }
 
+    /// Starts `command`, which runs the guest's scp, likewise.
+    async fn scp(&self, command: &str) -> Result<Wire> {
+        let deadline = self.reconnect_deadline();
+        let mut unanswered = 0;
+        loop {
+            let (session, channel) = self.channel(deadline).await?;
+            match Wire::start(Arc::clone(&session), channel, command).await {
+                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
+                    self.forget(&session).await;
+                }
+                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
+                    unanswered += 1;
+                    tokio::time::sleep(settings::PAUSE_FIRST).await;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    async fn upload_by_scp(
+        &self,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        length: Option<u64>,
+        destination: &str,
+        mode: Option<u32>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut spooled = None;
+        if length.is_none() {
+            spooled = Some(scp::measure(source, destination).await?);
+        }
+        let mut wire = self.scp(&scp::upload_command(destination, mode)).await?;
+        let session = Arc::clone(wire.session());
+        let work = async {
+            match (length, spooled) {
+                (_, Some(spooled)) => {
+                    scp::upload(&mut wire, spooled, destination, mode, progress).await
+                }
+                (length, None) => {
+                    let sized = scp::Measured {
+                        reader: source,
+                        length: length.unwrap_or_default(),
+                    };
+                    scp::upload(&mut wire, sized, destination, mode, progress).await
+                }
+            }
+        };
+        let during = || format!("during the upload of {destination}");
+        session.during(during, work).await
+    }
+
     /// Gives up a connection that does not work, and keeps a pace at it.
     async fn forget(&self, session: &Arc<Session>) {
         let mut current = self.connected.lock().await;
@@ -291,6 +345,10 @@ impl Communicator for Ssh {
         mode: Option<u32>,
         progress: &dyn Progress,
     ) -> Result<()> {
+        if self.settings.file_transfer == FileTransfer::Scp {
+            let upload = self.upload_by_scp(source, length, destination, mode, progress);
+            return upload.await;
+        }
         let sftp = self.sftp().await?;
         sftp.upload(source, length, destination, mode, progress)
             .await?;
@@ -305,6 +363,15 @@ impl Communicator for Ssh {
         progress: &dyn Progress,
     ) -> Result<()> {
         let exclude = exclude::Exclude::new(exclude)?;
+        if self.settings.file_transfer == FileTransfer::Scp {
+            directory::see_folder(source).await?;
+            let command = scp::folder::upload_command(destination);
+            let mut wire = self.scp(&command).await?;
+            let session = Arc::clone(wire.session());
+            let during = || format!("during the upload of {} to {destination}", source.display());
+            let work = scp::folder::upload(&mut wire, source, destination, &exclude, progress);
+            return session.during(during, work).await;
+        }
         let sftp = self.sftp().await?;
         directory::upload(&sftp, source, destination, &exclude, progress).await?;
         sftp.finish().await
@@ -316,6 +383,13 @@ impl Communicator for Ssh {
         destination: &mut (dyn AsyncWrite + Send + Unpin),
         progress: &dyn Progress,
     ) -> Result<u64> {
+        if self.settings.file_transfer == FileTransfer::Scp {
+            let mut wire = self.scp(&scp::download_command(source)).await?;
+            let session = Arc::clone(wire.session());
+            let during = || format!("during the download of {source}");
+            let work = scp::download(&mut wire, source, destination, progress);
+            return session.during(during, work).await;
+        }
         let sftp = self.sftp().await?;
         let bytes = sftp.download(source, destination, progress).await?;
         sftp.finish().await?;
@@ -330,6 +404,18 @@ impl Communicator for Ssh {
         progress: &dyn Progress,
     ) -> Result<()> {
         let exclude = exclude::Exclude::new(exclude)?;
+        if self.settings.file_transfer == FileTransfer::Scp {
+            let mut wire = self.scp(&scp::folder::download_command(source)).await?;
+            let session = Arc::clone(wire.session());
+            let during = || {
+                format!(
+                    "during the download of {source} to {}",
+                    destination.display()
+                )
+            };
+            let work = scp::folder::download(&mut wire, source, destination, &exclude, progress);
+            return session.during(during, work).await;
+        }
         let sftp = self.sftp().await?;
         let listing = self.listing(&sftp).await?;
         directory::download(&sftp, &listing, source, destination, &exclude, progress).await?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use russh::{Preferred, cipher, kex};
 
-/// What russh can encrypt with, the better ones first. `none` and `clear` are left out: they encrypt
-/// nothing.
+/// What russh can encrypt with, the better ones first. `none` and `clear` are left out: they
+/// encrypt nothing.
 const CIPHERS: [cipher::Name; 9] = [
     cipher::CHACHA20_POLY1305,
     cipher::AES_256_GCM,

@@ -100,7 +100,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// A port of this host cannot be listened on for a tunnel.
-    #[error("cannot listen on port {port} of this host for the tunnel to {target}: is it in use?")]
+    #[error("cannot listen on the local port {port} for the tunnel to {target}: is it in use?")]
     Listen {
         /// The port.
         port: u16,
@@ -112,7 +112,8 @@ pub enum ConnectError {
     },
     /// The deadline passed, or the attempts were used up.
     #[error(
-        "no SSH connection to {username}@{address} after {attempts} attempts in {} s ({}); tried {}",
+        "no SSH connection to {username}@{address} after {attempts} attempts in {} s ({}); tried \
+         {}",
         waited.as_secs(), Causes(failures), methods.join(", ")
     )]
     GaveUp {

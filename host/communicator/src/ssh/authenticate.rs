@@ -274,8 +274,8 @@ impl Login<'_> {
         self.note(answer.map_err(|error| self.broken(&error))?)
     }
 
-    /// The hash to sign with, which only RSA leaves open: the strongest the guest names, SHA-256 for
-    /// one that names none.
+    /// The hash to sign with, which only RSA leaves open: the strongest the guest names, SHA-256
+    /// for one that names none.
     async fn hash(&self, rsa: bool) -> Result<Option<HashAlg>, Failure> {
         if !rsa {
             return Ok(None);

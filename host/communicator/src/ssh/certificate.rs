@@ -37,8 +37,8 @@ pub(super) async fn read(path: &Path, key: &PrivateKey) -> Result<Certificate, k
     Ok(certificate)
 }
 
-/// Signs with a private key in the way that russh lets an agent sign. Its own way with a certificate
-/// signs by SHA-1 where the key is RSA, which no server of today accepts.
+/// Signs with a private key in the way that russh lets an agent sign. Its own way with a
+/// certificate signs by SHA-1 where the key is RSA, which no server of today accepts.
 pub(super) struct KeyHolder(pub(super) Arc<PrivateKey>);
 
 /// Why a login was not signed.

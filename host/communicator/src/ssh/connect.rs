@@ -16,8 +16,8 @@
 //!
 //! Probes overlap because silence is ambiguous. With a user-mode network the port is open from the
 //! beginning and a connection made too early hangs for many seconds after the guest is up; a guest
-//! under emulation takes many seconds to say its first word. So short-lived probes go out at a steady
-//! pace while one patient probe keeps waiting.
+//! under emulation takes many seconds to say its first word. So short-lived probes go out at a
+//! steady pace while one patient probe keeps waiting.
 
 use std::io;
 use std::sync::Arc;

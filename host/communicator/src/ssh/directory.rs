@@ -1,9 +1,9 @@
 //! Whole folders, in both directions, entry by entry and in the order of their names.
 //!
-//! Symbolic links are followed, those to folders as well: the other side gets what they point at. One
-//! that leads back to a folder it stands in is left out, else the copy would have no end. A folder that
-//! is made gets its final permission bits after its contents, because it may be one that cannot be
-//! written to.
+//! Symbolic links are followed, those to folders as well: the other side gets what they point at.
+//! One that leads back to a folder it stands in is left out, else the copy would have no end. A
+//! folder that is made gets its final permission bits after its contents, because it may be one
+//! that cannot be written to.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -21,12 +21,13 @@ use crate::communicator::Progress;
 use crate::error::{Error, Result};
 
 /// What the host needs in a folder it fills: the owner may read, write and enter.
-const OWNER: u32 = 0o700;
-/// The permission bits that come over from a guest: not set-user-id and its like, which would make a
-/// program of the guest run with the rights of whoever runs the build.
-const PLAIN_PERMISSIONS: u32 = 0o777;
-/// How deep a folder in the guest may be nested. No real tree comes near; a hostile one has no bottom.
-const DEPTH_MAXIMUM: usize = 128;
+pub(super) const OWNER: u32 = 0o700;
+/// The permission bits that come over from a guest: not set-user-id and its like, which would make
+/// a program of the guest run with the rights of whoever runs the build.
+pub(super) const PLAIN_PERMISSIONS: u32 = 0o777;
+/// How deep a folder in the guest may be nested. No real tree comes near; a hostile one has no
+/// bottom.
+pub(super) const DEPTH_MAXIMUM: usize = 128;
 
 /// Copies the local folder `source` into the guest's folder `destination`.
 pub(super) async fn upload(
@@ -38,12 +39,7 @@ pub(super) async fn upload(
 ) -> Result<()> {
     let during = || format!("during the upload of {} to {destination}", source.display());
     let work = async {
-        let metadata = fs::metadata(source).await.map_err(local("read", source))?;
-        if !metadata.is_dir() {
-            return Err(local("read", source)(io::Error::from(
-                io::ErrorKind::NotADirectory,
-            )));
-        }
+        see_folder(source).await?;
         let contents_only = source.as_os_str().as_encoded_bytes().ends_with(b"/");
         let remote = match source.file_name() {
             Some(name) if !contents_only => {
@@ -71,6 +67,16 @@ pub(super) async fn upload(
         Ok(())
     };
     sftp.session().during(during, work).await
+}
+
+/// Sees that the local folder `source` is one.
+pub(super) async fn see_folder(source: &Path) -> Result<()> {
+    let metadata = fs::metadata(source).await.map_err(local("read", source))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    let kind = io::ErrorKind::NotADirectory;
+    Err(local("read", source)(io::Error::from(kind)))
 }
 
 /// Copies one file, or makes one folder and returns what remains to be done for it.
@@ -182,8 +188,8 @@ struct Download<'a> {
 }
 
 impl Download<'_> {
-    /// Copies one file, or makes one folder and returns what remains to be done for it. `pending` is
-    /// how many steps are waiting.
+    /// Copies one file, or makes one folder and returns what remains to be done for it. `pending`
+    /// is how many steps are waiting.
     async fn one(
         &self,
         place: Place,
@@ -245,7 +251,7 @@ impl Download<'_> {
     }
 }
 
-async fn set_local_mode(path: &Path, mode: u32) -> Result<()> {
+pub(super) async fn set_local_mode(path: &Path, mode: u32) -> Result<()> {
     let set = fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).await;
     set.map_err(local("set the mode of", path))
 }
@@ -265,7 +271,7 @@ async fn make_folders(sftp: &Sftp, path: &str) -> Result<()> {
 }
 
 /// SFTP's text is UTF-8 to the library that speaks it.
-fn utf8(path: &Path) -> Result<&str> {
+pub(super) fn utf8(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         local("send", path)(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -274,7 +280,7 @@ fn utf8(path: &Path) -> Result<&str> {
     })
 }
 
-fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(super) fn local(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Local {
         action,

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 
 /// The compiled exclude patterns of one transfer.
 ///
-/// A pattern without a slash is held against every name, one with a slash against the path below the
-/// folder; a slash at its end or beginning says nothing more.
+/// A pattern without a slash is held against every name, one with a slash against the path below
+/// the folder; a slash at its end or beginning says nothing more.
 #[derive(Debug)]
 pub(super) struct Exclude {
     names: GlobSet,

@@ -7,8 +7,8 @@
 //!    refused   refused   Missing                Code or Signal
 //! ```
 //! A channel that is closed before the server has said yes or no to the command is
-//! [`Error::Unanswered`]: nothing has been started. The input is sent, and so used up, only once the
-//! server has said yes.
+//! [`Error::Unanswered`]: nothing has been started. The input is sent, and so used up, only once
+//! the server has said yes.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ pub(super) enum Input<'a> {
 pub(super) enum Taker<'a> {
     /// To something that takes it at once.
     Output(&'a mut dyn Output),
-    /// To streams that may take their time. What a stream does not take, or no longer takes, is thrown
-    /// away: the command goes on.
+    /// To streams that may take their time. What a stream does not take, or no longer takes, is
+    /// thrown away: the command goes on.
     Streams {
         stdout: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
         stderr: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,

@@ -7,8 +7,8 @@
 //!   agent           program in the guest ─► its socket ─► channel ─► the agent's socket here
 //! ```
 //!
-//! The guest is not trusted: it gets no connection but to the ends of the tunnels it was told of and to
-//! the agent if that is forwarded, and no more than [`FORWARDED_MAXIMUM`] at a time.
+//! The guest is not trusted: it gets no connection but to the ends of the tunnels it was told of
+//! and to the agent if that is forwarded, and no more than [`FORWARDED_MAXIMUM`] at a time.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

@@ -7,9 +7,9 @@
 //!                └── once, shared ──┘ └── one each time ──┘
 //! ```
 //!
-//! A bastion is logged in to once and its connection kept: a guest that is waited for is tried several
-//! times a second, and a production host answers so many logins by locking us out. For the same reason a
-//! login that it refuses is not tried again.
+//! A bastion is logged in to once and its connection kept: a guest that is waited for is tried
+//! several times a second, and a production host answers so many logins by locking us out. For the
+//! same reason a login that it refuses is not tried again.
 
 use std::io;
 use std::sync::Arc;
@@ -95,8 +95,8 @@ impl Gateway {
         }
     }
 
-    /// Opens a connection to `host` and `port`, which takes no longer than `bound` beyond the way to what
-    /// is in between.
+    /// Opens a connection to `host` and `port`, which takes no longer than `bound` beyond the way
+    /// to what is in between.
     pub(super) async fn open(
         &self,
         host: &str,
@@ -266,8 +266,8 @@ impl Jump {
             )
         };
         let host = host.to_owned();
-        // A task of its own: if the answer comes after we gave up, the channel is closed instead of left
-        // open on the bastion.
+        // A task of its own: if the answer comes after we gave up, the channel is closed instead of
+        // left open on the bastion.
         let opening = tokio::spawn(async move {
             let (address, from) = ("127.0.0.1", 0);
             let opened = session

@@ -44,8 +44,8 @@ impl Introduced {
         })
     }
 
-    /// Waits until the server has spoken; false if it closed the connection instead. What it said is
-    /// what this stream begins with.
+    /// Waits until the server has spoken; false if it closed the connection instead. What it said
+    /// is what this stream begins with.
     pub(super) async fn heard(&mut self) -> io::Result<bool> {
         Ok(self.stream.read_buf(&mut self.heard).await? > 0)
     }

@@ -10,14 +10,14 @@ use super::session::Session;
 use super::sftp::{remote, start};
 use crate::error::{Error, Result};
 
-/// Bytes that the names of one folder may take. A real folder of fifty thousand files stays below, and
-/// the process has forty MiB for everything.
+/// Bytes that the names of one folder may take. A real folder of fifty thousand files stays below,
+/// and the process has forty MiB for everything.
 const NAMES_MAXIMUM: usize = 2 * 1024 * 1024;
 /// Entries that may wait for their turn while a tree is copied: each costs a few hundred bytes.
 const ENTRIES_MAXIMUM: usize = 50_000;
 
-/// Reads folders over an SFTP session of its own: the library's reading of a folder has no bound, and
-/// does not let its session be used without it.
+/// Reads folders over an SFTP session of its own: the library's reading of a folder has no bound,
+/// and does not let its session be used without it.
 pub(super) struct Listing {
     client: RawSftpSession,
 }

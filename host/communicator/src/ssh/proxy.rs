@@ -1,9 +1,9 @@
 //! Asking a proxy for a connection to the guest: SOCKS5 (RFC 1928, 1929) and HTTP's `CONNECT`
 //! (RFC 9110, section 9.3.6).
 //!
-//! The answer to `CONNECT` is read byte by byte. The guest's SSH server speaks first, so what follows
-//! the proxy's headers may already be there and is not ours to read; clients made for TLS, where the
-//! client speaks first, lose it.
+//! The answer to `CONNECT` is read byte by byte. The guest's SSH server speaks first, so what
+//! follows the proxy's headers may already be there and is not ours to read; clients made for TLS,
+//! where the client speaks first, lose it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -14,8 +14,8 @@ pub enum Route {
     /// By TCP from this host.
     #[default]
     Direct,
-    /// Through an SSH server that forwards the connection, as `ssh -J` does. The guest's host name is
-    /// looked up there.
+    /// Through an SSH server that forwards the connection, as `ssh -J` does. The guest's host name
+    /// is looked up there.
     Bastion(Bastion),
     /// Through a SOCKS5 proxy, which also looks the guest's host name up.
     Socks5(Proxy),
@@ -49,7 +49,8 @@ pub struct Proxy {
     pub credentials: Option<ProxyCredentials>,
 }
 
-/// A user of a proxy: sent to a SOCKS5 proxy as RFC 1929 has it, to an HTTP proxy by the scheme `Basic`.
+/// A user of a proxy: sent to a SOCKS5 proxy as RFC 1929 has it, to an HTTP proxy by the scheme
+/// `Basic`.
 #[derive(Debug, Clone)]
 pub struct ProxyCredentials {
     /// The name; at most 255 bytes for SOCKS5, and without a colon for HTTP.

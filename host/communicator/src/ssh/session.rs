@@ -47,8 +47,8 @@ impl fmt::Display for Server {
     }
 }
 
-/// What russh calls back into: it accepts the server's host key, notes why a connection ended, and lets
-/// the server open no channels but those that [`Forwards`] has asked for.
+/// What russh calls back into: it accepts the server's host key, notes why a connection ended, and
+/// lets the server open no channels but those that [`Forwards`] has asked for.
 pub(super) struct Callbacks {
     server: Server,
     host_key: Arc<OnceLock<HostKey>>,
@@ -111,8 +111,8 @@ impl client::Handler for Callbacks {
         Ok(())
     }
 
-    // The library's own answer to the following is yes, and a channel that nobody reads fills memory.
-    // A reply that is dropped is a no.
+    // The library's own answer to the following is yes, and a channel that nobody reads fills
+    // memory. A reply that is dropped is a no.
 
     async fn server_channel_open_forwarded_streamlocal(
         &mut self,
@@ -272,8 +272,9 @@ impl Session {
         };
         match finished {
             // What the work ran into is then only the echo of the lost connection.
-            Err(Error::Remote { reason, .. }) if self.is_closed() => {
-                Err(self.lost(what(), Some(reason)))
+            Err(Error::Remote { reason: echo, .. }) if self.is_closed() => {
+                let reason = timeout(GOODBYE_TIMEOUT, self.ended()).await;
+                Err(self.lost(what(), Some(reason.unwrap_or(echo))))
             }
             finished => finished,
         }
@@ -333,7 +334,7 @@ pub(super) fn describe(error: &russh::Error, server: Server) -> String {
 }
 
 /// Text from the guest, made fit for a terminal and bounded.
-pub(super) fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_control())
         .take(REASON_LENGTH)

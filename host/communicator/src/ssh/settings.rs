@@ -13,7 +13,8 @@ use super::route::Route;
 use super::tunnel::Tunnel;
 
 /// Time for one attempt: the wait for the server's first word, and again for key exchange and
-/// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many seconds.
+/// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many
+/// seconds.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for a TCP connection alone: Packer gives it 15 seconds.
 pub(super) const TCP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,8 +24,8 @@ pub(super) const IMPATIENCE: Duration = Duration::from_secs(5);
 pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// The pauses double up to this one.
 pub(super) const PAUSE_LONGEST: Duration = Duration::from_secs(1);
-/// How often a request is made again whose channel was closed without an answer. Dropbear does that to
-/// a channel that is opened at the very moment at which another one's process ends.
+/// How often a request is made again whose channel was closed without an answer. Dropbear does that
+/// to a channel that is opened at the very moment at which another one's process ends.
 pub(super) const UNANSWERED_MAXIMUM: u32 = 5;
 /// Probes out at a time. OpenSSH begins to turn away connections that have not logged in yet at
 /// `MaxStartups`, ten by default.
@@ -72,7 +73,8 @@ pub struct Settings {
     pub handshake_attempts: Option<u32>,
     /// Bound of each half of an attempt, see [`ATTEMPT_TIMEOUT`].
     pub attempt_timeout: Duration,
-    /// How often a silent connection is asked whether it lives, see [`KEEP_ALIVE`]; `None` for never.
+    /// How often a silent connection is asked whether it lives, see [`KEEP_ALIVE`]; `None` for
+    /// never.
     pub keep_alive: Option<Duration>,
     /// How long a later call may try to get back to a guest that went away, see
     /// [`RECONNECT_TIMEOUT`].
@@ -84,15 +86,17 @@ pub struct Settings {
     /// What the connection is encrypted with.
     pub algorithms: Algorithms,
     /// How long the connection may stand still, in either direction, before it is closed (Packer's
-    /// `ssh_read_write_timeout`); `None` for any time. A guest that is silent but answers keep-alive
-    /// messages does not stand still.
+    /// `ssh_read_write_timeout`); `None` for any time. A guest that is silent but answers
+    /// keep-alive messages does not stand still.
     pub read_write_timeout: Option<Duration>,
     /// The socket of an SSH agent that commands in the guest may use. Whatever has the guest's root
     /// rights may sign with its keys while the connection lasts.
     pub agent_forwarding: Option<PathBuf>,
-    /// Ports of this host that lead to where the guest can connect to (Packer's `ssh_local_tunnels`).
+    /// Ports of this host that lead to where the guest can connect to (Packer's
+    /// `ssh_local_tunnels`).
     pub local_tunnels: Vec<Tunnel>,
-    /// Ports of the guest that lead to where this host can connect to (Packer's `ssh_remote_tunnels`).
+    /// Ports of the guest that lead to where this host can connect to (Packer's
+    /// `ssh_remote_tunnels`).
     pub remote_tunnels: Vec<Tunnel>,
     /// How files are transferred.
     pub file_transfer: FileTransfer,
@@ -104,14 +108,15 @@ pub enum FileTransfer {
     /// By the guest's SFTP subsystem.
     #[default]
     Sftp,
-    /// By the guest's `scp` program, for guests without SFTP. What it can do less well: a link in the
-    /// guest that leads back to a folder it stands in is not noticed; and what is excluded from the
-    /// download of a folder comes over the wire and is thrown away.
+    /// By the guest's `scp` program, for guests without SFTP. What it can do less well: a link in
+    /// the guest that leads back to a folder it stands in is not noticed; and what is excluded from
+    /// the download of a folder comes over the wire and is thrown away.
     Scp,
 }
 
 impl Settings {
-    /// Settings for a guest, everything else as Packer has it by default and no way to authenticate.
+    /// Settings for a guest, everything else as Packer has it by default and no way to
+    /// authenticate.
     pub fn new(host: impl Into<String>, port: u16, username: impl Into<String>) -> Self {
         Self {
             host: host.into(),

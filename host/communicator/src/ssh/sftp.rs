@@ -22,8 +22,8 @@ const ANSWER_MAXIMUM: u32 = 256 * 1024;
 const READS: usize = 8;
 /// Writes of 32 KiB that are under way at a time: half a MiB.
 const WRITES: usize = 16;
-/// Seconds the guest may take over one answer: a disk that flushes its cache under emulation is slow,
-/// and a connection that is lost is noticed by itself.
+/// Seconds the guest may take over one answer: a disk that flushes its cache under emulation is
+/// slow, and a connection that is lost is noticed by itself.
 const ANSWER_SECONDS: u64 = 120;
 /// When a connection is lost that soon.
 const STARTING: &str = "while SFTP was starting";
@@ -88,8 +88,8 @@ impl Sftp {
                     progress.advanced(count as u64);
                 }
                 if let Some(mode) = mode {
-                    // The mode given at creation is subject to the guest's umask, and not given to a
-                    // file that was there before.
+                    // The mode given at creation is subject to the guest's umask, and not given to
+                    // a file that was there before.
                     file.set_metadata(permissions(mode))
                         .await
                         .map_err(remote("set the mode of", destination))?;

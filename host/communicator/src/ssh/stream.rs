@@ -20,8 +20,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 /// A stream, whatever it is made of.
 pub(super) type Stream = Box<dyn Duplex>;
 
-/// A stream through a bastion. It keeps the bastion's connection open and fails when that ends: a write
-/// that waits for the channel's window would not notice by itself.
+/// A stream through a bastion. It keeps the bastion's connection open and fails when that ends: a
+/// write that waits for the channel's window would not notice by itself.
 pub(super) struct Carried {
     stream: ChannelStream<Msg>,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,

@@ -3,8 +3,13 @@
 mod commands;
 mod connecting;
 mod files;
+mod forwarding;
 mod openssh;
 mod peer;
+mod proxies;
+mod routes;
+mod scp;
+mod stalls;
 mod transfers;
 
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A folder's tree on its way to the other side: where each entry stands, and what remains to be done.
+//! A folder's tree on its way to the other side: where each entry stands, and what remains to be
+//! done.
 
 use std::path::PathBuf;
 use std::sync::Arc;

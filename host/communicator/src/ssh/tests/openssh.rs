@@ -1,7 +1,10 @@
 //! Interoperation with OpenSSH: its server, agent and key files.
 
+mod certificates;
 mod folders;
+mod forwards;
 mod logins;
+mod routes;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -40,6 +43,12 @@ fn program(name: &str) -> Option<PathBuf> {
 impl Server {
     /// Starts one whose `sftp` subsystem is this; nothing on a machine without `sshd`.
     async fn start(subsystem: Option<&str>) -> Option<Self> {
+        let subsystem = subsystem.map(|line| format!("Subsystem sftp {line}"));
+        Self::configured(|_| subsystem.unwrap_or_default()).await
+    }
+
+    /// Starts one with these lines in its configuration, where they know its folder.
+    async fn configured(lines: impl FnOnce(&Path) -> String) -> Option<Self> {
         let sshd = program("sshd")?;
         if user() == "root" {
             // What the package's service makes before it starts the server.
@@ -50,12 +59,10 @@ impl Server {
         let host = keys::generate(Algorithm::Ed25519, "").unwrap();
         write_key(&path("host_key"), &host);
         std::fs::write(path("authorized_keys"), "").unwrap();
-        let subsystem = subsystem
-            .map(|line| format!("Subsystem sftp {line}"))
-            .unwrap_or_default();
+        let lines = lines(folder.path());
         let configuration = format!(
-            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
-             PasswordAuthentication yes\nPubkeyAuthentication yes\n{subsystem}\n",
+            "{lines}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+             PermitRootLogin yes\nPasswordAuthentication yes\nPubkeyAuthentication yes\n",
             path("host_key").display(),
             path("authorized_keys").display(),
         );
@@ -117,12 +124,23 @@ impl Server {
             })
     }
 
-    /// Connects with a new key.
-    async fn connected(&self) -> Ssh {
+    /// A new key that lets in.
+    fn new_key(&self) -> Authentication {
         let pair = keys::generate(Algorithm::Ed25519, "").unwrap();
         self.authorize(&pair.public_openssh);
-        self.connect(Authentication::Key(pair.private_openssh))
-            .await
+        Authentication::Key(pair.private_openssh)
+    }
+
+    /// Connects with a new key.
+    async fn connected(&self) -> Ssh {
+        self.connect(self.new_key()).await
+    }
+
+    /// Connects with a new key and files going over by `file_transfer`.
+    async fn connected_by(&self, file_transfer: FileTransfer) -> Ssh {
+        let mut settings = self.settings(self.new_key());
+        settings.file_transfer = file_transfer;
+        connect(settings).await.unwrap()
     }
 }
 

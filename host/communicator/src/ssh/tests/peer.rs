@@ -9,7 +9,8 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{
     self, Auth, ChannelOpenHandle, Config, Msg, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Pty, Sig};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -35,6 +36,19 @@ pub(super) struct Script {
     pub(super) terminal: bool,
     /// What the SFTP subsystem does; none is refused.
     pub(super) files: Option<Trouble>,
+    /// Its `scp`; none is not installed.
+    pub(super) scp: Option<Copier>,
+    /// Whether it connects to other hosts for its clients, as a bastion does.
+    pub(super) forwards: bool,
+}
+
+/// A guest's `scp` that says the same whatever is asked of it.
+#[derive(Clone)]
+pub(super) struct Copier {
+    pub(super) says: Vec<u8>,
+    /// Whether it waits for the end of what the client sends before it exits.
+    pub(super) listens: bool,
+    pub(super) code: u32,
 }
 
 /// A running guest; it goes away when this is dropped.
@@ -234,6 +248,35 @@ impl server::Handler for Guest {
         Ok(())
     }
 
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _: &str,
+        _: u32,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if !self.state.lock().unwrap().script.forwards {
+            let reason = ChannelOpenFailure::AdministrativelyProhibited;
+            reply.reject(reason).await;
+            return Ok(());
+        }
+        let target = (host.to_owned(), u16::try_from(port).unwrap());
+        tokio::spawn(async move {
+            match TcpStream::connect(target).await {
+                Ok(mut stream) => {
+                    reply.accept().await;
+                    // The end of one side is no failure of this test.
+                    let _ = copy_bidirectional(&mut channel.into_stream(), &mut stream).await;
+                }
+                Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+            }
+        });
+        Ok(())
+    }
+
     async fn pty_request(
         &mut self,
         channel: ChannelId,
@@ -266,7 +309,14 @@ impl server::Handler for Guest {
         session.channel_success(channel)?;
         let terminal = self.terminals.contains(&channel);
         let channel = self.channels.remove(&channel).unwrap();
-        let given_up = Arc::clone(&self.state.lock().unwrap().given_up);
+        let (given_up, scp) = {
+            let state = self.state.lock().unwrap();
+            (Arc::clone(&state.given_up), state.script.scp.clone())
+        };
+        if command.contains("scp -") {
+            tokio::spawn(copy_files(scp, channel));
+            return Ok(());
+        }
         tokio::spawn(execute(
             command,
             terminal,
@@ -293,6 +343,67 @@ impl server::Handler for Guest {
         tokio::spawn(russh_sftp::server::run(stream, files));
         Ok(())
     }
+}
+
+/// Runs the guest's `scp`.
+async fn copy_files(scp: Option<Copier>, channel: Channel<Msg>) {
+    let (mut messages, channel) = channel.split();
+    let Some(scp) = scp else {
+        let _ = channel.extended_data(1, &b"sh: scp: not found\n"[..]).await;
+        let _ = channel.exit_status(127).await;
+        let _ = channel.close().await;
+        return;
+    };
+    let _ = channel.data(&scp.says[..]).await;
+    while scp.listens
+        && !matches!(
+            messages.wait().await,
+            Some(ChannelMsg::Eof | ChannelMsg::Close) | None
+        )
+    {}
+    let _ = channel.exit_status(scp.code).await;
+    let _ = channel.eof().await;
+    let _ = channel.close().await;
+}
+
+/// Opens channels of every kind to the client, and says which of them it took.
+async fn intrude(guest: &server::Handle) -> String {
+    let mut taken = Vec::new();
+    let host = "127.0.0.1";
+    let opened = [
+        ("agent", guest.channel_open_agent().await.is_ok()),
+        ("session", guest.channel_open_session().await.is_ok()),
+        (
+            "direct-tcpip",
+            guest
+                .channel_open_direct_tcpip(host, 22, host, 1)
+                .await
+                .is_ok(),
+        ),
+        (
+            "direct-streamlocal",
+            guest.channel_open_direct_streamlocal("/x").await.is_ok(),
+        ),
+        (
+            "forwarded-tcpip",
+            guest
+                .channel_open_forwarded_tcpip(host, 22, host, 1)
+                .await
+                .is_ok(),
+        ),
+        (
+            "forwarded-streamlocal",
+            guest.channel_open_forwarded_streamlocal("/x").await.is_ok(),
+        ),
+        ("x11", guest.channel_open_x11(host, 1).await.is_ok()),
+    ];
+    taken.extend(
+        opened
+            .iter()
+            .filter(|(_, took)| *took)
+            .map(|(name, _)| *name),
+    );
+    format!("tried {}, taken: {}", opened.len(), taken.join(" "))
 }
 
 /// The guest's shell. A client that goes away in the middle is none of its business.
@@ -346,6 +457,9 @@ async fn execute(
             while !matches!(messages.wait().await, Some(ChannelMsg::Close) | None) {}
             given_up.notify_one();
             return;
+        }
+        "intrude" => {
+            let _ = channel.data(intrude(&guest).await.as_bytes()).await;
         }
         "silent-end" => {
             let _ = channel.close().await;

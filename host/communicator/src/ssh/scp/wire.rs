@@ -1,0 +1,286 @@
+//! The guest's `scp` at the other end of a channel: its bytes, its answers and its end.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf};
+
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::ssh::execute::CloseOnDrop;
+use crate::ssh::session::{Server, Session, describe, readable};
+
+/// The longest line that is taken: a path's longest is 4096 bytes, and OpenSSH's buffer little
+/// more.
+const LINE_MAXIMUM: usize = 8 * 1024;
+/// Bytes that may wait to be read while we send: two messages of a channel.
+const UNREAD_MAXIMUM: usize = 64 * 1024;
+/// Bytes of the guest's standard error that are kept for a message.
+const WORDS_MAXIMUM: usize = 1024;
+/// What a shell returns for a command it does not find.
+const NOT_FOUND: u32 = 127;
+const STARTING: &str = "while scp was starting";
+
+/// A running `scp` in the guest. It ends when this is dropped.
+pub(in crate::ssh) struct Wire {
+    session: Arc<Session>,
+    messages: ChannelReadHalf,
+    writer: CloseOnDrop,
+    unread: BytesMut,
+    /// Nothing more comes, and nobody hears what is sent.
+    closed: bool,
+    words: Vec<u8>,
+    exit: Option<u32>,
+    /// What the wire is at, for messages.
+    action: &'static str,
+    path: String,
+}
+
+impl Wire {
+    /// Starts `command`.
+    pub(in crate::ssh) async fn start(
+        session: Arc<Session>,
+        channel: Channel<Msg>,
+        command: &str,
+    ) -> Result<Self> {
+        let (messages, writer) = channel.split();
+        let mut wire = Self {
+            session,
+            messages,
+            writer: CloseOnDrop(Arc::new(writer)),
+            unread: BytesMut::new(),
+            closed: false,
+            words: Vec::new(),
+            exit: None,
+            action: "start",
+            path: "scp".to_owned(),
+        };
+        let session = Arc::clone(&wire.session);
+        session
+            .during(|| STARTING.to_owned(), wire.ask(command))
+            .await?;
+        Ok(wire)
+    }
+
+    async fn ask(&mut self, command: &str) -> Result<()> {
+        self.writer
+            .0
+            .exec(true, command)
+            .await
+            .map_err(|error| self.lost(&error))?;
+        loop {
+            match self.messages.wait().await {
+                Some(ChannelMsg::Success) => return Ok(()),
+                Some(ChannelMsg::Failure) => {
+                    return Err(Error::Refused {
+                        address: self.session.address.clone(),
+                        what: "to run scp".to_owned(),
+                        hint: "see ForceCommand and the login shell of the user in the guest",
+                    });
+                }
+                Some(ChannelMsg::Close) if !self.session.is_closed() => {
+                    return Err(Error::Unanswered {
+                        address: self.session.address.clone(),
+                    });
+                }
+                Some(ChannelMsg::Close) | None => {
+                    return Err(self.session.lost(STARTING, None));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The connection this goes over.
+    pub(in crate::ssh) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// From now on it is about doing this to that.
+    pub(super) fn subject(&mut self, action: &'static str, path: &str) {
+        self.action = action;
+        path.clone_into(&mut self.path);
+    }
+
+    /// From now on this is done to it.
+    pub(super) fn doing(&mut self, action: &'static str) {
+        self.action = action;
+    }
+
+    /// What it is about.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The error for a step that the guest did not do.
+    pub(super) fn failed(&self, reason: String) -> Error {
+        // The guest's scp begins with the path, which the message has already.
+        let bare = reason
+            .strip_prefix(self.path.as_str())
+            .and_then(|rest| rest.strip_prefix(": "));
+        Error::Remote {
+            action: self.action,
+            path: self.path.clone(),
+            reason: bare.unwrap_or(&reason).to_owned(),
+        }
+    }
+
+    /// The error for what a guest's scp may not send.
+    pub(super) fn refused(&self, reason: &'static str) -> Error {
+        Error::Unsafe {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    /// The error for a guest's scp that ended too early.
+    pub(super) fn ended(&self) -> Error {
+        let words = readable(String::from_utf8_lossy(&self.words).trim());
+        if self.exit == Some(NOT_FOUND) {
+            return Error::NoScp {
+                address: self.session.address.clone(),
+                source: (!words.is_empty()).then(|| words.into()),
+            };
+        }
+        self.failed(if words.is_empty() {
+            "the guest's scp ended before it was done".to_owned()
+        } else {
+            words
+        })
+    }
+
+    fn lost(&self, error: &russh::Error) -> Error {
+        let during = format!("during the transfer of {}", self.path);
+        self.session
+            .lost(during, Some(describe(error, Server::Guest)))
+    }
+
+    /// Sends these bytes. To a guest that has ended nothing is sent, and it is no error yet: what
+    /// it said before is still to be read.
+    pub(super) async fn send(&mut self, bytes: Bytes) -> Result<()> {
+        let writer = Arc::clone(&self.writer.0);
+        let sending = writer.data_bytes(bytes);
+        tokio::pin!(sending);
+        while !self.closed {
+            if self.unread.len() > UNREAD_MAXIMUM {
+                return Err(self.refused("the guest sends without listening"));
+            }
+            tokio::select! {
+                sent = &mut sending => return sent.map_err(|error| self.lost(&error)),
+                // A guest that ends would never take the rest.
+                message = self.messages.wait() => self.note(message),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the guest has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Says that all is well so far.
+    pub(super) async fn accept(&mut self) -> Result<()> {
+        self.send(Bytes::from_static(b"\0")).await
+    }
+
+    fn note(&mut self, message: Option<ChannelMsg>) {
+        match message {
+            Some(ChannelMsg::Data { data }) => self.unread.extend_from_slice(&data),
+            Some(ChannelMsg::ExtendedData { data, .. }) => {
+                let room = WORDS_MAXIMUM.saturating_sub(self.words.len());
+                self.words.extend(data.iter().take(room));
+            }
+            Some(ChannelMsg::ExitStatus { exit_status }) => self.exit = Some(exit_status),
+            // The exit status may come after the end of the bytes, but not after this.
+            Some(ChannelMsg::Close) | None => self.closed = true,
+            Some(_) => {}
+        }
+    }
+
+    /// Waits until there are bytes to read; false at their end.
+    async fn fill(&mut self) -> bool {
+        while self.unread.is_empty() && !self.closed {
+            let message = self.messages.wait().await;
+            self.note(message);
+        }
+        !self.unread.is_empty()
+    }
+
+    async fn byte(&mut self) -> Result<u8> {
+        if !self.fill().await {
+            return Err(self.ended());
+        }
+        Ok(self.unread.get_u8())
+    }
+
+    /// Bytes of a file, at least one and no more than `most`.
+    pub(super) async fn receive(&mut self, most: u64) -> Result<Bytes> {
+        if !self.fill().await {
+            return Err(self.ended());
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let count = self.unread.len().min(most);
+        Ok(self.unread.split_to(count).freeze())
+    }
+
+    /// The rest of a line.
+    async fn line(&mut self, mut line: Vec<u8>) -> Result<Vec<u8>> {
+        loop {
+            match self.byte().await? {
+                b'\n' => return Ok(line),
+                _ if line.len() >= LINE_MAXIMUM => {
+                    return Err(self.refused("a line came that is too long"));
+                }
+                byte => line.push(byte),
+            }
+        }
+    }
+
+    /// Waits for the other side to say that all is well.
+    pub(super) async fn accepted(&mut self) -> Result<()> {
+        match self.byte().await? {
+            0 => Ok(()),
+            1 | 2 => {
+                let line = self.line(Vec::new()).await?;
+                match Record::trouble(&line) {
+                    Record::Trouble { reason } => Err(self.failed(reason)),
+                    _ => Err(self.ended()),
+                }
+            }
+            // A shell that greets, even where nobody is at a terminal.
+            first => {
+                let line = self.line(vec![first]).await?;
+                let text = readable(&String::from_utf8_lossy(&line));
+                Err(self.failed(format!(
+                    "instead of scp's answer came {text:?}: does the user's shell print that at \
+                     each login?"
+                )))
+            }
+        }
+    }
+
+    /// The next line of what is sent to us; nothing at its end.
+    pub(super) async fn record(&mut self) -> Result<Option<Record>> {
+        if !self.fill().await {
+            return Ok(None);
+        }
+        let line = self.line(Vec::new()).await?;
+        let record = Record::parse(&line).map_err(|reason| self.refused(reason))?;
+        Ok(Some(record))
+    }
+
+    /// Says that nothing follows, and waits for the end.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        let said = self.writer.0.eof().await;
+        said.map_err(|error| self.lost(&error))?;
+        if self.fill().await {
+            return Err(self.refused("more came than was asked for"));
+        }
+        match self.exit {
+            Some(0) | None => Ok(()),
+            Some(_) => Err(self.ended()),
+        }
+    }
+}
