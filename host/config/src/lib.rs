@@ -16,6 +16,7 @@ mod key_text;
 mod libvirt_source;
 mod network_interface;
 mod origin;
+mod packer_reference;
 mod project;
 mod provisioner;
 mod reference;
@@ -45,6 +46,7 @@ pub use network_interface::{
     DirectMode, NetworkInterface, NetworkInterfaceType, PortForward, Protocol,
 };
 pub use origin::Origin;
+pub use packer_reference::packer_reference;
 pub use project::{
     Allow, NamedPlugin, PROJECT_FILE, Project, SourceLimits, SourcePlugin, decode_project,
     is_type_name,

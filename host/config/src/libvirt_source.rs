@@ -167,7 +167,7 @@ options! {
             output_compact: bool = false,
         }
         blocks {
-            /// How lvhost reaches into the guest. Its options may also stand directly in the source.
+            /// How lvhost reaches into the guest.
             communicator: Option<Communicator>,
             /// A network interface of the domain.
             network_interface: Vec<NetworkInterface>,

@@ -1,22 +1,22 @@
 //! `docs/migration.md` goes through all faults of the Go plugin, and the tests it names exist.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 /// How many faults of the Go plugin 0.5.0 are known.
 const FAULTS: usize = 29;
 
 /// The names of all tests in the Rust files below `folder`.
-fn tests_in(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+fn tests_in(folder: &Path, found: &mut BTreeSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.is_dir() {
             if !path.ends_with("target") {
-                tests_in(&path, found);
+                tests_in(&path, found)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path)?;
             let mut is_test = false;
             for line in text.lines().map(str::trim) {
                 if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
@@ -31,6 +31,7 @@ fn tests_in(folder: &Path, found: &mut BTreeSet<String>) {
             }
         }
     }
+    Ok(())
 }
 
 #[test]
@@ -39,7 +40,7 @@ fn every_fault_of_the_go_plugin_is_answered_by_tests() {
     let text = fs::read_to_string(root.join("docs/migration.md")).unwrap();
     let mut tests = BTreeSet::new();
     for folder in ["host", "plugin-sdk", "sources", "tests"] {
-        tests_in(&root.join(folder), &mut tests);
+        tests_in(&root.join(folder), &mut tests).unwrap();
     }
 
     let (_, faults) = text.split_once("\n## Faults").unwrap();
