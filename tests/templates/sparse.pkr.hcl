@@ -13,7 +13,8 @@ source "libvirt" "sparse" {
   network_address_source = "lease"
 
   network_interface {
-    type = "managed"
+    type  = "managed"
+    alias = "communicator"
   }
 
   communicator {
