@@ -80,17 +80,31 @@ impl Session {
     }
 }
 
+/// Where the bytes come from: libvirt's stream, or a test's.
+trait Source {
+    fn take(&self, buffer: &mut [u8]) -> std::result::Result<Option<usize>, VirtError>;
+    fn listen(&self, readable: bool) -> std::result::Result<(), VirtError>;
+}
+
+impl Source for WatchedStream {
+    fn take(&self, buffer: &mut [u8]) -> std::result::Result<Option<usize>, VirtError> {
+        self.take(buffer)
+    }
+
+    fn listen(&self, readable: bool) -> std::result::Result<(), VirtError> {
+        self.listen(readable)
+    }
+}
+
 /// What came and was not read yet.
-#[derive(Default)]
-struct Queue {
-    inner: Mutex<Inner>,
+struct Queue<S = WatchedStream> {
+    inner: Mutex<Inner<S>>,
     changed: Notify,
 }
 
-#[derive(Default)]
-struct Inner {
-    /// `None` before it is connected and after its end.
-    stream: Option<WatchedStream>,
+struct Inner<S> {
+    /// `None` before it is connected and after its reader is gone.
+    stream: Option<S>,
     portions: VecDeque<Bytes>,
     /// Bytes in `portions`.
     length: usize,
@@ -115,8 +129,31 @@ impl Listener for QueueListener {
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl<S> Default for Queue<S> {
+    fn default() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                stream: None,
+                portions: VecDeque::new(),
+                length: 0,
+                full: false,
+                end: None,
+            }),
+            changed: Notify::new(),
+        }
+    }
+}
+
+/// What a reader finds in the queue.
+enum Found {
+    /// Bytes, and whether there is room again where there was none.
+    Bytes(Bytes, bool),
+    End(End),
+    Nothing,
+}
+
+impl<S: Source> Queue<S> {
+    fn lock(&self) -> MutexGuard<'_, Inner<S>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,6 +194,32 @@ impl Queue {
         drop(guard);
         self.changed.notify_one();
     }
+
+    /// Takes what came first.
+    fn take(&self) -> Found {
+        let mut inner = self.lock();
+        if let Some(bytes) = inner.portions.pop_front() {
+            inner.length -= bytes.len();
+            let room = inner.full && inner.length < CONSOLE_BUFFER / 2;
+            if room {
+                inner.full = false;
+            }
+            return Found::Bytes(bytes, room);
+        }
+        inner.end.clone().map_or(Found::Nothing, Found::End)
+    }
+
+    /// Goes on where it was held back for want of room.
+    fn go_on(&self) {
+        let failed = match &self.lock().stream {
+            Some(stream) => stream.listen(true).err(),
+            None => None,
+        };
+        if let Some(error) = failed {
+            tracing::debug!(%error, "a console that was held back cannot be heard again");
+        }
+        self.fill();
+    }
 }
 
 /// An open console.
@@ -172,43 +235,23 @@ impl Console for LibvirtConsole {
         loop {
             // Registered before it is looked, so that nothing that comes in between is missed.
             let changed = self.queue.changed.notified();
-            let end = {
-                let mut inner = self.queue.lock();
-                if let Some(bytes) = inner.portions.pop_front() {
-                    inner.length -= bytes.len();
-                    if inner.full && inner.length < CONSOLE_BUFFER / 2 {
-                        inner.full = false;
-                        self.listen_again()?;
+            match self.queue.take() {
+                Found::Bytes(bytes, room) => {
+                    if room {
+                        let queue = Arc::clone(&self.queue);
+                        self.workers.submit(Box::new(move |_| queue.go_on()))?;
                     }
                     return Ok(Some(bytes));
                 }
-                inner.end.clone()
-            };
-            match end {
-                Some(End::Closed) => return Ok(None),
-                Some(End::Failed(error)) => return Err(self.failure(error).await),
-                None => changed.await,
+                Found::End(End::Closed) => return Ok(None),
+                Found::End(End::Failed(error)) => return Err(self.failure(error).await),
+                Found::Nothing => changed.await,
             }
         }
     }
 }
 
 impl LibvirtConsole {
-    /// There is room again.
-    fn listen_again(&self) -> Result<()> {
-        let queue = Arc::clone(&self.queue);
-        self.workers.submit(Box::new(move |_| {
-            let failed = match &queue.lock().stream {
-                Some(stream) => stream.listen(true).err(),
-                None => None,
-            };
-            if let Some(error) = failed {
-                tracing::debug!(%error, "a console that was held back cannot be heard again");
-            }
-            queue.fill();
-        }))
-    }
-
     async fn failure(&self, error: VirtError) -> Error {
         let action = self.action.clone();
         let classified = self
@@ -225,5 +268,97 @@ impl Drop for LibvirtConsole {
         if let Some(stream) = self.queue.lock().stream.take() {
             let _ = self.workers.submit(Box::new(move |_| drop(stream)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use super::*;
+
+    /// A guest that counts for ever, or to some number.
+    #[derive(Default)]
+    struct Counting {
+        next: AtomicU64,
+        last: Option<u64>,
+        listened: AtomicBool,
+    }
+
+    impl Source for Counting {
+        fn take(&self, buffer: &mut [u8]) -> std::result::Result<Option<usize>, VirtError> {
+            let mut count = 0;
+            for place in buffer.chunks_exact_mut(8) {
+                let next = self.next.load(Ordering::Relaxed);
+                if self.last.is_some_and(|last| next >= last) {
+                    break;
+                }
+                place.copy_from_slice(&next.to_be_bytes());
+                self.next.store(next + 1, Ordering::Relaxed);
+                count += 8;
+            }
+            Ok(Some(count))
+        }
+
+        fn listen(&self, readable: bool) -> std::result::Result<(), VirtError> {
+            self.listened.store(readable, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    fn queue(last: Option<u64>) -> Queue<Counting> {
+        let queue = Queue::default();
+        queue.lock().stream = Some(Counting {
+            last,
+            listened: true.into(),
+            ..Counting::default()
+        });
+        queue
+    }
+
+    fn listened(queue: &Queue<Counting>) -> bool {
+        let inner = queue.lock();
+        inner
+            .stream
+            .as_ref()
+            .unwrap()
+            .listened
+            .load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_slow_reader_holds_the_guest_back_and_loses_nothing() {
+        let queue = queue(None);
+        let mut expected = 0_u64;
+        let mut rounds = 0;
+        queue.fill();
+        while rounds < 3 {
+            assert!(queue.lock().length < CONSOLE_BUFFER + PORTION);
+            assert_eq!(listened(&queue), !queue.lock().full);
+            let Found::Bytes(bytes, room) = queue.take() else {
+                panic!("the queue is empty");
+            };
+            for number in bytes.chunks_exact(8) {
+                assert_eq!(number, expected.to_be_bytes());
+                expected += 1;
+            }
+            if room {
+                rounds += 1;
+                queue.go_on();
+            }
+        }
+        assert!(expected * 8 > CONSOLE_BUFFER as u64);
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_read_first() {
+        let queue = queue(Some(3));
+        queue.fill();
+        queue.fill();
+        assert!(!listened(&queue));
+        assert!(matches!(queue.take(), Found::Bytes(bytes, false) if bytes.len() == 24));
+        assert!(matches!(queue.take(), Found::End(End::Closed)));
+        // As often as it is asked.
+        assert!(matches!(queue.take(), Found::End(End::Closed)));
     }
 }

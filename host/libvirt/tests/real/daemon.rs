@@ -1,12 +1,8 @@
-//! Against a real daemon, named by `LVHOST_TEST_LIBVIRT_URI`: what the test driver has not, which
-//! is uploads, resizes, overlays and QEMU's opinion of the domain XML.
-#![cfg(feature = "libvirt")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "it is a test")]
+//! What the test driver has not: uploads, resizes, overlays and QEMU's opinion of the domain XML.
 use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
     sync::Arc,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,40 +10,10 @@ use lvhost_libvirt::*;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// More than any event takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The connection and an active pool of directories, or `None` and a word why.
-async fn daemon() -> Option<(Libvirt, String)> {
-    let Ok(uri) = std::env::var("LVHOST_TEST_LIBVIRT_URI") else {
-        println!("SKIPPED: LVHOST_TEST_LIBVIRT_URI names no libvirt daemon to test against");
-        return None;
-    };
-    let libvirt = Libvirt::connect(&uri).await.unwrap();
-    for name in libvirt.pools().await.unwrap() {
-        if libvirt
-            .pool(&name)
-            .await
-            .is_ok_and(|pool| pool.kind == "dir")
-        {
-            return Some((libvirt, name));
-        }
-    }
-    panic!("the daemon at {uri} has no active pool of type dir");
-}
-
-fn spec(pool: &str, format: &str, capacity: u64) -> VolumeSpec {
-    VolumeSpec {
-        id: VolumeId::new(pool, format!("lvhost-test-{}", Uuid::new_v4())),
-        capacity,
-        allocation: Some(0),
-        format: Some(format.into()),
-        backing: None,
-    }
-}
+use crate::{PATIENCE, daemon, spec};
 
 /// A file of 64 MiB that holds 2 MiB: at its beginning and in its middle.
-fn sparse_file() -> (Arc<File>, u64) {
+pub(crate) fn sparse_file() -> (Arc<File>, u64) {
     let mut file = tempfile::tempfile().unwrap();
     let length = 64 << 20;
     file.write_all(&[0xa5; 1 << 20]).unwrap();
@@ -177,13 +143,24 @@ async fn a_full_pool_is_told_apart() {
     let Some((libvirt, pool)) = daemon().await else {
         return;
     };
-    let available = libvirt.pool(&pool).await.unwrap().available;
+
     let too_large = VolumeSpec {
         allocation: None,
-        ..spec(&pool, "raw", available + (1 << 30))
+        // More than any disk has.
+        ..spec(&pool, "raw", 1 << 50)
     };
     let error = libvirt.create_volume(&too_large).await.unwrap_err();
-    assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+    let Error::NoSpace {
+        needed, available, ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(needed, Some(too_large.capacity));
+    assert!(
+        available.is_some_and(|free| free > 0 && free < too_large.capacity),
+        "{available:?} of {too_large:?}"
+    );
     assert_eq!(libvirt.volume(&too_large.id).await.unwrap(), None);
 }
 
