@@ -252,6 +252,9 @@ impl Communicator {
                 None => Duration::from_secs(5 * 60),
             };
         }
+        if self.winrm_timeout.is_zero() {
+            self.winrm_timeout = Duration::from_secs(30 * 60);
+        }
         if self.ssh_bastion_host.is_some() && self.ssh_bastion_private_key_file.is_none() {
             self.ssh_bastion_private_key_file = self.ssh_private_key_file.clone();
             if self.ssh_bastion_certificate_file.is_none() {

@@ -133,7 +133,12 @@ impl Setting for bool {
     const REQUIRED: bool = false;
 
     fn decode(value: &Value) -> Result<Self, Mismatch> {
-        value.to_bool().map_or_else(|| unfit(Self::KIND, value), Ok)
+        let number = value.as_number().and_then(|number| number.to_u64());
+        match (value.to_bool(), number) {
+            (Some(value), _) => Ok(value),
+            (None, Some(number @ (0 | 1))) => Ok(number == 1),
+            _ => unfit(Self::KIND, value),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Decoding of a whole `source "libvirt"` body.
 
+use std::time::Duration;
+
 use lvhost_hcl::{Block, Body, Diagnostic, Diagnostics};
 
 use crate::communicator::Communicator;
@@ -27,12 +29,20 @@ pub fn decode_source(
     source
 }
 
+/// How long a guest may take to shut down if the template has no say in it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
 /// Fills in what follows from other options.
 fn settle(source: &mut LibvirtSource, report: &mut Diagnostics) {
     rules::aliases::normalise(source, report);
     rules::boot::settle(source);
     if let Some(communicator) = &mut source.communicator {
         communicator.settle();
+    }
+    // As with Packer, where zero is what an option is when left out: nobody wants a guest to be forced
+    // off while it writes.
+    if source.shutdown_timeout.is_zero() {
+        source.shutdown_timeout = SHUTDOWN_TIMEOUT;
     }
     for volume in &mut source.volume {
         volume.capacity = volume.capacity.or(volume.size.filter(|size| size.0 > 0));

@@ -7,9 +7,22 @@ variable "clone" {
   default = false
 }
 
+variable "cpus" {
+  type    = string
+  default = 4
+}
+
+variable "mirrors" {
+  default = ["https://example.com/image", "https://example.org/image"]
+}
+
+variable "interface" {
+  default = "managed"
+}
+
 source "libvirt" "loose" {
   libvirt_uri   = "qemu:///system"
-  vcpu          = "4"
+  vcpu          = var.cpus
   memory        = "2048"
   secure_boot   = "false"
   loader_path   = var.firmware
@@ -25,17 +38,19 @@ source "libvirt" "loose" {
     ssh_agent_auth = "true"
   }
   network_interface {
-    type = "managed"
-    mac  = null
+    type    = var.interface
+    network = var.interface == "managed" ? "default" : null
+    bridge  = var.interface == "bridge" ? "br0" : ""
+    mac     = null
   }
   volume {
     alias    = "artifact"
-    readonly = "true"
+    readonly = 1
     capacity = 10737418240
     name     = ""
     source {
       type   = var.clone ? "cloning" : "external"
-      urls   = var.clone ? null : "https://example.com/image"
+      urls   = var.clone ? null : "${var.mirrors}"
       volume = var.clone ? "base" : null
       checksum = null
     }

@@ -154,6 +154,7 @@ fn options_of_the_source() {
         shutdown_mode: r#""signal""# => "Some(Signal)", "None";
         shutdown_mode: r#""paravirt""# => "Some(Paravirt)", "None";
         shutdown_timeout: r#""1h5m2s""# => "3902s", "300s";
+        shutdown_timeout: r#""0s""# => "300s", "300s";
         domain_type: r#""qemu""# => r#""qemu""#, r#""kvm""#;
         arch: r#""aarch64""# => r#""aarch64""#, r#""x86_64""#;
         chipset: r#""q35""# => r#"Some("q35")"#, "None";
@@ -164,6 +165,8 @@ fn options_of_the_source() {
         loader_type: r#""pflash""# => "Some(Pflash)", "None";
         secure_boot: "true" => "true", "false";
         secure_boot: r#""true""# => "true", "false";
+        secure_boot: "1" => "true", "false";
+        secure_boot: "0" => "false", "false";
         nvram_path: r#""/vars.fd""# => r#"Some("/vars.fd")"#, "None";
         nvram_template: r#""/template.fd""# => r#"Some("/template.fd")"#, "None";
         tpm: "true" => "V2_0", "None";
@@ -257,6 +260,7 @@ fn options_of_the_communicator() {
         winrm_host: r#""192.0.2.1""# => r#"Some("192.0.2.1")"#, "None";
         winrm_port: r#""5999""# => "Some(5999)", "None";
         winrm_timeout: r#""1h""# => "3600s", "1800s";
+        winrm_timeout: r#""0s""# => "1800s", "1800s";
         winrm_use_ssl: "true" => "true", "false";
         winrm_insecure: "true" => "true", "false";
         winrm_use_ntlm: "true" => "true", "false";
