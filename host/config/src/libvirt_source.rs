@@ -154,14 +154,16 @@ options! {
             video: Option<VideoModel>,
             /// Where the log of the guest's serial console is kept: the path of a file of this machine,
             /// or `off`. lvhost keeps it beside its cache if left out, and shows the end of it when
-            /// a build fails.
+            /// a build fails. With the alias of a console, `serial-console` or `virtual-console`, in
+            /// the environment variable `PACKER_LIBVIRT_STREAM_CONSOLE`, that console is shown while
+            /// the build runs.
             console_log: ConsoleLog,
             /// Pieces of libvirt's domain XML, for whatever has no option: each is a `<domain>` whose
             /// elements are put into the domain that lvhost makes.
             domain_xml_overlay: Vec<String>,
             /// A folder of this machine that the artifact is downloaded into, as a file of the volume's
-            /// name. The folder must be empty or not there yet. The artifact only stays in its pool if
-            /// left out.
+            /// name. The folder must be empty or not there yet; with `-force` an older copy in it is
+            /// replaced. The artifact only stays in its pool if left out.
             output_directory: Option<String>,
             /// The downloaded image is written anew without what the guest no longer uses.
             output_compact: bool = false,
