@@ -6,6 +6,8 @@ mod cases;
 mod migration;
 #[path = "config/options.rs"]
 mod options;
+#[path = "config/project.rs"]
+mod project;
 #[path = "config/reference.rs"]
 mod reference;
 #[path = "config/robustness.rs"]

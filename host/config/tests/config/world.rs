@@ -14,7 +14,7 @@ use lvhost_hcl::{
 };
 use lvhost_plugin_sdk::{Description, OptionType, VolumeSource as _};
 
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 /// The one file there is: an example of the documentation reads it.
 const UNATTEND: (&str, &str) = (
