@@ -14,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use virt::error::Error as VirtError;
 use virt_sys as sys;
 
@@ -36,18 +36,18 @@ pub(super) async fn open(
     device: Option<&str>,
 ) -> Result<LibvirtConsole> {
     let (domain, device) = (id.clone(), device.map(str::to_owned));
-    let queue = workers
-        .call(move |session| session.open_console(&domain, device.as_deref()))
+    let (queue, closed) = workers
+        .call(move |session| {
+            let queue = session.open_console(&domain, device.as_deref())?;
+            Ok((queue, session.watches.watch_connection()))
+        })
         .await?;
     Ok(LibvirtConsole {
-        action: action(id),
+        action: format!("read the console of the domain {id}"),
         queue,
+        closed,
         workers: workers.clone(),
     })
-}
-
-fn action(id: &DomainId) -> String {
-    format!("read the console of the domain {id}")
 }
 
 impl Session {
@@ -226,6 +226,8 @@ impl<S: Source> Queue<S> {
 pub(super) struct LibvirtConsole {
     action: String,
     queue: Arc<Queue>,
+    /// libvirt tells its streams nothing when the connection is lost.
+    closed: watch::Receiver<bool>,
     workers: Workers,
 }
 
@@ -245,7 +247,19 @@ impl Console for LibvirtConsole {
                 }
                 Found::End(End::Closed) => return Ok(None),
                 Found::End(End::Failed(error)) => return Err(self.failure(error).await),
-                Found::Nothing => changed.await,
+                Found::Nothing => {
+                    let lost = tokio::select! {
+                        () = changed => false,
+                        // The session outlives this console, so it is not gone but lost.
+                        _ = self.closed.wait_for(|closed| *closed) => true,
+                    };
+                    if lost {
+                        return Err(Error::Disconnected {
+                            action: self.action.clone(),
+                            message: "the hypervisor does not answer any more".to_owned(),
+                        });
+                    }
+                }
             }
         }
     }

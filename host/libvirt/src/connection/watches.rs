@@ -18,14 +18,16 @@ pub(super) enum Event {
     Undefined,
 }
 
-/// The watched domains of one connection.
+/// The watched domains of one connection, and whether that still stands.
 #[derive(Debug, Default)]
-pub(super) struct Watches(Mutex<Inner>);
+pub(super) struct Watches {
+    inner: Mutex<Inner>,
+    closed: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     domains: HashMap<Uuid, Watched>,
-    closed: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Watches {
         let inner = self.lock();
         if let Some(watched) = inner.domains.get(&domain)
             && watched.events == events
-            && !inner.closed
+            && !self.is_closed()
         {
             watched
                 .sender
@@ -85,19 +87,24 @@ impl Watches {
 
     /// Called by the event thread when the connection is lost.
     pub(super) fn closed(&self) {
-        let mut inner = self.lock();
-        inner.closed = true;
+        let inner = self.lock();
+        self.closed.send_replace(true);
         for watched in inner.domains.values() {
             watched.sender.send_replace(DomainState::Disconnected);
         }
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().closed
+        *self.closed.borrow()
+    }
+
+    /// Turns true when the connection is lost.
+    pub(super) fn watch_connection(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,8 +3,10 @@
 #![cfg(feature = "libvirt")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "it is a test")]
 mod daemon;
+mod elsewhere;
 mod guests;
 mod records;
+mod remote;
 mod transfers;
 
 use std::time::Duration;
