@@ -146,6 +146,9 @@ pub enum Fault {
     /// It broke the contract.
     #[error("misbehaved: {0}")]
     Misbehaved(String),
+    /// What is embedded in the program could not be made ready.
+    #[error("can't be loaded: {0}")]
+    NotLoaded(String),
     /// The user cancelled the build.
     #[error("was cancelled")]
     Cancelled,

@@ -34,7 +34,7 @@ mod untrusted;
 mod wasi;
 
 pub use error::{ComponentError, Fault, LoadError, PrecompileError, RuntimeError};
-pub use limits::Limits;
+pub use limits::{COMPONENT_SIZE, Limits};
 pub use runtime::{ComponentBytes, Runtime, Settings, precompile};
 pub use services::{ServiceError, Services, Sink, read_error};
 pub use source::Source;

@@ -26,6 +26,24 @@ pub struct Limits {
     pub log_bytes: usize,
 }
 
+impl Limits {
+    /// The least [`memory`](Self::memory) that makes sense: compiled Rust and C begin with a stack of
+    /// 1 MiB and their data.
+    pub const LEAST_MEMORY: usize = 2 * MIB;
+
+    /// The most [`memory`](Self::memory) a user can give. Several volumes are prepared at a time, and
+    /// what needs more than this should have the host hold its bytes.
+    pub const MOST_MEMORY: usize = 1024 * MIB;
+
+    /// The least [`prepare_time`](Self::prepare_time) that makes sense: a start takes milliseconds,
+    /// on a busy machine tens of them.
+    pub const LEAST_TIME: Duration = Duration::from_secs(1);
+
+    /// The most [`prepare_time`](Self::prepare_time) a user can give: an hour of computing is
+    /// 1.4 TiB of bytes looked at.
+    pub const MOST_TIME: Duration = Duration::from_secs(60 * 60);
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -38,9 +56,9 @@ impl Default for Limits {
     }
 }
 
-/// Bytes of a component that is compiled at load. The built-in ones have about 300 KiB; compiling
-/// takes time and memory in proportion.
-pub(crate) const COMPONENT_SIZE: usize = 32 * MIB;
+/// Bytes of a component that is compiled at load. The built-in ones have about 300 KiB, one with a
+/// whole interpreter in it has some 20 MiB; compiling takes time and memory in proportion.
+pub const COMPONENT_SIZE: usize = 32 * MIB;
 
 /// Bytes of stack for a component's own calls. Compiled Rust keeps its big values in linear memory,
 /// so this is hundreds of nested calls; the host's functions run on what is left of the 2 MiB that

@@ -14,6 +14,7 @@ use crate::limits::{COMPONENT_SIZE, Limits};
 use crate::precompiled::{self, Trusted};
 use crate::source::Source;
 use crate::state::State;
+use crate::types::Description;
 use crate::wasi;
 
 /// What all components of a [`Runtime`] have in common.
@@ -75,33 +76,27 @@ impl Runtime {
         limits: Limits,
     ) -> Result<Source, LoadError> {
         let component = self.component(name, component)?;
-        let component_type = component.component_type();
-        contract::check(
-            name,
-            component_type
-                .imports(&self.inner.engine)
-                .map(|(import, _)| import),
-            component_type
-                .exports(&self.inner.engine)
-                .map(|(export, _)| export),
-        )?;
-        let mismatch = |source| LoadError::Mismatch {
-            component: name.to_owned(),
-            offered: contract::OFFERED,
-            source,
-        };
-        let instance = self
-            .inner
-            .linker
-            .instantiate_pre(&component)
-            .map_err(mismatch)?;
-        let instance = VolumeSourcePre::new(instance).map_err(mismatch)?;
+        let instance = self.inner.link(name, &component)?;
         Ok(Source::describe(
             Arc::clone(&self.inner),
             name,
             instance,
             limits,
         )?)
+    }
+
+    /// A component that is embedded in the program, made by [`precompile`] of this very version of
+    /// this crate; `description` is what it has said of itself when the program was built. Nothing
+    /// of it is loaded before its first call, so one that a template does not use costs nothing.
+    #[must_use]
+    pub fn embedded(
+        &self,
+        name: &str,
+        code: &'static [u8],
+        description: Description,
+        limits: Limits,
+    ) -> Source {
+        Source::embedded(Arc::clone(&self.inner), name, code, description, limits)
     }
 
     fn component(&self, name: &str, bytes: ComponentBytes) -> Result<Component, LoadError> {
@@ -132,6 +127,41 @@ impl Runtime {
 }
 
 impl Inner {
+    /// Makes machine code that is embedded in the program ready.
+    pub(crate) fn link_embedded(
+        &self,
+        name: &str,
+        code: &'static [u8],
+    ) -> Result<VolumeSourcePre<State>, LoadError> {
+        let component = precompiled::load(&self.engine, &Trusted::Embedded(code));
+        let component = component.map_err(|source| LoadError::Invalid {
+            component: name.to_owned(),
+            source,
+        })?;
+        self.link(name, &component)
+    }
+
+    /// Checks a component's imports and exports by name and type, and connects them.
+    fn link(&self, name: &str, component: &Component) -> Result<VolumeSourcePre<State>, LoadError> {
+        let component_type = component.component_type();
+        contract::check(
+            name,
+            component_type
+                .imports(&self.engine)
+                .map(|(import, _)| import),
+            component_type
+                .exports(&self.engine)
+                .map(|(export, _)| export),
+        )?;
+        let mismatch = |source| LoadError::Mismatch {
+            component: name.to_owned(),
+            offered: contract::OFFERED,
+            source,
+        };
+        let instance = self.linker.instantiate_pre(component).map_err(mismatch)?;
+        VolumeSourcePre::new(instance).map_err(mismatch)
+    }
+
     fn new(settings: Settings) -> wasmtime::Result<Self> {
         let engine = engine::running()?;
         let mut linker = Linker::new(&engine);

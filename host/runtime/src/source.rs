@@ -1,4 +1,5 @@
-//! [`Source`]: a component that was loaded. Each call is a store and an instance of its own, which go
+//! [`Source`]: a component that can be called; one that is embedded in the program is made ready by
+//! its first call. Each call is a store and an instance of its own, which go
 //! away with the call: components remember nothing, and one that has crashed is gone.
 //!
 //! ```text
@@ -7,7 +8,8 @@
 //!       └─ trap, limit ───┴────────────────────────────┴──► ComponentError
 //! ```
 
-use std::sync::Arc;
+use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
@@ -15,7 +17,7 @@ use wasmtime_wasi::{I32Exit, ResourceTableError};
 use crate::bindings::{VolumeSource, VolumeSourcePre};
 use crate::computing::{Interruption, limited, run_yielding};
 use crate::convert;
-use crate::error::{ComponentError, Fault};
+use crate::error::{ComponentError, Fault, LoadError};
 use crate::limits::{self, Limits};
 use crate::log::SharedLog;
 use crate::runtime::Inner;
@@ -32,12 +34,67 @@ use crate::wasi;
 pub struct Source {
     inner: Arc<Inner>,
     name: Arc<str>,
-    instance: VolumeSourcePre<State>,
+    component: Arc<Component>,
     limits: Arc<Limits>,
     description: Arc<Description>,
 }
 
+/// A component, ready to be instantiated or to be made so by its first call.
+enum Component {
+    Ready(VolumeSourcePre<State>),
+    Embedded {
+        code: &'static [u8],
+        ready: OnceLock<VolumeSourcePre<State>>,
+    },
+}
+
+impl Component {
+    fn ready(&self, inner: &Inner, name: &str) -> Result<VolumeSourcePre<State>, Fault> {
+        match self {
+            Self::Ready(instance) => Ok(instance.clone()),
+            Self::Embedded { code, ready } => match ready.get() {
+                Some(instance) => Ok(instance.clone()),
+                None => {
+                    let linked = inner.link_embedded(name, code);
+                    let linked = linked.map_err(|error| not_loaded(&error))?;
+                    // Two calls at the same time may both get here, with the same result.
+                    Ok(ready.get_or_init(|| linked).clone())
+                }
+            },
+        }
+    }
+}
+
+fn not_loaded(error: &LoadError) -> Fault {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    Fault::NotLoaded(text)
+}
+
 impl Source {
+    pub(crate) fn embedded(
+        inner: Arc<Inner>,
+        name: &str,
+        code: &'static [u8],
+        description: Description,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            inner,
+            name: name.into(),
+            component: Arc::new(Component::Embedded {
+                code,
+                ready: OnceLock::new(),
+            }),
+            limits: Arc::new(limits),
+            description: Arc::new(description),
+        }
+    }
+
     pub(crate) fn describe(
         inner: Arc<Inner>,
         name: &str,
@@ -47,7 +104,7 @@ impl Source {
         let mut source = Self {
             inner,
             name: name.into(),
-            instance,
+            component: Arc::new(Component::Ready(instance)),
             limits: Arc::new(limits),
             description: Arc::new(Description {
                 source_type: String::new(),
@@ -168,6 +225,7 @@ impl Source {
         services: Option<Arc<dyn Services>>,
         act: impl AsyncFnOnce(&mut Store<State>, &VolumeSource) -> wasmtime::Result<T>,
     ) -> Result<(T, Target), Fault> {
+        let instance = self.component.ready(&self.inner, &self.name)?;
         let limit = match function {
             "prepare" => self.limits.prepare_time,
             _ => self.limits.configure_time,
@@ -195,7 +253,7 @@ impl Source {
             store.epoch_deadline_async_yield_and_update(1);
             store.set_hostcall_fuel(limits::CALL_BYTES);
             store.set_max_component_handles(limits::HANDLES);
-            let guest = self.instance.instantiate_async(&mut store).await?;
+            let guest = instance.instantiate_async(&mut store).await?;
             let said = act(&mut store, &guest).await?;
             Ok((said, store.data_mut().take_target()))
         })

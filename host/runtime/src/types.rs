@@ -208,6 +208,8 @@ pub struct Diagnostic {
 pub enum Grant {
     /// A URL, whole.
     Url(String),
+    /// A URL that ends in `/`, and everything below it.
+    UrlsBelow(String),
     /// A path or pattern of files on the machine lvhost runs on.
     Files(String),
     /// A volume of the hypervisor, to look at or to take bytes from.

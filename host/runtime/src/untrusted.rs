@@ -103,6 +103,17 @@ pub(crate) fn path(what: &str, value: String, limit: usize) -> Checked<String> {
     Ok(value)
 }
 
+/// A URL below which there is something.
+fn url_folder(value: String) -> Checked<String> {
+    let value = path("a URL", value, limits::PATH)?;
+    if !value.ends_with('/') || value.contains(['?', '#']) {
+        return Err(
+            "a URL for everything below it must end in / and have no query and fragment".to_owned(),
+        );
+    }
+    Ok(value)
+}
+
 /// An absolute path on the hypervisor.
 pub(crate) fn hypervisor_path(value: String) -> Checked<String> {
     let value = path("a path on the hypervisor", value, limits::PATH)?;
@@ -237,6 +248,7 @@ fn defaults(said: exported::Defaults) -> Checked<Defaults> {
 fn grant(said: exported::Grant) -> Checked<Grant> {
     Ok(match said {
         exported::Grant::Url(url) => Grant::Url(path("a URL", url, limits::PATH)?),
+        exported::Grant::UrlsBelow(url) => Grant::UrlsBelow(url_folder(url)?),
         exported::Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
         exported::Grant::Volume(id) => Grant::Volume(volume_id(id)?),
         exported::Grant::HypervisorPath(path) => Grant::HypervisorPath(hypervisor_path(path)?),

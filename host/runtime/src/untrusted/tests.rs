@@ -173,6 +173,13 @@ fn defaults_and_grants() {
     assert!(grant(exported::Grant::Url(String::new())).is_err());
     assert!(grant(exported::Grant::Files("a\0".into())).is_err());
     assert!(grant(exported::Grant::HypervisorPath("a".into())).is_err());
+    for url in ["", "https://h/a", "https://h/?a=/", "https://h/#/"] {
+        assert!(grant(exported::Grant::UrlsBelow(url.into())).is_err(), "{url}");
+    }
+    assert_eq!(
+        grant(exported::Grant::UrlsBelow("https://h/a/".into())),
+        Ok(Grant::UrlsBelow("https://h/a/".into()))
+    );
     assert_eq!(
         grant(exported::Grant::Files("~/*.iso".into())),
         Ok(Grant::Files("~/*.iso".into()))

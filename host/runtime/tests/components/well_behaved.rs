@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use lvhost_runtime::{
-    Base, ComponentBytes, Device, Fault, Grant, Image, Level, Limits, OptionSetting, OptionType,
-    OptionValue, Recipe, ServiceError, Volume, VolumeId,
+    Base, ComponentBytes, Description, Device, Fault, Grant, Image, Level, Limits, OptionSetting,
+    OptionType, OptionValue, Recipe, ServiceError, Volume, VolumeId,
 };
 
-use crate::support::{DOWNLOAD, FakeServices, UNPACKED, guest, load, option, runtime, volume};
+use crate::support::{
+    DOWNLOAD, FakeServices, HOST, UNPACKED, guest, load, option, runtime, volume,
+};
 
 fn base() -> VolumeId {
     VolumeId {
@@ -38,6 +40,27 @@ fn it_describes_itself() {
     );
     assert!(description.options[0].required && !description.options[1].required);
     assert!(description.options[5].sensitive && !description.options[4].sensitive);
+}
+
+#[tokio::test]
+async fn what_is_embedded_is_loaded_by_its_first_call() {
+    let description = || Description {
+        source_type: "well-behaved".into(),
+        aliases: Vec::new(),
+        summary: "as it was when the program was built".into(),
+        options: Vec::new(),
+    };
+    let code = lvhost_runtime::precompile(&guest("well-behaved"), HOST).expect("a component");
+    let code = Box::leak(code.into_boxed_slice());
+    let source = runtime().embedded("it", code, description(), Limits::default());
+    assert_eq!(source.description(), &description());
+    let configuration = source.configure(&volume(), &[option("way", "blank")]).await;
+    configuration.expect("configured");
+
+    // Nothing looks at the code before.
+    let source = runtime().embedded("it", b"no code", description(), Limits::default());
+    let error = source.configure(&volume(), &[]).await.expect_err("no code");
+    assert!(matches!(error.fault, Fault::NotLoaded(_)), "{error}");
 }
 
 #[tokio::test]
