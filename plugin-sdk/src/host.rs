@@ -8,8 +8,10 @@ use crate::{Blob, Error, Facts, FileEntry, Image, Level, Sink, VolumeId};
 /// lvhost as a source sees it in [`prepare`](crate::VolumeSource::prepare).
 ///
 /// What a function reaches must have been asked for in the
-/// [`Configuration`](crate::Configuration) as a [`Grant`](crate::Grant), by the same text; anything
-/// else is [`Error::Denied`]. Every function that waits may return [`Error::Cancelled`].
+/// [`Configuration`](crate::Configuration) as a [`Grant`](crate::Grant), by the same text or as
+/// something below a [`Grant::UrlsBelow`](crate::Grant::UrlsBelow), and the user must have allowed it;
+/// anything else is [`Error::Denied`], whose text tells the user what to do. So is a redirect to where
+/// the user has allowed nothing. Every function that waits may return [`Error::Cancelled`].
 ///
 /// A test hands a [`FakeHost`](crate::testing::FakeHost) to the source in its place.
 pub trait Host {

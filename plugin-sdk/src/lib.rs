@@ -63,7 +63,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The folder `template` beside this crate's sources is a crate to start from.
+//! The folder `template` beside this crate's sources is a crate to start from. How users allow a
+//! source what it asks for stands in `docs/sources.md` of lvhost's repository.
 //!
 //! # Bulk bytes
 //!

@@ -14,13 +14,17 @@
 //! # Ok::<(), lvhost_plugin_sdk::Error>(())
 //! ```
 
+mod handles;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub(crate) use self::handles::{FakeBlob, FakeReader, FakeSink};
 use crate::handle::{BlobHandle, SinkHandle};
 use crate::{
-    Blob, Codec, Error, Facts, FileEntry, FileKind, Host, Image, Level, Sink, Volume, VolumeId,
+    Blob, Codec, Error, Facts, FileEntry, FileKind, Grant, Host, Image, Level, Sink, Volume,
+    VolumeId,
 };
 
 /// The largest volume whose bytes [`Written::bytes`] puts together: a test that expects more by
@@ -66,6 +70,8 @@ pub struct FakeHost {
     checksums: RefCell<Vec<Option<String>>>,
     log: RefCell<Vec<(Level, String)>>,
     written: Rc<RefCell<Option<Written>>>,
+    /// None: everything may be reached.
+    grants: Option<Vec<Grant>>,
 }
 
 /// What a source wrote to its volume.
@@ -136,6 +142,14 @@ impl FakeHost {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lets only what was asked for be reached, as lvhost does: hand it the grants that
+    /// [`configure`](crate::VolumeSource::configure) has asked for. Without this everything can be.
+    #[must_use]
+    pub fn with_grants(mut self, grants: &[Grant]) -> Self {
+        self.grants = Some(grants.to_vec());
+        self
     }
 
     /// Adds something to download.
@@ -213,6 +227,15 @@ impl FakeHost {
         self.log.borrow().clone()
     }
 
+    fn check_granted(&self, what: &str, is_it: impl Fn(&Grant) -> bool) -> Result<(), Error> {
+        match &self.grants {
+            Some(grants) if !grants.iter().any(is_it) => Err(Error::Denied(format!(
+                "{what} is not granted: it was not asked for in `configure`"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn check_cancelled(&self) -> Result<(), Error> {
         if self.cancelled.get() {
             Err(Error::Cancelled)
@@ -231,9 +254,21 @@ fn entry(path: &str, kind: FileKind, size: u64) -> FileEntry {
     }
 }
 
+fn is_files(grant: &Grant, pattern: &str) -> bool {
+    matches!(grant, Grant::Files(granted) if granted == pattern)
+}
+
 impl Host for FakeHost {
     fn download(&self, urls: &[String], checksum: Option<&str>) -> Result<Blob, Error> {
         self.check_cancelled()?;
+        for url in urls {
+            self.check_granted(url, |grant| match grant {
+                Grant::Url(granted) => granted == url,
+                // lvhost compares what the URLs mean; names of files are enough for a test.
+                Grant::UrlsBelow(folder) => url.starts_with(folder) && !url.contains(".."),
+                _ => false,
+            })?;
+        }
         self.checksums
             .borrow_mut()
             .push(checksum.map(str::to_owned));
@@ -245,6 +280,7 @@ impl Host for FakeHost {
 
     fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, Error> {
         self.check_cancelled()?;
+        self.check_granted(pattern, |grant| is_files(grant, pattern))?;
         let entries = self
             .files
             .get(pattern)
@@ -254,6 +290,7 @@ impl Host for FakeHost {
 
     fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, Error> {
         self.check_cancelled()?;
+        self.check_granted(pattern, |grant| is_files(grant, pattern))?;
         self.files
             .get(pattern)
             .and_then(|entries| entries.iter().find(|(entry, _)| entry.path == path))
@@ -264,6 +301,10 @@ impl Host for FakeHost {
 
     fn volume_facts(&self, id: &VolumeId) -> Result<Facts, Error> {
         self.check_cancelled()?;
+        self.check_granted(
+            &id.to_string(),
+            |grant| matches!(grant, Grant::Volume(granted) if granted == id),
+        )?;
         self.volumes
             .iter()
             .find(|(known, _)| known == id)
@@ -273,6 +314,10 @@ impl Host for FakeHost {
 
     fn path_facts(&self, path: &str) -> Result<Option<Facts>, Error> {
         self.check_cancelled()?;
+        self.check_granted(
+            path,
+            |grant| matches!(grant, Grant::HypervisorPath(granted) if granted == path),
+        )?;
         Ok(self
             .volumes
             .iter()
@@ -314,123 +359,44 @@ impl Host for FakeHost {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct FakeBlob {
-    name: String,
-    data: Rc<[u8]>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl FakeBlob {
-    fn new(name: &str, data: Vec<u8>) -> Self {
-        Self {
-            name: name.to_owned(),
-            data: data.into(),
-        }
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.data.len() as u64
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    pub(crate) fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Error> {
-        let start = self
-            .data
-            .len()
-            .min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let end = self.data.len().min(start + length as usize);
-        Ok(self.data[start..end].to_vec())
-    }
-
-    pub(crate) fn reader(&self) -> FakeReader {
-        FakeReader {
-            data: Rc::clone(&self.data),
-            position: 0,
-        }
-    }
-}
-
-pub(crate) struct FakeReader {
-    data: Rc<[u8]>,
-    position: usize,
-}
-
-impl FakeReader {
-    pub(crate) fn read(&mut self, length: u32) -> Vec<u8> {
-        let start = self.position;
-        self.position = self.data.len().min(start + length as usize);
-        self.data[start..self.position].to_vec()
-    }
-
-    pub(crate) fn decode(self, codec: Codec) -> Result<Self, Error> {
-        let plain = self.data[self.position..]
-            .strip_prefix(magic(codec))
-            .ok_or_else(|| Error::Corrupt(format!("no {codec:?} stream")))?;
-        Ok(Self {
-            data: plain.into(),
-            position: 0,
-        })
-    }
-
-    pub(crate) fn measure(self) -> u64 {
-        (self.data.len() - self.position) as u64
-    }
-}
-
-pub(crate) struct FakeSink {
-    written: Rc<RefCell<Option<Written>>>,
-}
-
-impl FakeSink {
-    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.push(Piece::Bytes(data.to_vec()))
-    }
-
-    pub(crate) fn zeros(&mut self, length: u64) -> Result<(), Error> {
-        self.push(Piece::Zeros(length))
-    }
-
-    pub(crate) fn copy_from(
-        &mut self,
-        source: &FakeBlob,
-        offset: u64,
-        length: u64,
-    ) -> Result<(), Error> {
-        let range = usize::try_from(offset)
-            .ok()
-            .zip(usize::try_from(length).ok());
-        let data = range
-            .and_then(|(offset, length)| source.data.get(offset..offset.checked_add(length)?))
-            .ok_or_else(|| {
-                Error::Invalid(format!(
-                    "{} has no {length} bytes from {offset}",
-                    source.name
-                ))
-            })?;
-        self.push(Piece::Splice(data.to_vec()))
-    }
-
-    pub(crate) fn drain(&mut self, source: FakeReader) -> Result<u64, Error> {
-        let data = &source.data[source.position..];
-        self.push(Piece::Splice(data.to_vec()))?;
-        Ok(data.len() as u64)
-    }
-
-    fn push(&mut self, piece: Piece) -> Result<(), Error> {
-        let mut written = self.written.borrow_mut();
-        let Some(written) = written.as_mut() else {
-            return Ok(());
+    #[test]
+    fn only_what_was_asked_for_can_be_reached() {
+        let id = VolumeId::new("default", "base");
+        let facts = Facts {
+            capacity: 1,
+            format: "raw".to_owned(),
+            path: "/images/base".to_owned(),
+            backing: None,
         };
-        let end = written.length() + piece.length();
-        if let Some(declared) = written.image.length.filter(|declared| end > *declared) {
-            return Err(Error::Invalid(format!(
-                "{end} bytes were written to an image that was declared to have {declared}"
-            )));
+        let host = FakeHost::new()
+            .with_download("https://h/d/a", b"a")
+            .with_download("https://h/e", b"e")
+            .with_file("x/*", "x", b"x")
+            .with_volume(id.clone(), facts);
+        let fetch = |host: &FakeHost, url: &str| host.download(&[url.to_owned()], None).map(|_| ());
+        assert_eq!(
+            fetch(&host, "https://h/e"),
+            Ok(()),
+            "everything, by default"
+        );
+
+        let below = Grant::UrlsBelow("https://h/d/".to_owned());
+        let host = host.with_grants(&[below, Grant::Files("x/*".to_owned())]);
+        assert_eq!(fetch(&host, "https://h/d/a"), Ok(()));
+        assert!(host.open_file("x/*", "x").is_ok());
+        let denied = [
+            fetch(&host, "https://h/e"),
+            fetch(&host, "https://h/d/../e"),
+            host.list_files("y/*").map(|_| ()),
+            host.volume_facts(&id).map(|_| ()),
+            host.path_facts("/images/base").map(|_| ()),
+        ];
+        for result in denied {
+            assert!(matches!(result, Err(Error::Denied(_))), "{result:?}");
         }
-        written.pieces.push(piece);
-        Ok(())
     }
 }
