@@ -4,7 +4,7 @@ use lvhost_hcl::{Body, Selection, Value};
 
 use super::world::{World, file, inputs, load_inputs, load_template};
 
-const SIMPLE: &str = include_str!("../cases/simple.pkr.hcl");
+const SIMPLE: &str = include_str!("../../../../tests/templates/documentation/simple.pkr.hcl");
 const VOLUMES: &str = include_str!("../cases/volumes.pkr.hcl");
 const EVERYTHING: &str = include_str!("../cases/everything.pkr.hcl");
 

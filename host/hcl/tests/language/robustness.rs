@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::world::{World, file, inputs, load_inputs, load_template};
 
-const SEED: &str = include_str!("../cases/simple.pkr.hcl");
+const SEED: &str = include_str!("../../../../tests/templates/documentation/simple.pkr.hcl");
 const EVERYTHING: &str = include_str!("../cases/everything.pkr.hcl");
 
 /// Loads, and renders what was said, since that works on spans.
