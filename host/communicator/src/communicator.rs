@@ -28,6 +28,9 @@ pub trait Communicator: Send + Sync {
     /// in place of [`Command::stdin`] and an [`Output`]: for bytes that are not all here yet, and
     /// for takers that may take their time.
     ///
+    /// An output that takes nothing holds up the command, and whatever else goes over the same
+    /// connection.
+    ///
     /// A stream that fails does not end the command: for an input it is as if it had ended, and
     /// what an output does not take is thrown away. The streams are not shut down.
     ///

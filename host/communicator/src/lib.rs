@@ -1,9 +1,10 @@
 //! How the host talks to the guest: one trait, [`Communicator`], with SSH behind it.
 //!
 //! The engine holds a `dyn Communicator` and knows nothing of the wire. [`ssh::connect_until`]
-//! waits for a freshly booted guest to answer and returns an [`Ssh`]; [`keys::generate`] makes the
-//! key pair that a template hands to the guest. Nothing here reads the environment, the home folder
-//! or a configuration file: paths, sockets and secrets are passed in.
+//! waits for a freshly booted guest to answer, by whatever [`ssh::Route`] leads there, and returns
+//! an [`Ssh`]; [`keys::generate`] makes the key pair that a template hands to the guest, and
+//! [`authorized_keys::clear`] takes it out again. Nothing here reads the environment, the home
+//! folder or a configuration file: paths, sockets and secrets are passed in.
 
 #![forbid(unsafe_code)]
 

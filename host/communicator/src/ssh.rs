@@ -23,6 +23,7 @@ mod execute;
 mod forward;
 mod gateway;
 mod introduced;
+mod known_hosts;
 mod listing;
 mod proxy;
 mod questions;

@@ -99,8 +99,19 @@ pub enum ConnectError {
         /// Why, in words for the user.
         reason: String,
     },
+    /// The bastion's host key was to be known, and is not.
+    #[error(
+        "{} has no host key of the bastion {address}: connect to it by ssh once and look at the \
+         key it shows", known_hosts.display()
+    )]
+    UnknownHost {
+        /// Host and port of the bastion.
+        address: String,
+        /// The file.
+        known_hosts: PathBuf,
+    },
     /// A port of this host cannot be listened on for a tunnel.
-    #[error("cannot listen on the local port {port} for the tunnel to {target}: is it in use?")]
+    #[error("cannot listen on local port {port} for the tunnel to {target}: is it in use?")]
     Listen {
         /// The port.
         port: u16,

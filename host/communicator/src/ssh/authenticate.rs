@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
@@ -15,9 +16,9 @@ use tokio::net::UnixStream;
 
 use super::attempt::{ConnectError, Failure, Stage};
 use super::certificate::{self, KeyHolder};
-use super::questions::{Prompt, Questions, Round};
+use super::questions::{ANSWER_TIMEOUT, Prompt, Questions, Round};
 use super::session::{Callbacks, Server, describe, readable};
-use super::settings::Authentication;
+use super::settings::{Authentication, Settings};
 use crate::error::Result;
 use crate::keys;
 
@@ -99,7 +100,7 @@ impl Credential {
     }
 
     /// Whether somebody has to be waited for.
-    pub(super) fn is_interactive(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         matches!(self.proof, Proof::Interactive(_))
     }
 
@@ -142,6 +143,15 @@ async fn decrypt(
     let parsed =
         tokio::task::spawn_blocking(move || keys::parse(&name, &text, passphrase.as_ref()));
     Ok(Arc::new(parsed.await.map_err(keys::Error::Stopped)??))
+}
+
+/// How long key exchange and login may take: longer where somebody has to answer questions.
+pub(super) fn login_bound(settings: &Settings, credentials: &[Credential]) -> Duration {
+    if credentials.iter().any(Credential::is_interactive) {
+        settings.attempt_timeout.max(ANSWER_TIMEOUT)
+    } else {
+        settings.attempt_timeout
+    }
 }
 
 /// Logs in and returns what the server accepted. `name` is what the server is called where somebody

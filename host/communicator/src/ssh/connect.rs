@@ -30,7 +30,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::Settings;
 use super::attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
-use super::authenticate::{Credential, log_in};
+use super::authenticate::{Credential, log_in, login_bound};
 use super::forward::{self, Forwards};
 use super::gateway::{Blocked, Gateway};
 use super::introduced::Introduced;
@@ -64,12 +64,13 @@ pub(super) async fn connect(
         failures: Vec::new(),
         observer,
     };
-    let configuration = Arc::new(configuration(settings.keep_alive, &settings.algorithms));
+    let configuration = Arc::new(configuration(settings));
+    let allowed = login_bound(settings, credentials);
     let mut refusals = 0;
     let mut refused_tunnels = 0;
     loop {
         let (number, stream) = wait.reach().await?;
-        let bound = deadline.min(after(settings.attempt_timeout));
+        let bound = deadline.min(after(allowed));
         let greeting = greet(settings, credentials, Arc::clone(&configuration), stream);
         let failure = match timeout_at(bound, greeting).await {
             Ok(Ok((session, host_key, method))) => {
@@ -81,7 +82,7 @@ pub(super) async fn connect(
                 stage: Stage::Handshake,
                 reason: format!(
                     "the guest took longer than {} s over the SSH handshake and login",
-                    settings.attempt_timeout.as_secs()
+                    allowed.as_secs()
                 ),
             },
         };
@@ -294,7 +295,7 @@ async fn greet(
         callbacks,
         host_key,
         ended,
-    } = Observed::new(Server::Guest, Forwards::new(settings));
+    } = Observed::new(Server::Guest, Forwards::new(settings), None);
     let mut stream = TimeoutStream::new(stream);
     stream.set_read_timeout(settings.read_write_timeout);
     stream.set_write_timeout(settings.read_write_timeout);

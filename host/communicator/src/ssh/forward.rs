@@ -7,6 +7,10 @@
 //!   agent           program in the guest ─► its socket ─► channel ─► the agent's socket here
 //! ```
 //!
+//! All channels share one connection, and russh reads nothing from it while one channel's bytes are
+//! not taken. So whatever is at this host's end of a tunnel loses it if it takes nothing for
+//! [`STALL_MAXIMUM`]: a build does not hang for a program that does.
+//!
 //! The guest is not trusted: it gets no connection but to the ends of the tunnels it was told of
 //! and to the agent if that is forwarded, and no more than [`FORWARDED_MAXIMUM`] at a time.
 
@@ -21,15 +25,19 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 
 use super::attempt::{ConnectError, Failure, Stage};
 use super::session::{Server, Session, describe};
 use super::settings::{Settings, TCP_TIMEOUT};
+use super::stream::Carried;
 use super::tunnel::Tunnel;
 
 /// Connections that go through one tunnel, or from one guest, at a time: each has a socket here and
 /// buffers of a few hundred KiB. A browser opens some ten.
 const FORWARDED_MAXIMUM: usize = 64;
+/// How long a program at this host's end may leave bytes untaken.
+const STALL_MAXIMUM: Duration = Duration::from_secs(30);
 /// The address the guest is asked to listen on: `localhost` means all of its loopback addresses.
 const GUEST_LOOPBACK: &str = "localhost";
 /// How long the guest may take to listen on a port.
@@ -76,7 +84,7 @@ impl Forwards {
             match connect(&tunnel).await {
                 Ok(stream) => {
                     reply.accept().await;
-                    join(channel, stream).await;
+                    join(channel.into_stream(), stream).await;
                 }
                 Err(error) => {
                     tracing::warn!(%tunnel, error, "a tunnel leads nowhere");
@@ -99,7 +107,7 @@ impl Forwards {
             match UnixStream::connect(&socket).await {
                 Ok(stream) => {
                     reply.accept().await;
-                    join(channel, stream).await;
+                    join(channel.into_stream(), stream).await;
                 }
                 Err(error) => {
                     tracing::warn!(socket = %socket.display(), %error, "the SSH agent is gone");
@@ -124,11 +132,13 @@ async fn connect(tunnel: &Tunnel) -> Result<TcpStream, String> {
     }
 }
 
-/// Carries bytes both ways until both sides have ended.
-async fn join(channel: Channel<Msg>, mut other: impl AsyncRead + AsyncWrite + Unpin) {
-    let mut stream = channel.into_stream();
-    if let Err(error) = copy_bidirectional(&mut stream, &mut other).await {
-        tracing::debug!(%error, "a forwarded connection broke");
+/// Carries bytes both ways until both sides have ended. `here` is this host's side.
+async fn join(mut there: impl AsyncRead + AsyncWrite + Unpin, here: impl AsyncRead + AsyncWrite) {
+    let mut here = TimeoutStream::new(here);
+    here.set_write_timeout(Some(STALL_MAXIMUM));
+    tokio::pin!(here);
+    if let Err(error) = copy_bidirectional(&mut there, &mut here).await {
+        tracing::warn!(%error, "a connection through a tunnel broke");
     }
 }
 
@@ -214,7 +224,7 @@ async fn serve(tunnel: Tunnel, listener: Arc<TcpListener>, session: Weak<Session
     }
 }
 
-async fn carry(tunnel: Tunnel, session: Arc<Session>, mut stream: TcpStream) {
+async fn carry(tunnel: Tunnel, session: Arc<Session>, stream: TcpStream) {
     let origin = stream.peer_addr().ok();
     let (address, port) = origin.map_or_else(
         || (Ipv4Addr::LOCALHOST.to_string(), 0),
@@ -227,12 +237,7 @@ async fn carry(tunnel: Tunnel, session: Arc<Session>, mut stream: TcpStream) {
         u32::from(port),
     );
     match opening.await {
-        Ok(channel) => {
-            let mut carried = super::stream::Carried::new(channel, session);
-            if let Err(error) = copy_bidirectional(&mut stream, &mut carried).await {
-                tracing::debug!(%tunnel, %error, "a connection through a tunnel broke");
-            }
-        }
+        Ok(channel) => join(Carried::new(channel, session), stream).await,
         Err(error) => {
             let reason = describe(&error, Server::Guest);
             tracing::warn!(%tunnel, reason, "the guest does not lead a tunnel on");

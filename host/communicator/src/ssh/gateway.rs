@@ -11,6 +11,7 @@
 //! several times a second, and a production host answers so many logins by locking us out. For the
 //! same reason a login that it refuses is not tried again.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +22,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::algorithms::Algorithms;
-use super::attempt::{Failure, Stage};
-use super::authenticate::{Credential, log_in};
+use super::attempt::{ConnectError, Failure, Stage};
+use super::authenticate::{Credential, log_in, login_bound};
 use super::forward::Forwards;
+use super::known_hosts::KnownKeys;
 use super::proxy::{self, Declined};
-use super::questions::ANSWER_TIMEOUT;
 use super::route::{Bastion, Proxy, Route};
-use super::session::{Observed, Server, Session, configuration, describe};
+use super::session::{Observed, Server, Session, bastion_configuration, describe};
 use super::settings::{Settings, TCP_TIMEOUT, join_address};
 use super::stream::{Carried, Stream};
 use crate::error::Result;
@@ -163,6 +163,7 @@ pub(super) struct Jump {
     bastion: Bastion,
     credentials: Vec<Credential>,
     configuration: Arc<client::Config>,
+    known: Option<KnownKeys>,
     /// Time for key exchange and login.
     bound: Duration,
     session: Mutex<Option<Arc<Session>>>,
@@ -170,20 +171,29 @@ pub(super) struct Jump {
 
 impl Jump {
     async fn prepare(bastion: &Bastion, settings: &Settings) -> Result<Self> {
+        if bastion.authentication.is_empty() {
+            return Err(ConnectError::NoAuthentication {
+                address: bastion.to_string(),
+            }
+            .into());
+        }
         let mut credentials = Vec::with_capacity(bastion.authentication.len());
         for authentication in &bastion.authentication {
             credentials.push(Credential::prepare(authentication).await?);
         }
-        let somebody = credentials.iter().any(Credential::is_interactive);
+        let mut configuration = bastion_configuration(settings);
+        let mut known = None;
+        if let Some(path) = &settings.bastion_known_hosts {
+            let keys = KnownKeys::read(path, &bastion.host, bastion.port).await?;
+            configuration.preferred.key = Cow::Owned(keys.algorithms());
+            known = Some(keys);
+        }
         Ok(Self {
             bastion: bastion.clone(),
+            bound: login_bound(settings, &credentials),
             credentials,
-            configuration: Arc::new(configuration(settings.keep_alive, &Algorithms::default())),
-            bound: if somebody {
-                ANSWER_TIMEOUT
-            } else {
-                settings.attempt_timeout
-            },
+            configuration: Arc::new(configuration),
+            known,
             session: Mutex::new(None),
         })
     }
@@ -205,10 +215,11 @@ impl Jump {
             .map_err(failed)?;
         let session = match timeout(self.bound, self.greet(stream)).await {
             Ok(Ok(session)) => session,
-            Ok(Err(failure)) if failure.stage == Stage::Authenticate => {
+            Ok(Err(Blocked::Failed(failure))) if failure.stage == Stage::Authenticate => {
                 return Err(Blocked::Refused(failure.reason));
             }
-            Ok(Err(failure)) => return Err(failed(failure.reason)),
+            Ok(Err(Blocked::Failed(failure))) => return Err(failed(failure.reason)),
+            Ok(Err(refused)) => return Err(refused),
             Err(_) => {
                 return Err(failed(format!(
                     "it took longer than {} s over the SSH handshake and login",
@@ -220,21 +231,23 @@ impl Jump {
         Ok(())
     }
 
-    async fn greet(&self, stream: TcpStream) -> Result<Session, Failure> {
+    async fn greet(&self, stream: TcpStream) -> Result<Session, Blocked> {
         let Observed {
             callbacks,
             host_key,
             ended,
-        } = Observed::new(Server::Bastion, Forwards::default());
+        } = Observed::new(Server::Bastion, Forwards::default(), self.known.clone());
         let configuration = Arc::clone(&self.configuration);
         let mut handle = client::connect_stream(configuration, stream, callbacks)
             .await
-            .map_err(|error| Failure {
-                stage: Stage::Handshake,
-                reason: format!(
-                    "in the SSH handshake: {}",
-                    describe(&error, Server::Bastion)
-                ),
+            .map_err(|error| {
+                let reason = describe(&error, Server::Bastion);
+                match error {
+                    russh::Error::UnknownKey => Blocked::Refused(reason),
+                    _ => {
+                        Blocked::failed(Stage::Handshake, format!("in the SSH handshake: {reason}"))
+                    }
+                }
             })?;
         let name = self.bastion.to_string();
         let method = log_in(
@@ -243,7 +256,8 @@ impl Jump {
             &self.bastion.username,
             &self.credentials,
         )
-        .await?;
+        .await
+        .map_err(Blocked::Failed)?;
         tracing::info!(bastion = name, host_key = ?host_key.get(), method, "logged in");
         Ok(Session {
             handle,

@@ -25,7 +25,9 @@ pub enum Route {
 
 /// An SSH server on the way to the guest (Packer's `ssh_bastion_*`), such as the hypervisor itself.
 ///
-/// As with the guest, and as in Packer, any host key is accepted.
+/// Any host key is accepted unless [`Settings::bastion_known_hosts`] is set.
+///
+/// [`Settings::bastion_known_hosts`]: super::Settings::bastion_known_hosts
 #[derive(Debug, Clone)]
 pub struct Bastion {
     /// Host name or address, an IPv6 address without brackets.

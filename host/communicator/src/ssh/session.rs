@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg};
 use russh::keys::{HashAlg, PublicKeyOrCertificate};
-use russh::{AlgorithmKind, Channel, Disconnect};
+use russh::{AlgorithmKind, Channel, Disconnect, Preferred};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::algorithms::Algorithms;
+use super::Settings;
 use super::attempt::HostKey;
 use super::forward::Forwards;
 use super::introduced::IDENTIFICATION;
+use super::known_hosts::KnownKeys;
 use super::settings::KEEP_ALIVE_UNANSWERED;
 use crate::error::{Error, Result};
 
@@ -26,6 +27,11 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 const PACKET: u32 = 32 * 1024;
 /// Messages of one channel that may wait in memory: with [`PACKET`] no more than a [`WINDOW`].
 const CHANNEL_MESSAGES: usize = (WINDOW / PACKET) as usize;
+/// The same for a channel through a bastion, see [`bastion_configuration`]: together with
+/// [`BASTION_MESSAGES`] no more than 16 MiB wait, whatever the guest sends.
+const BASTION_PACKET: u32 = 16 * 1024;
+/// Messages of a channel through a bastion that may wait in memory.
+const BASTION_MESSAGES: usize = 1024;
 /// Time for the goodbye; the guest may be gone already.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Characters of the guest's own words (a reason for disconnecting) that are repeated.
@@ -52,6 +58,8 @@ impl fmt::Display for Server {
 pub(super) struct Callbacks {
     server: Server,
     host_key: Arc<OnceLock<HostKey>>,
+    /// Those that the server has to show one of; without them any will do.
+    known: Option<KnownKeys>,
     /// Dropped with the connection's task, so that its receivers notice the end in every case.
     ended: watch::Sender<Option<String>>,
     forwards: Forwards,
@@ -65,6 +73,9 @@ impl client::Handler for Callbacks {
         key: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
         let key = key.public_key();
+        if self.known.as_ref().is_some_and(|known| !known.holds(&key)) {
+            return Ok(false);
+        }
         // Called again at every key re-exchange: the first answer stands.
         let _ = self.host_key.set(HostKey {
             algorithm: key.algorithm().to_string(),
@@ -176,13 +187,14 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new(server: Server, forwards: Forwards) -> Self {
+    pub(super) fn new(server: Server, forwards: Forwards, known: Option<KnownKeys>) -> Self {
         let host_key = Arc::new(OnceLock::new());
         let (sender, ended) = watch::channel(None);
         Self {
             callbacks: Callbacks {
                 server,
                 host_key: Arc::clone(&host_key),
+                known,
                 ended: sender,
                 forwards,
             },
@@ -192,21 +204,31 @@ impl Observed {
     }
 }
 
-/// russh's configuration for a connection that is asked so often whether it lives.
-pub(super) fn configuration(
-    keep_alive: Option<Duration>,
-    algorithms: &Algorithms,
-) -> client::Config {
+/// russh's configuration for a guest.
+pub(super) fn configuration(settings: &Settings) -> client::Config {
     client::Config {
         client_id: russh::SshId::Standard(Cow::Borrowed(IDENTIFICATION)),
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_MESSAGES,
-        keepalive_interval: keep_alive,
-        preferred: algorithms.preferred(),
+        keepalive_interval: settings.keep_alive,
+        preferred: settings.algorithms.preferred(),
         keepalive_max: KEEP_ALIVE_UNANSWERED,
         nodelay: true,
         ..client::Config::default()
+    }
+}
+
+/// The same for a bastion. A channel there carries the guest's whole connection, which russh does
+/// not read while it waits to write; and a channel that is not read holds up its connection, and so
+/// the very message that lets the other write. So all that the guest may send meanwhile has to fit,
+/// a [`WINDOW`] for each of its channels.
+pub(super) fn bastion_configuration(settings: &Settings) -> client::Config {
+    client::Config {
+        maximum_packet_size: BASTION_PACKET,
+        channel_buffer_size: BASTION_MESSAGES,
+        preferred: Preferred::DEFAULT,
+        ..configuration(settings)
     }
 }
 
@@ -308,6 +330,10 @@ pub(super) fn describe(error: &russh::Error, server: Server) -> String {
         russh::Error::HUP | russh::Error::Disconnect => {
             format!("{server} closed the connection")
         }
+        russh::Error::UnknownKey => format!(
+            "{server} shows a host key that is not the known one: has it been set up anew, or does \
+             somebody else answer in its place?"
+        ),
         russh::Error::KeepaliveTimeout => format!("{server} stopped answering"),
         russh::Error::NoCommonAlgo { kind, ours, theirs } => format!(
             "{server} and we have no {} in common: it offers {}, we take {}",

@@ -20,8 +20,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 /// A stream, whatever it is made of.
 pub(super) type Stream = Box<dyn Duplex>;
 
-/// A stream through a bastion. It keeps the bastion's connection open and fails when that ends: a
-/// write that waits for the channel's window would not notice by itself.
+/// A stream through another SSH connection, which it keeps open and which it fails with: a write
+/// that waits for the channel's window would not notice the end by itself.
 pub(super) struct Carried {
     stream: ChannelStream<Msg>,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -29,17 +29,17 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    pub(super) fn new(channel: Channel<Msg>, bastion: Arc<Session>) -> Self {
+    pub(super) fn new(channel: Channel<Msg>, carrier: Arc<Session>) -> Self {
         Self {
             stream: channel.into_stream(),
             ended: Box::pin(async move {
-                bastion.ended().await;
+                carrier.ended().await;
             }),
             has_ended: false,
         }
     }
 
-    /// What comes of `moved` now that the bastion may be gone.
+    /// What comes of `moved` now that the connection may be gone.
     fn unless_ended<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -54,7 +54,7 @@ impl Carried {
         if self.has_ended {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "the connection to the bastion ended",
+                "the SSH connection that carried this one ended",
             )));
         }
         Poll::Pending

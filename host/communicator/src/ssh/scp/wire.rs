@@ -164,7 +164,7 @@ impl Wire {
         tokio::pin!(sending);
         while !self.closed {
             if self.unread.len() > UNREAD_MAXIMUM {
-                return Err(self.refused("the guest sends without listening"));
+                return Err(self.failed("its scp speaks without listening".to_owned()));
             }
             tokio::select! {
                 sent = &mut sending => return sent.map_err(|error| self.lost(&error)),
@@ -231,7 +231,7 @@ impl Wire {
             match self.byte().await? {
                 b'\n' => return Ok(line),
                 _ if line.len() >= LINE_MAXIMUM => {
-                    return Err(self.refused("a line came that is too long"));
+                    return Err(self.failed("a line came that is too long".to_owned()));
                 }
                 byte => line.push(byte),
             }

@@ -353,3 +353,20 @@ async fn a_bastion_may_ask_questions() {
         assert_eq!(asked[0].prompts, [prompt]);
     }
 }
+
+#[tokio::test]
+async fn a_bastion_needs_a_way_to_log_in() {
+    let guest = Peer::start(guest_script()).await;
+    let route = Route::Bastion(Bastion {
+        host: "127.0.0.1".to_owned(),
+        port: 22,
+        username: "jump".to_owned(),
+        authentication: Vec::new(),
+    });
+    let error = connect(through(route, guest.address)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no way to authenticate at the bastion jump@127.0.0.1:22 was given: name a key, a password \
+         or an agent"
+    );
+}

@@ -111,7 +111,7 @@ async fn a_tunnel_that_cannot_be_is_an_error() {
     settings.local_tunnels = vec![tunnel(taken, 80)];
     let error = connect(settings.clone()).await.unwrap_err();
     let expected = format!(
-        "cannot listen on the local port {taken} for the tunnel to 127.0.0.1:80: is it in use?"
+        "cannot listen on local port {taken} for the tunnel to 127.0.0.1:80: is it in use?"
     );
     assert!(error.to_string() == expected, "{error}");
 

@@ -1,5 +1,7 @@
 //! OpenSSH in between, and OpenSSH with few algorithms.
 
+use bytes::Bytes;
+
 use super::*;
 
 /// What leads through this server.
@@ -30,6 +32,14 @@ async fn one_sshd_leads_to_another() {
     .await;
     assert!(status.success());
     assert_eq!(stdout.len(), 20_000_000);
+    // Both directions at once, each more than all windows on the way.
+    let input = Bytes::from(vec![b'i'; 20_000_000]);
+    let command = Command {
+        stdin: Some(input.clone()),
+        ..Command::new("cat")
+    };
+    let (status, stdout, _) = run(&ssh, command).await;
+    assert!(status.success() && stdout.as_bytes() == input);
     let target = server.path("target");
     let mut source = tokio::io::AsyncReadExt::take(tokio::io::repeat(7), 20_000_000);
     let path = target.to_str().unwrap();
@@ -43,6 +53,37 @@ async fn one_sshd_leads_to_another() {
     assert!(run(&ssh, Command::new("true")).await.0.success());
     ssh.disconnect().await.unwrap();
     assert!(run(&ssh, Command::new("true")).await.0.success());
+}
+
+#[tokio::test]
+async fn a_bastion_shows_the_key_that_is_known() {
+    let (Some(jump), Some(server)) = (Server::start(None).await, Server::start(None).await) else {
+        return;
+    };
+    let host_key = std::fs::read_to_string(jump.path("host_key")).unwrap();
+    let host_key = keys::read("host", &SecretString::from(host_key), None, "").unwrap();
+    let other = keys::generate(Algorithm::Ed25519, "").unwrap();
+    let known_hosts = jump.path("known_hosts");
+    let mut settings = server.settings(server.new_key());
+    settings.route = through(&jump, jump.new_key());
+    settings.bastion_known_hosts = Some(known_hosts.clone());
+    let port = jump.address.port();
+    for (public, expected) in [
+        (Some(&host_key.public_openssh), None),
+        (
+            Some(&other.public_openssh),
+            Some("shows a host key that is not the known one"),
+        ),
+        (None, Some("has no host key of the bastion")),
+    ] {
+        let line = public.map(|key| format!("[127.0.0.1]:{port} {}\n", key.trim()));
+        std::fs::write(&known_hosts, line.unwrap_or_default()).unwrap();
+        match (connect(settings.clone()).await, expected) {
+            (Ok(ssh), None) => assert!(run(&ssh, Command::new("true")).await.0.success()),
+            (Err(error), Some(words)) => assert!(full(&error).contains(words), "{error}"),
+            (connected, _) => panic!("{public:?}: {connected:?}"),
+        }
+    }
 }
 
 #[tokio::test]
