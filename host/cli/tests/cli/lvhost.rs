@@ -82,11 +82,11 @@ pub(crate) fn template(uri: &str, extra: &str) -> String {
     format!(
         r#"source "libvirt" "example" {{
   libvirt_uri = "{uri}"
-
+  network_address_source = "lease"
   network_interface {{
     type = "managed"
+    alias = "communicator"
   }}
-
   communicator {{
     communicator = "ssh"
     ssh_username = "root"
