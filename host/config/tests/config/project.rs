@@ -18,7 +18,9 @@ fn decode(text: &str) -> (Project, String) {
         name: "lvhost.hcl".to_owned(),
         text: text.to_owned(),
     };
-    let body = load_settings(&input, Arc::new(Nowhere), &mut files, &mut report).unwrap();
+    let Some(body) = load_settings(&input, Arc::new(Nowhere), &mut files, &mut report) else {
+        panic!("{text} can't be read");
+    };
     let project = decode_project(&body, &mut report);
     (project, render(&files, &report, RenderStyle::default()))
 }
@@ -68,13 +70,25 @@ source_plugin "empty" {}
 #[test]
 fn what_is_wrong_is_shown_with_its_place() {
     let cases: [(&str, &[&str]); 8] = [
-        ("sha256 = \"a\"\n", &["lvhost.hcl:1:1", "no option called `sha256`"]),
-        ("source_plugins \"a\" {}\n", &["lvhost.hcl:1:1", "did you mean `source_plugin`?"]),
+        (
+            "sha256 = \"a\"\n",
+            &["lvhost.hcl:1:1", "no option called `sha256`"],
+        ),
+        (
+            "source_plugins \"a\" {}\n",
+            &["lvhost.hcl:1:1", "did you mean `source_plugin`?"],
+        ),
         ("source_plugin \"a\" \"b\" {}\n", &["takes one label"]),
-        ("source_plugin \"A\" {}\n", &["lvhost.hcl:1:15", "can't be called `A`"]),
+        (
+            "source_plugin \"A\" {}\n",
+            &["lvhost.hcl:1:15", "can't be called `A`"],
+        ),
         (
             "source_plugin \"a\" {}\nsource_plugin \"a\" {}\n",
-            &["lvhost.hcl:2:15", "there are two `source_plugin` blocks for `a`"],
+            &[
+                "lvhost.hcl:2:15",
+                "there are two `source_plugin` blocks for `a`",
+            ],
         ),
         (
             "source_plugin \"a\" {\n  alow {}\n}\n",
