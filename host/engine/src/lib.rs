@@ -8,10 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod boot_command;
 mod build;
 mod configure;
 mod connect;
 mod error;
+pub mod http_server;
 mod identity;
 mod ledger;
 mod plan;

@@ -1,0 +1,334 @@
+//! The HTTP server that a guest fetches its configuration from while it is installed.
+//!
+//! ```text
+//!            ┌─ listen: an address and a free port
+//! HttpServer ┼─ files: a folder without what lies outside of it, or texts of the template
+//!            ├─ listing: the folder's contents where it has no index.html
+//!            └─ observer: told of each request, so that the user sees the guest fetch its file
+//! guest_address: by which address the guest reaches this machine, as host_network knows it
+//! ```
+//!
+//! Files are served by `tower-http`, with ranges and conditional requests, on `hyper`'s HTTP/1.
+//! There is neither TLS nor a password, as installers know neither: whoever reaches the port reads
+//! the files, for as long as the guest is built.
+
+mod files;
+mod guest_address;
+mod host_network;
+mod listen;
+mod listing;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use secrecy::SecretString;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tower_http::services::ServeDir;
+use tower_http::services::fs::{DefaultServeDirFallback, ServeFileSystemResponseBody};
+
+use files::Files;
+pub use guest_address::{GuestAddress, GuestNetwork, NoGuestAddress, Place, guest_address};
+pub use host_network::{DefaultRoute, HostAddress, HostNetwork, route_to};
+pub use listen::Listen;
+
+/// Connections at the same time. An installer uses a handful; the rest waits in the listening
+/// queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long a connection may take to send the head of a request, the first or a later one. Without
+/// it a few connections that say nothing would keep all others out.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a peer may leave what it was sent unanswered, for the same reason. Longer than a guest
+/// needs to restart its network.
+const UNANSWERED: Duration = Duration::from_secs(60);
+
+/// Bytes kept of the head of a request; a browser's have a tenth of it.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Requests the observer is told of, since a guest may ask for the same file over and over.
+const MAX_OBSERVED: usize = 1000;
+
+/// Characters of a path the observer is told of.
+const MAX_OBSERVED_PATH: usize = 256;
+
+/// How long to wait after a connection could not be accepted, as when there are too many open
+/// files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is served.
+pub enum Served {
+    /// `http_directory`: the files of a folder, as they are when they are asked for. Links that
+    /// lead out of it are not followed.
+    Directory(PathBuf),
+    /// `http_content`: texts by the path of their URL, such as `/preseed.cfg`.
+    Contents(BTreeMap<String, SecretString>),
+}
+
+/// A request that has been answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Who asked.
+    pub peer: IpAddr,
+    /// How, such as `GET`.
+    pub method: String,
+    /// For what: the URL's path, percent-encoded, without its query.
+    pub path: String,
+    /// The answer's HTTP status.
+    pub status: u16,
+}
+
+impl Exchange {
+    /// Why there was no file in the answer, where that needs a word.
+    pub fn explanation(&self) -> Option<&'static str> {
+        match self.status {
+            403 => Some("it can't be read, or is a link that leads out of `http_directory`"),
+            404 => Some("there is no such file"),
+            405 => Some("only GET and HEAD are answered"),
+            416 => Some("the file has no such range"),
+            500 => Some("the file can't be read"),
+            _ => None,
+        }
+    }
+}
+
+/// Told of each answer, at most a thousand times.
+pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
+
+/// Why there is no HTTP server.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpServerError {
+    /// The folder can't be opened.
+    #[error("can't open `http_directory` {}", path.display())]
+    Directory {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A key of `http_content` is no path.
+    #[error("`{path}` in `http_content` is not the path of a URL")]
+    Path {
+        /// The key.
+        path: String,
+    },
+    /// The address can't be listened on.
+    #[error("the HTTP server can't listen on {address} (`http_bind_address`)")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// All ports are taken.
+    #[error(
+        "the HTTP server finds no free port from {min} to {max} (`http_port_min`, `http_port_max`)"
+    )]
+    NoFreePort {
+        /// The lowest.
+        min: u16,
+        /// The highest.
+        max: u16,
+    },
+    /// The addresses of this machine can't be read.
+    #[error("can't read the network addresses of this machine")]
+    HostNetwork(#[source] io::Error),
+    /// `http_interface` names none.
+    #[error(
+        "this machine has no network interface `{interface}` with a fitting address{there_are}"
+    )]
+    NoInterface {
+        /// The name.
+        interface: String,
+        /// Those there are, such as `; there are: eth0, virbr0`.
+        there_are: String,
+    },
+}
+
+/// A server that runs until it is dropped or [stopped](Self::stop).
+pub struct HttpServer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl HttpServer {
+    /// Starts a server; it takes the first free port from a random one on.
+    ///
+    /// # Errors
+    /// The folder can't be opened, or nothing can be listened on.
+    pub async fn start(
+        served: Served,
+        listen: &Listen,
+        observer: Observer,
+    ) -> Result<Self, HttpServerError> {
+        let files = Files::open(served).await?;
+        let listener = listen.bind()?;
+        let failed = |source| HttpServerError::Listen {
+            address: SocketAddr::new(listen.unspecified_or_address(), 0),
+            source,
+        };
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop = CancellationToken::new();
+        let service = Arc::new(Service {
+            serve: ServeDir::with_backend("", files.clone()),
+            files,
+            observer,
+            observed: AtomicUsize::new(0),
+        });
+        let task = tokio::spawn(accept(listener, service, stop.clone()));
+        Ok(Self {
+            address,
+            task,
+            stop: stop.drop_guard(),
+        })
+    }
+
+    /// What the server listens on; an address of only zeros is every address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port and all connections, also those in the middle of a file.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // It fails only if the task has panicked, and then the port is closed as well.
+        let _ = self.task.await;
+    }
+}
+
+async fn accept(listener: TcpListener, service: Arc<Service>, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Dropped at the end, with all connections.
+    let mut connections = JoinSet::new();
+    let serve = async {
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    connections.spawn(connection(stream, peer, Arc::clone(&service), slot));
+                }
+                Err(error) => {
+                    tracing::debug!("the HTTP server can't accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    };
+    stop.run_until_cancelled(serve).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    service: Arc<Service>,
+    _slot: OwnedSemaphorePermit,
+) {
+    // Best effort: without them the server is slower, or a stalled peer stays longer.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNANSWERED));
+    let answer = service_fn(|request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!("an HTTP connection of {peer} ended: {error}");
+    }
+}
+
+type Body = Either<ServeFileSystemResponseBody, Full<Bytes>>;
+
+struct Service {
+    serve: ServeDir<DefaultServeDirFallback, Files>,
+    files: Files,
+    observer: Observer,
+    observed: AtomicUsize,
+}
+
+impl Service {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        let method = request.method().to_string();
+        let path = request.uri().path().to_string();
+        let response = match self.serve.clone().try_call(request).await {
+            Ok(response) => response.map(Either::Left),
+            Err(error) => self.answer_without_file(&path, &error).await,
+        };
+        if self.observed.fetch_add(1, Ordering::Relaxed) < MAX_OBSERVED {
+            (self.observer)(Exchange {
+                peer,
+                method,
+                path: printable(&path),
+                status: response.status().as_u16(),
+            });
+        }
+        response
+    }
+
+    async fn answer_without_file(&self, path: &str, error: &io::Error) -> Response<Body> {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                match listing::of(&self.files, path).await {
+                    Some(page) => text(StatusCode::OK, "text/html; charset=utf-8", page),
+                    None => plain(StatusCode::NOT_FOUND, "not found\n"),
+                }
+            }
+            io::ErrorKind::PermissionDenied => plain(StatusCode::FORBIDDEN, "forbidden\n"),
+            _ => {
+                tracing::debug!("the HTTP server can't read {path}: {error}");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "can't be read\n")
+            }
+        }
+    }
+}
+
+fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
+    text(status, "text/plain; charset=utf-8", body.to_string())
+}
+
+fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Either::Right(Full::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// A path as it may be shown: it comes from the guest.
+fn printable(path: &str) -> String {
+    path.chars()
+        .take(MAX_OBSERVED_PATH)
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
