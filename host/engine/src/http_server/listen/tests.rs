@@ -11,20 +11,14 @@ fn on_loopback(ports: RangeInclusive<u16>) -> Listen {
     }
 }
 
-/// Some neighbouring ports of which the middle ones are taken.
-fn ports_around(taken: usize) -> (Vec<Taken>, RangeInclusive<u16>) {
+/// Some neighbouring ports that are all taken, below those that systems give to clients.
+fn ports_around(taken: u16) -> (Vec<Taken>, RangeInclusive<u16>) {
     loop {
-        let first = Taken::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = first.local_addr().unwrap().port();
-        let mut listeners = vec![first];
-        let next = (1..taken).map_while(|offset| {
-            let offset = u16::try_from(offset).unwrap();
-            Taken::bind((Ipv4Addr::LOCALHOST, port.checked_add(offset)?)).ok()
-        });
-        listeners.extend(next);
-        if listeners.len() == taken {
-            let last = listeners[taken - 1].local_addr().unwrap().port();
-            return (listeners, port..=last);
+        let first: u16 = rand::rng().random_range(10_000..20_000);
+        let ports = first..=first + taken - 1;
+        let bind = |port| Taken::bind((Ipv4Addr::LOCALHOST, port)).ok();
+        if let Some(listeners) = ports.clone().map(bind).collect() {
+            return (listeners, ports);
         }
     }
 }
