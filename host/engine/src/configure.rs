@@ -1,18 +1,30 @@
 //! Asks each volume's component what it makes of the user's options, and puts its answers where the
-//! template can show them.
+//! template can show them. What a component asks to reach and is not allowed is one of these.
 
 use lvhost_config::{Device, LibvirtSource, SourceValue, Volume, VolumeSource};
-use lvhost_hcl::{Diagnostic, Diagnostics};
+use lvhost_hcl::{Diagnostic, Diagnostics, Span};
 use lvhost_runtime::{
-    Configuration, OptionSetting, OptionValue, Severity, Volume as ComponentVolume, VolumeId,
+    Configuration, Grant, OptionSetting, OptionValue, Severity, Volume as ComponentVolume, VolumeId,
 };
 
+use crate::overlay;
+use crate::permission::{self, Permission};
 use crate::sources::Sources;
 
 /// What the components said, one for each volume of the source; `None` where there is no component
 /// to ask or where its options are only known when the build runs.
 #[derive(Debug, Default)]
 pub struct Configured(pub(crate) Vec<Option<Configuration>>);
+
+impl Configured {
+    /// What the component of this volume asks to reach.
+    pub fn grants(&self, volume: usize) -> &[Grant] {
+        match self.0.get(volume) {
+            Some(Some(configuration)) => &configuration.grants,
+            _ => &[],
+        }
+    }
+}
 
 /// Asks all components. No grants are given and nothing outside is touched.
 ///
@@ -23,12 +35,21 @@ pub async fn configure(
     domain: &str,
     report: &mut Diagnostics,
 ) -> Configured {
+    overlay::check(source, report);
     let mut configured = Vec::with_capacity(source.volume.len());
     for volume in &source.volume {
         let answer = match &volume.source {
             Some(block) if block.is_known() => ask(volume, block, sources, domain, report).await,
             _ => None,
         };
+        if let (Some(block), Some(configuration)) = (&volume.source, &answer)
+            && let Permission::Entry(allowed) = sources.permission(&block.type_name)
+        {
+            let asked = configuration.grants.iter();
+            for grant in asked.filter(|grant| !allowed.permits(grant)) {
+                report.push(not_allowed(grant, block));
+            }
+        }
         configured.push(answer);
     }
     Configured(configured)
@@ -79,6 +100,42 @@ fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagno
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
+}
+
+/// Shown where the user has named the thing, if that is what was asked for.
+fn not_allowed(grant: &Grant, block: &VolumeSource) -> Diagnostic {
+    let place = match grant {
+        Grant::Url(text)
+        | Grant::UrlsBelow(text)
+        | Grant::Files(text)
+        | Grant::HypervisorPath(text) => place_of(block, text),
+        Grant::Volume(id) => place_of(block, &id.name),
+    };
+    Diagnostic::error(
+        place.unwrap_or_else(|| block.origin.span_of("type")),
+        format!(
+            "the source `{}` asks for {}, which is not allowed",
+            block.type_name,
+            permission::in_words(grant)
+        ),
+    )
+    .help(permission::advice(&permission::line_for(grant)))
+}
+
+/// Where a text stands in a block.
+fn place_of(block: &VolumeSource, text: &str) -> Option<Span> {
+    let option = block.settings.iter().find_map(|setting| {
+        let name = &setting.name;
+        match setting.value.as_ref()? {
+            SourceValue::Text(value) => (value == text).then(|| name.clone()),
+            SourceValue::TextList(values) => {
+                let index = values.iter().position(|value| value == text)?;
+                Some(format!("{name}[{index}]"))
+            }
+            _ => None,
+        }
+    })?;
+    Some(block.span_of(&option))
 }
 
 /// The volume as a component gets to see it.

@@ -90,7 +90,17 @@ impl Volumes<'_> {
                 let component = self.build.sources.find(&block.type_name).ok_or_else(|| {
                     VolumeError::Refused(format!("there is no source `{}`", block.type_name))
                 })?;
-                let services = self.services(volume, Grants::new(grants, block, &volume.id));
+                let grants = Grants::new(
+                    grants,
+                    block,
+                    &volume.id,
+                    self.build.sources.permission(&block.type_name),
+                );
+                let refused = |error: lvhost_runtime::ServiceError| {
+                    VolumeError::Refused(error.to_string())
+                };
+                grants.may_run().map_err(refused)?;
+                let services = self.services(volume, grants.clone());
                 let id = lvhost_runtime::VolumeId {
                     pool: volume.id.pool.clone(),
                     name: volume.id.name.clone(),
@@ -99,7 +109,6 @@ impl Volumes<'_> {
                 let recipe = component
                     .prepare(&asked, &options(block), Arc::new(services))
                     .await?;
-                let grants = Grants::new(grants, block, &volume.id);
                 self.follow(volume, &recipe, &grants).await
             }
         }

@@ -11,6 +11,8 @@ use cap_std::fs::{Dir, Metadata, PermissionsExt};
 use globset::{GlobBuilder, GlobMatcher};
 use lvhost_runtime::{Blob, FileEntry, FileKind, ServiceError};
 
+use super::grants::stays_inside;
+
 /// The most entries a pattern may match with all that is in them: a CD's directories are built in
 /// the component's memory, and a pattern such as `/*` is a mistake.
 const MAX_ENTRIES: usize = 100_000;
@@ -63,14 +65,16 @@ impl Pattern {
     }
 }
 
-/// Everything `pattern` matches, folders with all that is in them, ordered by path.
+/// Everything `pattern` matches, folders with all that is in them, ordered by path. Where there are
+/// `bounds`, the folder that the pattern begins in must not lead out of them.
 ///
 /// This blocks on the file system.
 pub(super) fn list(
     pattern: &str,
     working_directory: &Path,
+    bounds: Option<&Path>,
 ) -> Result<Vec<FileEntry>, ServiceError> {
-    let found = find(pattern, working_directory)?;
+    let found = find(pattern, working_directory, bounds)?;
     Ok(found
         .into_iter()
         .map(|(path, found)| found.entry(path))
@@ -82,8 +86,9 @@ pub(super) fn open(
     pattern: &str,
     path: &str,
     working_directory: &Path,
+    bounds: Option<&Path>,
 ) -> Result<Blob, ServiceError> {
-    let mut found = find(pattern, working_directory)?;
+    let mut found = find(pattern, working_directory, bounds)?;
     let failed = |error: &io::Error| {
         ServiceError::Other(format!("can't read `{path}` of `{pattern}`: {error}"))
     };
@@ -135,8 +140,15 @@ impl Found {
     }
 }
 
-fn find(pattern: &str, working_directory: &Path) -> Result<BTreeMap<String, Found>, ServiceError> {
+fn find(
+    pattern: &str,
+    working_directory: &Path,
+    bounds: Option<&Path>,
+) -> Result<BTreeMap<String, Found>, ServiceError> {
     let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
+    if let Some(bounds) = bounds {
+        stays_inside(&folder, bounds)?;
+    }
     let none = || {
         ServiceError::NotFound(format!(
             "`{pattern}` matches no file (looked in {})",

@@ -1,88 +1,216 @@
-//! What one component may reach for one volume: what it asks for and the user's own template names.
+//! What one component may reach for one volume: what it has asked for and the user has allowed.
+//!
+//! ```text
+//!   asked for in `configure` ∩ allowed ──► granted ──► each call: is it granted?
+//!                                                         └─ each redirect: is it allowed?
+//! ```
 //!
 //! For the built-in sources the template is the permission: a URL, path or volume that stands in the
-//! volume's `source` block may be used, and nothing else. A component that asks for more is not
-//! refused for asking (its defaults may not be needed) but at the call.
+//! volume's `source` block may be used, and nothing else. For all others it is their entry in
+//! `lvhost.hcl`. Asking for more is not refused here but at the call.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lvhost_config::{SourceValue, VolumeSource};
+use lvhost_fetch::{Checksum, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
 
+use crate::permission::{self, FileRule, Permission};
+
 /// The grants of one volume.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Grants {
-    urls: BTreeSet<String>,
-    files: BTreeSet<String>,
-    volumes: BTreeSet<VolumeId>,
-    paths: BTreeSet<String>,
+    component: String,
+    permission: Permission,
+    granted: Vec<Grant>,
+    refused: Vec<Grant>,
 }
 
 impl Grants {
-    /// What is both asked for and named in the block of the volume `own`.
-    pub(crate) fn new(asked: &[Grant], block: &VolumeSource, own: &VolumeId) -> Self {
+    /// What of `asked` is allowed for the volume `own`, in whose `block` it was asked for.
+    pub(crate) fn new(
+        asked: &[Grant],
+        block: &VolumeSource,
+        own: &VolumeId,
+        permission: &Permission,
+    ) -> Self {
         let named = named(block);
-        let mut grants = Self::default();
-        for grant in asked {
-            match grant {
-                Grant::Url(url) if named.contains(url.as_str()) => {
-                    grants.urls.insert(url.clone());
-                }
-                Grant::Files(pattern) if named.contains(pattern.as_str()) => {
-                    grants.files.insert(pattern.clone());
-                }
-                Grant::HypervisorPath(path) if named.contains(path.as_str()) => {
-                    grants.paths.insert(path.clone());
-                }
-                // The pool may be left out in the block: it is the volume's own then.
-                Grant::Volume(id)
-                    if named.contains(id.name.as_str())
-                        && (named.contains(id.pool.as_str()) || id.pool == own.pool) =>
-                {
-                    grants.volumes.insert(VolumeId::new(&id.pool, &id.name));
-                }
-                _ => {}
-            }
+        let is_allowed = |grant: &Grant| match permission {
+            Permission::Template => stands_in(&named, grant, own),
+            Permission::Entry(allowed) => allowed.permits(grant),
+            Permission::Missing => false,
+        };
+        let (granted, refused) = asked.iter().cloned().partition(is_allowed);
+        Self {
+            component: block.type_name.clone(),
+            permission: permission.clone(),
+            granted,
+            refused,
         }
-        grants
     }
 
-    pub(crate) fn url(&self, url: &str) -> Result<(), ServiceError> {
-        check(self.urls.contains(url), || {
-            // A URL may carry a password.
-            match lvhost_fetch::Location::parse(url) {
-                Ok(location) => format!("the URL {location}"),
-                Err(_) => "a URL".to_string(),
+    /// Whether the component may be run at all.
+    pub(crate) fn may_run(&self) -> Result<(), ServiceError> {
+        match self.permission {
+            Permission::Missing => Err(ServiceError::Denied(format!(
+                "the source `{}` is not allowed to run: it has no entry in {}",
+                self.component,
+                lvhost_config::PROJECT_FILE
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The request for a download, if all of its URLs are granted. It can't be led anywhere else.
+    /// Relative paths are meant from `working_directory`.
+    pub(crate) fn request(
+        &self,
+        urls: &[String],
+        checksum: Checksum,
+        working_directory: &Path,
+    ) -> Result<Request, ServiceError> {
+        let mut locations = Vec::with_capacity(urls.len());
+        for text in urls {
+            let location =
+                Location::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
+            self.location(text, &location)?;
+            let folder = match &location {
+                Location::Path(path) => path.to_str().and_then(|path| self.folder_of(path)),
+                Location::Web(_) => None,
+            };
+            let location = location.resolved_in(working_directory);
+            if let (Location::Path(path), Some(folder)) = (&location, folder) {
+                stays_inside(path, &folder)?;
             }
-        })
+            locations.push(location);
+        }
+        let mut request = Request::named_by_user(locations, checksum);
+        if let Permission::Entry(allowed) = &self.permission {
+            // The component has chosen the URLs: what counts is which hosts the user has named.
+            let named = request
+                .locations
+                .iter()
+                .filter_map(|location| match location {
+                    Location::Web(url) if allowed.names_host_of(url) => {
+                        url.host().map(str::to_owned)
+                    }
+                    _ => None,
+                });
+            request.named_hosts = named.collect();
+            let allowed = Arc::clone(allowed);
+            request.reach = Reach::only(move |url| allowed.permits_url(url));
+        }
+        Ok(request)
     }
 
-    pub(crate) fn files(&self, pattern: &str) -> Result<(), ServiceError> {
-        check(self.files.contains(pattern), || {
-            format!("the files `{pattern}`")
-        })
+    /// What to say of a redirect that is not allowed.
+    pub(crate) fn out_of_reach(&self, url: &SafeUrl) -> ServiceError {
+        let host = url.expose().host_str().unwrap_or_default();
+        let line = match url.expose().port() {
+            Some(port) => format!("hosts = [\"{host}:{port}\"]"),
+            None => format!("hosts = [\"{host}\"]"),
+        };
+        ServiceError::Denied(format!(
+            "a server leads to {url}, which is not allowed for the source `{}`: {}",
+            self.component,
+            permission::advice(&line)
+        ))
+    }
+
+    fn location(&self, text: &str, location: &Location) -> Result<(), ServiceError> {
+        let below = |grant: &Grant| match (grant, location) {
+            (Grant::UrlsBelow(folder), Location::Web(url)) => {
+                SafeUrl::parse(folder).is_ok_and(|folder| permission::is_covered(url, &folder))
+            }
+            _ => false,
+        };
+        let asked = Grant::Url(text.to_owned());
+        if self.granted.iter().any(below) {
+            return Ok(());
+        }
+        self.check(asked)
+    }
+
+    /// Whether a pattern of files is granted; if so, the folder that no link may lead out of.
+    pub(crate) fn files(&self, pattern: &str) -> Result<Option<PathBuf>, ServiceError> {
+        self.check(Grant::Files(pattern.to_owned()))?;
+        Ok(self.folder_of(pattern))
     }
 
     pub(crate) fn volume(&self, id: &VolumeId) -> Result<(), ServiceError> {
-        check(self.volumes.contains(id), || format!("the volume {id}"))
+        self.check(Grant::Volume(lvhost_runtime::VolumeId {
+            pool: id.pool.clone(),
+            name: id.name.clone(),
+        }))
     }
 
     pub(crate) fn path(&self, path: &str) -> Result<(), ServiceError> {
-        check(self.paths.contains(path), || {
-            format!("the hypervisor's path `{path}`")
-        })
+        self.check(Grant::HypervisorPath(path.to_owned()))
+    }
+
+    fn check(&self, wanted: Grant) -> Result<(), ServiceError> {
+        if self.granted.contains(&wanted) {
+            return Ok(());
+        }
+        let (what, component) = (permission::in_words(&wanted), &self.component);
+        Err(ServiceError::Denied(match self.permission {
+            Permission::Template => {
+                format!("{what} is not granted: it does not stand in the volume's `source` block")
+            }
+            _ if self.refused.contains(&wanted) => format!(
+                "{what} is not allowed for the source `{component}`: {}",
+                permission::advice(&permission::line_for(&wanted))
+            ),
+            _ => format!(
+                "{what} is not granted: the source `{component}` has not asked for it when it was \
+                 configured"
+            ),
+        }))
+    }
+
+    /// The folder by which a path or pattern is allowed, if it is by a folder.
+    fn folder_of(&self, asked: &str) -> Option<PathBuf> {
+        let Permission::Entry(allowed) = &self.permission else {
+            return None;
+        };
+        match allowed.permits_files(asked) {
+            Some(FileRule::Below(folder)) => Some(folder),
+            Some(FileRule::Itself) | None => None,
+        }
     }
 }
 
-fn check(granted: bool, what: impl FnOnce() -> String) -> Result<(), ServiceError> {
-    if granted {
-        return Ok(());
+/// Checks that no link leads from `path` out of the folder by which it is allowed.
+///
+/// This blocks on the file system, for as long as it takes to look at a few links. What does not exist
+/// is left to whoever opens it.
+pub(super) fn stays_inside(path: &Path, folder: &Path) -> Result<(), ServiceError> {
+    match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(path), Ok(folder)) if !path.starts_with(&folder) => Err(ServiceError::Denied(format!(
+            "a link leads out of {} to {}, which is not allowed",
+            folder.display(),
+            path.display()
+        ))),
+        _ => Ok(()),
     }
-    Err(ServiceError::Denied(format!(
-        "{} is not granted: it does not stand in the volume's `source` block",
-        what()
-    )))
+}
+
+/// Whether a grant stands in the block of the volume `own`.
+fn stands_in(named: &BTreeSet<&str>, grant: &Grant, own: &VolumeId) -> bool {
+    match grant {
+        Grant::Url(text)
+        | Grant::UrlsBelow(text)
+        | Grant::Files(text)
+        | Grant::HypervisorPath(text) => named.contains(text.as_str()),
+        // The pool may be left out in the block: it is the volume's own then.
+        Grant::Volume(id) => {
+            named.contains(id.name.as_str())
+                && (named.contains(id.pool.as_str()) || id.pool == own.pool)
+        }
+    }
 }
 
 /// Every text in the block.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lvhost_fetch::{Checksum, Fetcher, Location, Request};
+use lvhost_fetch::{Checksum, FetchError, Fetcher, Location, LocationError, SafeUrl};
 use lvhost_libvirt::{Hypervisor, VolumeId, VolumeSpec};
 use lvhost_runtime::{
     Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts,
@@ -85,13 +85,6 @@ impl Services for VolumeServices {
         urls: Vec<String>,
         checksum: Option<String>,
     ) -> Result<Blob, ServiceError> {
-        let mut locations = Vec::with_capacity(urls.len());
-        for url in &urls {
-            self.grants.url(url)?;
-            let location =
-                Location::parse(url).map_err(|error| ServiceError::Invalid(error.to_string()))?;
-            locations.push(location.resolved_in(&self.working_directory));
-        }
         let checksum = Checksum::parse(checksum.as_deref().unwrap_or(""))
             .map_err(|error| ServiceError::Invalid(error.to_string()))?;
         let progress = DownloadProgress {
@@ -99,12 +92,17 @@ impl Services for VolumeServices {
             label: &self.label,
             bar: None.into(),
         };
-        let request = Request::named_by_user(locations, checksum);
+        let request = self
+            .grants
+            .request(&urls, checksum, &self.working_directory)?;
         let fetched = self
             .fetcher
             .fetch(&request, &progress, &self.cancel)
             .await
-            .map_err(|error| fetch_error(&error))?;
+            .map_err(|error| match out_of_reach(&error) {
+                Some(url) => self.grants.out_of_reach(url),
+                None => fetch_error(&error),
+            })?;
         if fetched.from_cache && matches!(fetched.origin, Location::Web(_)) {
             self.ui.say(&format!(
                 "{}: {} is in the cache",
@@ -120,16 +118,16 @@ impl Services for VolumeServices {
     }
 
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
-        self.grants.files(pattern)?;
+        let bounds = self.grants.files(pattern)?;
         let (pattern, folder) = (pattern.to_string(), self.working_directory.clone());
-        Self::blocking(move || files::list(&pattern, &folder)).await
+        Self::blocking(move || files::list(&pattern, &folder, bounds.as_deref())).await
     }
 
     async fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
-        self.grants.files(pattern)?;
+        let bounds = self.grants.files(pattern)?;
         let (pattern, path) = (pattern.to_string(), path.to_string());
         let folder = self.working_directory.clone();
-        Self::blocking(move || files::open(&pattern, &path, &folder)).await
+        Self::blocking(move || files::open(&pattern, &path, &folder, bounds.as_deref())).await
     }
 
     async fn volume_facts(
@@ -223,8 +221,18 @@ fn volume_facts(facts: lvhost_libvirt::VolumeFacts) -> VolumeFacts {
     }
 }
 
-fn fetch_error(error: &lvhost_fetch::FetchError) -> ServiceError {
-    use lvhost_fetch::FetchError;
+/// The URL that a bounded download was led to.
+fn out_of_reach(error: &FetchError) -> Option<&SafeUrl> {
+    let FetchError::AllFailed(failures) = error else {
+        return None;
+    };
+    failures.iter().find_map(|failure| match &failure.error {
+        LocationError::OutOfReach(url) => Some(url),
+        _ => None,
+    })
+}
+
+fn fetch_error(error: &FetchError) -> ServiceError {
     match error {
         FetchError::Cancelled => ServiceError::Cancelled,
         FetchError::AllFailed(_) => ServiceError::Network(error.to_string()),

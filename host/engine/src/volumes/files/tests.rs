@@ -17,7 +17,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn paths(pattern: &str, root: &Path) -> Vec<String> {
-    list(pattern, root)
+    list(pattern, root, None)
         .unwrap()
         .into_iter()
         .map(|entry| entry.path)
@@ -51,7 +51,7 @@ fn patterns_match_as_the_shell_has_them_and_folders_keep_their_structure() {
 fn a_pattern_that_matches_nothing_says_where_it_looked() {
     let folder = folder();
     for pattern in ["drivers/*.sys", "nowhere/*", "drivers/none"] {
-        let error = list(pattern, folder.path()).unwrap_err();
+        let error = list(pattern, folder.path(), None).unwrap_err();
         assert!(matches!(&error, ServiceError::NotFound(text) if text.contains(pattern)));
     }
 }
@@ -60,7 +60,7 @@ fn a_pattern_that_matches_nothing_says_where_it_looked() {
 fn what_was_listed_can_be_opened_and_nothing_else() {
     use std::os::unix::fs::FileExt;
     let folder = folder();
-    let blob = open("drivers/*", "net/intel/c.inf", folder.path()).unwrap();
+    let blob = open("drivers/*", "net/intel/c.inf", folder.path(), None).unwrap();
     let mut bytes = [0; 3];
     blob.file.read_exact_at(&mut bytes, 0).unwrap();
     assert_eq!(
@@ -74,7 +74,7 @@ fn what_was_listed_can_be_opened_and_nothing_else() {
         "/etc/passwd",
         "nothing",
     ] {
-        open("drivers/*", path, folder.path()).unwrap_err();
+        open("drivers/*", path, folder.path(), None).unwrap_err();
     }
 }
 
@@ -83,7 +83,7 @@ fn links_do_not_lead_outside() {
     let folder = folder();
     let root = folder.path();
     std::os::unix::fs::symlink("../outside/secret", root.join("drivers/link")).unwrap();
-    let error = list("drivers/*", root).unwrap_err().to_string();
+    let error = list("drivers/*", root, None).unwrap_err().to_string();
     assert!(error.contains("link"), "{error}");
     std::fs::remove_file(root.join("drivers/link")).unwrap();
     std::os::unix::fs::symlink("a.inf", root.join("drivers/inside")).unwrap();
@@ -95,7 +95,7 @@ fn a_link_back_into_its_own_folder_ends() {
     let folder = folder();
     let root = folder.path();
     std::os::unix::fs::symlink(".", root.join("drivers/net/again")).unwrap();
-    list("drivers/*", root).unwrap_err();
+    list("drivers/*", root, None).unwrap_err();
 }
 
 #[test]
@@ -104,7 +104,21 @@ fn the_executable_bit_is_seen() {
     let folder = folder();
     let script = folder.path().join("drivers/b.txt");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let entries = list("drivers/*.txt", folder.path()).unwrap();
+    let entries = list("drivers/*.txt", folder.path(), None).unwrap();
     assert!(entries[0].executable);
     assert_eq!(entries[0].size, 2);
+}
+
+#[test]
+fn a_folder_that_a_link_leads_out_of_its_bounds_is_refused() {
+    let folder = folder();
+    let root = folder.path();
+    std::os::unix::fs::symlink("../outside", root.join("drivers/away")).unwrap();
+    let bounds = root.join("drivers/");
+    let within = |pattern: &str| list(pattern, root, Some(&bounds));
+    assert_eq!(within("drivers/net/intel/*").unwrap().len(), 1);
+    let error = within("drivers/away/*").unwrap_err().to_string();
+    assert!(error.contains("outside"), "{error}");
+    let error = open("drivers/away/*", "secret", root, Some(&bounds)).unwrap_err();
+    assert!(matches!(error, ServiceError::Denied(_)), "{error}");
 }

@@ -1,0 +1,397 @@
+//! What a user has allowed a component: an entry of `lvhost.hcl`, read once and asked at every reach.
+//!
+//! A rule is a text that can be read at a glance: there are no patterns in URLs and paths but `/` at the
+//! end for everything below. URLs are compared as what they mean and not as they are written, so that
+//! `https://h/a/../../b` is not below `https://h/a/`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use lvhost_config::PROJECT_FILE;
+use lvhost_fetch::{Location, SafeUrl};
+use lvhost_hcl::{Diagnostic, Diagnostics, Span};
+use lvhost_libvirt::VolumeId;
+use lvhost_runtime::Grant;
+
+/// Where a component's permission stands.
+#[derive(Debug, Clone, Default)]
+pub enum Permission {
+    /// In the template: it is built in, and what stands in the volume's `source` block it may reach.
+    #[default]
+    Template,
+    /// In its entry in `lvhost.hcl`.
+    Entry(Arc<Allowed>),
+    /// Nowhere. It may be asked what it would need, which reaches nothing, and is never run.
+    Missing,
+}
+
+/// What an `allow` block allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    urls: Vec<SafeUrl>,
+    hosts: Vec<HostRule>,
+    files: Vec<String>,
+    volumes: Vec<VolumeRule>,
+    hypervisor_paths: Vec<String>,
+    working_directory: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostRule {
+    Any,
+    /// All hosts whose names end in this, which begins with a dot.
+    Below(String),
+    /// One host, by http or https: by its usual port, or by this one alone.
+    One {
+        host: String,
+        port: Option<u16>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct VolumeRule {
+    pool: String,
+    /// None: all of the pool.
+    name: Option<String>,
+}
+
+impl Allowed {
+    /// Reads an `allow` block; without one nothing is allowed. Relative paths of files are meant from
+    /// `working_directory`, as those of a template. What can't be meant is reported.
+    pub fn read(
+        written: Option<&lvhost_config::Allow>,
+        working_directory: &Path,
+        report: &mut Diagnostics,
+    ) -> Self {
+        let Some(written) = written else {
+            return Self::default();
+        };
+        let place = |option: &str, index: usize| {
+            let path = format!("[{index}]");
+            written.origin.span_of_element(option, &path)
+        };
+        let mut read = Self {
+            working_directory: working_directory.to_owned(),
+            ..Self::default()
+        };
+        for (index, text) in written.urls.iter().enumerate() {
+            match url_rule(text) {
+                Ok(rule) => read.urls.push(rule),
+                Err(problem) => report.push(problem.at(place("urls", index))),
+            }
+        }
+        for (index, text) in written.hosts.iter().enumerate() {
+            match HostRule::parse(text) {
+                Ok(rule) => read.hosts.push(rule),
+                Err(problem) => report.push(problem.at(place("hosts", index))),
+            }
+        }
+        for (index, text) in written.volumes.iter().enumerate() {
+            match VolumeRule::parse(text) {
+                Ok(rule) => read.volumes.push(rule),
+                Err(problem) => report.push(problem.at(place("volumes", index))),
+            }
+        }
+        let paths = [
+            ("files", &written.files, &mut read.files),
+            (
+                "hypervisor_paths",
+                &written.hypervisor_paths,
+                &mut read.hypervisor_paths,
+            ),
+        ];
+        for (option, written, read) in paths {
+            for (index, text) in written.iter().enumerate() {
+                if text.is_empty() || (option == "hypervisor_paths" && !text.starts_with('/')) {
+                    let help = "write a path on the hypervisor, which begins with `/`";
+                    let help = if text.is_empty() {
+                        "write a path"
+                    } else {
+                        help
+                    };
+                    let problem = Problem::new(format!("`{text}` can't be allowed"), help);
+                    report.push(problem.at(place(option, index)));
+                } else {
+                    read.push(text.clone());
+                }
+            }
+        }
+        read
+    }
+
+    /// Whether all that a component asks for by `grant` is allowed.
+    pub(crate) fn permits(&self, grant: &Grant) -> bool {
+        match grant {
+            Grant::Url(text) => match Location::parse(text) {
+                Ok(Location::Web(url)) => self.permits_url(&url),
+                Ok(Location::Path(path)) => path
+                    .to_str()
+                    .is_some_and(|path| self.permits_files(path).is_some()),
+                Err(_) => false,
+            },
+            Grant::UrlsBelow(text) => match Location::parse(text) {
+                Ok(Location::Web(url)) => self.permits_url(&url),
+                _ => false,
+            },
+            Grant::Files(pattern) => self.permits_files(pattern).is_some(),
+            Grant::Volume(id) => self.permits_volume(&VolumeId::new(&id.pool, &id.name)),
+            Grant::HypervisorPath(path) => self
+                .hypervisor_paths
+                .iter()
+                .any(|rule| rule == path || (rule.ends_with('/') && path.starts_with(rule))),
+        }
+    }
+
+    /// Whether a URL may be asked for, and with it everything below if it ends in `/`: a rule for a
+    /// folder stands for both, a rule for a host for everything there.
+    pub(crate) fn permits_url(&self, url: &SafeUrl) -> bool {
+        let web = matches!(url.expose().scheme(), "http" | "https");
+        web && (self.urls.iter().any(|rule| is_covered(url, rule))
+            || self.hosts.iter().any(|rule| rule.covers(url)))
+    }
+
+    /// The rule that covers a path or pattern of files.
+    pub(crate) fn permits_files(&self, asked: &str) -> Option<FileRule> {
+        let base = &self.working_directory;
+        self.files.iter().find_map(|rule| {
+            if rule == asked {
+                return Some(FileRule::Itself);
+            }
+            let below = rule.ends_with('/').then(|| base.join(rule))?;
+            is_below(&base.join(asked), &below).then_some(FileRule::Below(below))
+        })
+    }
+
+    fn permits_volume(&self, id: &VolumeId) -> bool {
+        self.volumes.iter().any(|rule| {
+            rule.pool == id.pool && rule.name.as_ref().is_none_or(|name| *name == id.name)
+        })
+    }
+
+    /// Whether the host of a URL is named in full: only then it may be this machine itself.
+    pub(crate) fn names_host_of(&self, url: &SafeUrl) -> bool {
+        let host = url.host();
+        let in_urls = self.urls.iter().any(|rule| rule.host() == host);
+        in_urls
+            || self.hosts.iter().any(
+                |rule| matches!(rule, HostRule::One { host: named, .. } if Some(&**named) == host),
+            )
+    }
+}
+
+/// How files are allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FileRule {
+    /// The very path or pattern.
+    Itself,
+    /// What is below this folder, which no link may lead out of.
+    Below(PathBuf),
+}
+
+/// The lines of an `allow` block that allow all that a component has asked for.
+pub fn allow_lines<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<String> {
+    let mut options: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for grant in grants {
+        let (option, text) = rule_for(grant);
+        options.entry(option).or_default().insert(text);
+    }
+    let lines = options.into_iter().map(|(option, texts)| {
+        let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+        format!("{option} = [{}]", texts.join(", "))
+    });
+    lines.collect()
+}
+
+/// The line of an `allow` block that allows what a component has asked for.
+pub(crate) fn line_for(grant: &Grant) -> String {
+    allow_lines([grant]).concat()
+}
+
+/// A text of the template language: `${` and `%{` would begin something else in one.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let escaped = escaped.replace("${", "$${").replace("%{", "%%{");
+    format!("\"{escaped}\"")
+}
+
+fn rule_for(grant: &Grant) -> (&'static str, String) {
+    match grant {
+        Grant::Url(text) => match Location::parse(text) {
+            Ok(Location::Path(path)) => ("files", path.display().to_string()),
+            Ok(location) => ("urls", location.to_string()),
+            Err(_) => ("urls", String::new()),
+        },
+        Grant::UrlsBelow(text) => ("urls", shown_url(text)),
+        Grant::Files(pattern) => ("files", pattern.clone()),
+        Grant::Volume(id) => ("volumes", id.to_string()),
+        Grant::HypervisorPath(path) => ("hypervisor_paths", path.clone()),
+    }
+}
+
+/// What a component has asked for, in words.
+pub(crate) fn in_words(grant: &Grant) -> String {
+    match grant {
+        Grant::Url(text) => match Location::parse(text) {
+            Ok(Location::Path(path)) => format!("the file `{}`", path.display()),
+            _ => format!("the URL {}", shown_url(text)),
+        },
+        Grant::UrlsBelow(text) => format!("the URL {} and everything below it", shown_url(text)),
+        Grant::Files(pattern) => format!("the files `{pattern}`"),
+        Grant::Volume(id) => format!("the volume {id}"),
+        Grant::HypervisorPath(path) => format!("the hypervisor's path `{path}`"),
+    }
+}
+
+/// What a user can do about something that is not allowed.
+pub(crate) fn advice(line: &str) -> String {
+    format!("if it is to have this, add `{line}` to its `allow` block in {PROJECT_FILE}")
+}
+
+/// A URL without its password.
+fn shown_url(text: &str) -> String {
+    match Location::parse(text) {
+        Ok(location) => location.to_string(),
+        Err(_) => "(which is no URL)".to_owned(),
+    }
+}
+
+/// Whether `rule` is the URL, or the folder that it is in.
+pub(crate) fn is_covered(url: &SafeUrl, rule: &SafeUrl) -> bool {
+    let (url, rule) = (url.expose(), rule.expose());
+    let same_server = url.scheme() == rule.scheme()
+        && url.host() == rule.host()
+        && url.port_or_known_default() == rule.port_or_known_default();
+    if rule.path().ends_with('/') {
+        same_server && url.path().starts_with(rule.path())
+    } else {
+        same_server && url.path() == rule.path() && url.query() == rule.query()
+    }
+}
+
+/// Whether `path`, which may be a pattern, is below a folder, going by the names alone.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let steps_back = |path: &Path| path.components().any(|part| part == Component::ParentDir);
+    // What `..` leads to depends on links.
+    !steps_back(path) && !steps_back(folder) && path != folder && path.starts_with(folder)
+}
+
+fn url_rule(text: &str) -> Result<SafeUrl, Problem> {
+    let url = match SafeUrl::parse(text) {
+        Ok(url) if matches!(url.expose().scheme(), "http" | "https") => url,
+        _ => {
+            return Err(Problem::new(
+                format!("`{}` is no http or https URL", shown_rule(text)),
+                "files are allowed by `files`, whole servers by `hosts`",
+            ));
+        }
+    };
+    if text.contains('*') {
+        return Err(Problem::new(
+            "there are no patterns in URLs",
+            "end it in `/` for everything below, or use `hosts`",
+        ));
+    }
+    if url.expose().path().ends_with('/') && url.expose().query().is_some() {
+        return Err(Problem::new(
+            "a URL for everything below it has no query",
+            "leave out `?` and what is behind it",
+        ));
+    }
+    Ok(url)
+}
+
+/// Of what is no URL, up to where a password could begin.
+fn shown_rule(text: &str) -> &str {
+    text.split(['@', '?']).next().unwrap_or_default()
+}
+
+impl HostRule {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let wrong = || {
+            Problem::new(
+                format!("`{}` is no host", shown_rule(text)),
+                "write `example.org`, `example.org:8080`, `*.example.org` or `*`; URLs are allowed \
+                 by `urls`",
+            )
+        };
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if text.contains(['/', '@', '?', '#', '\\']) {
+            return Err(wrong());
+        }
+        let (below, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        // A scheme without a port of its own, so that every port is seen.
+        let parsed = SafeUrl::parse(&format!("http://{name}/")).map_err(|_| wrong())?;
+        let host = parsed.host().ok_or_else(wrong)?.to_owned();
+        let port = name
+            .rsplit_once(':')
+            .filter(|(_, digits)| !digits.is_empty() && !digits.ends_with(']'))
+            .map(|(_, digits)| digits.parse().map_err(|_| wrong()))
+            .transpose()?;
+        match (below, port) {
+            _ if host.contains('*') => Err(wrong()),
+            (true, None) => Ok(Self::Below(format!(".{host}"))),
+            (true, Some(_)) => Err(wrong()),
+            (false, port) => Ok(Self::One { host, port }),
+        }
+    }
+
+    fn covers(&self, url: &SafeUrl) -> bool {
+        let Some(asked) = url.host() else {
+            return false;
+        };
+        let asked_port = url.expose().port();
+        match self {
+            Self::Any => true,
+            Self::Below(end) => asked.ends_with(&**end) && asked_port.is_none(),
+            Self::One { host, port: None } => asked == host && asked_port.is_none(),
+            Self::One { host, port } => {
+                asked == host && url.expose().port_or_known_default() == *port
+            }
+        }
+    }
+}
+
+impl VolumeRule {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let split = text.split_once('/');
+        let split = split.filter(|(pool, name)| !pool.is_empty() && !name.is_empty());
+        match split {
+            Some((pool, name)) if pool != "*" => Ok(Self {
+                pool: pool.to_owned(),
+                name: (name != "*").then(|| name.to_owned()),
+            }),
+            _ => Err(Problem::new(
+                format!("`{text}` is no volume"),
+                "write `pool/name`, or `pool/*` for all of a pool",
+            )),
+        }
+    }
+}
+
+/// What is wrong with a rule.
+struct Problem {
+    message: String,
+    help: &'static str,
+}
+
+impl Problem {
+    fn new(message: impl Into<String>, help: &'static str) -> Self {
+        Self {
+            message: message.into(),
+            help,
+        }
+    }
+
+    fn at(self, span: Span) -> Diagnostic {
+        Diagnostic::error(span, self.message).help(self.help)
+    }
+}
+
+#[cfg(test)]
+mod tests;

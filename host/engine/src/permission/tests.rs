@@ -1,0 +1,270 @@
+use super::*;
+
+/// An `allow` block of these options and texts, read in `/work`.
+fn allowed(rules: &[(&str, &str)]) -> Allowed {
+    let mut allowed = Allowed {
+        working_directory: "/work".into(),
+        ..Allowed::default()
+    };
+    for (option, text) in rules {
+        match *option {
+            "urls" => allowed.urls.push(url_rule(text).ok().unwrap()),
+            "hosts" => allowed.hosts.push(HostRule::parse(text).ok().unwrap()),
+            "files" => allowed.files.push((*text).to_owned()),
+            "volumes" => allowed.volumes.push(VolumeRule::parse(text).ok().unwrap()),
+            _ => allowed.hypervisor_paths.push((*text).to_owned()),
+        }
+    }
+    allowed
+}
+
+fn url(text: &str) -> Grant {
+    Grant::Url(text.to_owned())
+}
+
+fn below(text: &str) -> Grant {
+    Grant::UrlsBelow(text.to_owned())
+}
+
+fn files(text: &str) -> Grant {
+    Grant::Files(text.to_owned())
+}
+
+fn volume(pool: &str, name: &str) -> Grant {
+    Grant::Volume(lvhost_runtime::VolumeId {
+        pool: pool.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+fn path(text: &str) -> Grant {
+    Grant::HypervisorPath(text.to_owned())
+}
+
+#[test]
+fn rules_cover_what_they_say_and_nothing_else() {
+    let cases: &[((&str, &str), Grant, bool)] = &[
+        (("urls", "https://h/a.img"), url("https://h/a.img"), true),
+        (
+            ("urls", "https://h/a.img"),
+            url("https://u:p@h:443/x/../a.img#f"),
+            true,
+        ),
+        (("urls", "https://h/a.img"), url("https://h/a.img?b"), false),
+        (("urls", "https://h/a.img"), url("http://h/a.img"), false),
+        (
+            ("urls", "https://h/a.img"),
+            url("https://h:444/a.img"),
+            false,
+        ),
+        (
+            ("urls", "https://h/a.img"),
+            url("https://h/a.img.sig"),
+            false,
+        ),
+        (
+            ("urls", "https://h/d/"),
+            url("https://h/d/e/a.img?b=c"),
+            true,
+        ),
+        (("urls", "https://h/d/"), url("https://h/d"), false),
+        (("urls", "https://h/d/"), url("https://h/d/../a.img"), false),
+        (
+            ("urls", "https://h/d/"),
+            url("https://h/d/%2e%2e/a.img"),
+            false,
+        ),
+        (
+            ("urls", "https://h/d/"),
+            url("https://h/d\\..\\a.img"),
+            false,
+        ),
+        (
+            ("urls", "https://h/d/"),
+            url("https://h.evil.test/d/a.img"),
+            false,
+        ),
+        (
+            ("urls", "https://h/d/"),
+            url("https://h@evil.test/d/a.img"),
+            false,
+        ),
+        (("urls", "https://h/d/"), below("https://h/d/"), true),
+        (("urls", "https://h/d/"), below("https://h/d/e/"), true),
+        (("urls", "https://h/d/"), below("https://h/"), false),
+        (("urls", "https://h/d"), below("https://h/d/"), false),
+        (("urls", "https://h"), below("https://h/"), true),
+        (("hosts", "example.org"), url("https://example.org/a"), true),
+        (
+            ("hosts", "example.org"),
+            url("http://EXAMPLE.org:80/a"),
+            true,
+        ),
+        (
+            ("hosts", "example.org"),
+            url("http://example.org:8080/a"),
+            false,
+        ),
+        (
+            ("hosts", "example.org"),
+            url("https://a.example.org/a"),
+            false,
+        ),
+        (
+            ("hosts", "example.org"),
+            below("https://example.org/d/"),
+            true,
+        ),
+        (("hosts", "example.org"), url("/etc/hostname"), false),
+        (
+            ("hosts", "example.org:8080"),
+            url("http://example.org:8080/a"),
+            true,
+        ),
+        (
+            ("hosts", "example.org:8080"),
+            url("https://example.org/a"),
+            false,
+        ),
+        (
+            ("hosts", "*.example.org"),
+            url("https://a.b.example.org/a"),
+            true,
+        ),
+        (
+            ("hosts", "*.example.org"),
+            url("https://example.org/a"),
+            false,
+        ),
+        (
+            ("hosts", "*.example.org"),
+            url("https://badexample.org/a"),
+            false,
+        ),
+        (("hosts", "*"), url("https://anything.test/a"), true),
+        (("hosts", "*"), url("file:///etc/hostname"), false),
+        (("hosts", "*"), files("/etc/hostname"), false),
+        (("hosts", "[::1]:8080"), url("http://[::1]:8080/a"), true),
+        (("hosts", "[::1]"), url("http://[::1]/a"), true),
+        (("files", "/srv/a.img"), url("file:///srv/a.img"), true),
+        (("files", "/srv/a.img"), url("/srv/a.img"), true),
+        (("files", "/srv/"), url("/srv/images/a.img"), true),
+        (("files", "/srv/"), url("/srv/../etc/hostname"), false),
+        (("files", "drivers/*"), files("drivers/*"), true),
+        (("files", "drivers/*"), files("drivers/a"), false),
+        (("files", "drivers/"), files("drivers/*"), true),
+        (("files", "drivers/"), files("./drivers/net/?.inf"), true),
+        (("files", "drivers/"), files("/work/drivers/a"), true),
+        (("files", "drivers/"), files("drivers"), false),
+        (("files", "drivers/"), files("drivers-old/a"), false),
+        (("files", "drivers/"), files("drivers/../a"), false),
+        (("files", "drivers"), files("drivers/a"), false),
+        (("volumes", "default/base"), volume("default", "base"), true),
+        (("volumes", "default/base"), volume("other", "base"), false),
+        (
+            ("volumes", "default/base"),
+            volume("default", "base2"),
+            false,
+        ),
+        (("volumes", "default/*"), volume("default", "base2"), true),
+        (("hypervisor_paths", "/images/a"), path("/images/a"), true),
+        (("hypervisor_paths", "/images/"), path("/images/b/a"), true),
+        (("hypervisor_paths", "/images"), path("/images/a"), false),
+        (("files", "/images/"), path("/images/a"), false),
+    ];
+    for (rule, asked, expected) in cases {
+        let permitted = allowed(&[*rule]).permits(asked);
+        assert_eq!(permitted, *expected, "{rule:?}, {asked:?}");
+    }
+    assert!(!Allowed::default().permits(&url("https://h/a")));
+}
+
+#[test]
+fn the_line_for_what_was_asked_allows_it() {
+    let grants = [
+        url("https://h/a.img"),
+        url("/srv/a.img"),
+        below("https://h/d/"),
+        files("drivers/*"),
+        volume("default", "base"),
+        path("/images/a"),
+    ];
+    for grant in &grants {
+        let line = line_for(grant);
+        let (option, rest) = line.split_once(" = ").unwrap();
+        let text = rest.trim_start_matches("[\"").trim_end_matches("\"]");
+        assert!(allowed(&[(option, text)]).permits(grant), "{line}");
+    }
+    assert_eq!(
+        allow_lines(&grants),
+        [
+            "files = [\"/srv/a.img\", \"drivers/*\"]",
+            "hypervisor_paths = [\"/images/a\"]",
+            "urls = [\"https://h/a.img\", \"https://h/d/\"]",
+            "volumes = [\"default/base\"]",
+        ]
+    );
+    assert_eq!(line_for(&files("a\"${b}")), "files = [\"a\\\"$${b}\"]");
+}
+
+#[test]
+fn no_password_is_shown() {
+    for grant in [
+        url("https://user:hunter2@h/a"),
+        below("https://user:hunter2@h/a/"),
+        url("https://user:hunter2@[::/a"),
+    ] {
+        let shown = format!("{} {}", in_words(&grant), line_for(&grant));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn only_a_host_named_in_full_may_be_this_machine() {
+    let names = |rule, text: &str| {
+        let url = SafeUrl::parse(text).unwrap();
+        allowed(&[rule]).names_host_of(&url)
+    };
+    assert!(names(
+        ("hosts", "127.0.0.1:8080"),
+        "http://127.0.0.1:8080/a"
+    ));
+    assert!(names(
+        ("urls", "http://localhost:1/a/"),
+        "http://localhost:1/a/b"
+    ));
+    assert!(!names(("hosts", "*"), "http://127.0.0.1/a"));
+    assert!(!names(("hosts", "*.test"), "http://a.test/a"));
+}
+
+#[test]
+fn what_can_not_be_meant_is_refused() {
+    for text in [
+        "",
+        "h",
+        "ftp://h/a",
+        "file:///a",
+        "https://*.h/",
+        "https://h/a*",
+        "https://h/?a",
+    ] {
+        assert!(url_rule(text).is_err(), "{text}");
+    }
+    for text in [
+        "",
+        "https://h",
+        "h/a",
+        "u@h",
+        "*.h:80",
+        "a.*",
+        "**.h",
+        "h:port",
+        "h:99999",
+        "a b",
+    ] {
+        assert!(HostRule::parse(text).is_err(), "{text}");
+    }
+    for text in ["", "base", "/base", "default/", "*/base"] {
+        assert!(VolumeRule::parse(text).is_err(), "{text}");
+    }
+}
