@@ -92,7 +92,8 @@ pub struct Run {
     /// The provisioners.
     pub hook: Hook,
     /// Cancelled when the user wants the build to stop, and when Packer is gone. In the latter case
-    /// every call to Packer fails at once.
+    /// every call to Packer fails at once, and none before this is cancelled: a call that fails is no
+    /// reason to take the build for one that has failed by itself.
     pub cancel: CancellationToken,
 }
 
@@ -160,7 +161,7 @@ impl BuilderService {
         // Known before anything is awaited, or a cancellation could get lost.
         let running = self.start(&cancel)?;
         let stream = self.mux.dial(id).await.map_err(|error| text(&error))?;
-        let client = Client::new(stream);
+        let client = Client::new(stream, cancel.clone());
         let run = Run {
             ui: Ui::new(client.clone()),
             hook: Hook::new(client.clone(), self.mux.clone()),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::message::{Message, ReadError, Reader, request, write};
 use crate::mux::Stream;
@@ -46,7 +47,9 @@ enum State {
 }
 
 impl Client {
-    pub(crate) fn new(stream: Stream) -> Self {
+    /// Calls over `stream`. When its other end is gone, `lost` is cancelled before any call fails for
+    /// that.
+    pub(crate) fn new(stream: Stream, lost: CancellationToken) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         let state = Arc::new(Mutex::new(State::Open {
             next: 0,
@@ -58,6 +61,7 @@ impl Client {
             if let Err(error) = receive(Reader::new(reader), &answered).await {
                 tracing::warn!(%error, "Packer's answers can't be read any more");
             }
+            lost.cancel();
             close(&answered);
         });
         Self { state }
