@@ -17,6 +17,7 @@ mod attempt;
 mod authenticate;
 mod certificate;
 mod connect;
+mod credential;
 mod directory;
 mod exclude;
 mod execute;
@@ -33,6 +34,7 @@ mod session;
 mod settings;
 mod sftp;
 mod stream;
+mod transfer;
 mod tree;
 mod tunnel;
 
@@ -50,20 +52,18 @@ use tokio::time::Instant;
 
 pub use algorithms::{Algorithms, UnknownAlgorithm};
 pub use attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
-use authenticate::Credential;
+use credential::Credential;
+use exclude::Exclude;
 use execute::{Execution, Input, Taker};
 use forward::LocalTunnels;
 use gateway::Gateway;
-use listing::Listing;
 pub use questions::{Prompt, Questions, Round};
 pub use route::{Bastion, Proxy, ProxyCredentials, Route};
-use scp::Wire;
 use session::Session;
 pub(crate) use session::readable;
 pub use settings::{
     ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings,
 };
-use sftp::Sftp;
 pub use tunnel::{Tunnel, TunnelError};
 
 use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
@@ -186,87 +186,6 @@ impl Ssh {
         execute::execute(&session, channel, execution).await
     }
 
-    /// Starts SFTP, likewise.
-    async fn sftp(&self) -> Result<Sftp> {
-        let deadline = self.reconnect_deadline();
-        let mut unanswered = 0;
-        loop {
-            let (session, channel) = self.channel(deadline).await?;
-            match Sftp::start(Arc::clone(&session), channel).await {
-                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
-                    self.forget(&session).await;
-                }
-                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
-                    unanswered += 1;
-                    tokio::time::sleep(settings::PAUSE_FIRST).await;
-                }
-                Err(Error::Unanswered { .. }) => return Err(session.no_sftp(None)),
-                started => return started,
-            }
-        }
-    }
-
-    /// Starts the reading of folders beside `sftp`, on the same connection.
-    async fn listing(&self, sftp: &Sftp) -> Result<Listing> {
-        let session = sftp.session();
-        let channel = session.open_channel(self.settings.attempt_timeout).await?;
-        let starting = Listing::start(session, channel);
-        session
-            .during(|| "while SFTP was starting".to_owned(), starting)
-            .await
-    }
-
-    /// Starts `command`, which runs the guest's scp, likewise.
-    async fn scp(&self, command: &str) -> Result<Wire> {
-        let deadline = self.reconnect_deadline();
-        let mut unanswered = 0;
-        loop {
-            let (session, channel) = self.channel(deadline).await?;
-            match Wire::start(Arc::clone(&session), channel, command).await {
-                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
-                    self.forget(&session).await;
-                }
-                Err(Error::Unanswered { .. }) if unanswered < settings::UNANSWERED_MAXIMUM => {
-                    unanswered += 1;
-                    tokio::time::sleep(settings::PAUSE_FIRST).await;
-                }
-                started => return started,
-            }
-        }
-    }
-
-    async fn upload_by_scp(
-        &self,
-        source: &mut (dyn AsyncRead + Send + Unpin),
-        length: Option<u64>,
-        destination: &str,
-        mode: Option<u32>,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let mut spooled = None;
-        if length.is_none() {
-            spooled = Some(scp::measure(source, destination).await?);
-        }
-        let mut wire = self.scp(&scp::upload_command(destination, mode)).await?;
-        let session = Arc::clone(wire.session());
-        let work = async {
-            match (length, spooled) {
-                (_, Some(spooled)) => {
-                    scp::upload(&mut wire, spooled, destination, mode, progress).await
-                }
-                (length, None) => {
-                    let sized = scp::Measured {
-                        reader: source,
-                        length: length.unwrap_or_default(),
-                    };
-                    scp::upload(&mut wire, sized, destination, mode, progress).await
-                }
-            }
-        };
-        let during = || format!("during the upload of {destination}");
-        session.during(during, work).await
-    }
-
     /// Gives up a connection that does not work, and keeps a pace at it.
     async fn forget(&self, session: &Arc<Session>) {
         let mut current = self.connected.lock().await;
@@ -346,14 +265,16 @@ impl Communicator for Ssh {
         mode: Option<u32>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        if self.settings.file_transfer == FileTransfer::Scp {
-            let upload = self.upload_by_scp(source, length, destination, mode, progress);
-            return upload.await;
+        match self.settings.file_transfer {
+            FileTransfer::Sftp => {
+                self.upload_by_sftp(source, length, destination, mode, progress)
+                    .await
+            }
+            FileTransfer::Scp => {
+                self.upload_by_scp(source, length, destination, mode, progress)
+                    .await
+            }
         }
-        let sftp = self.sftp().await?;
-        sftp.upload(source, length, destination, mode, progress)
-            .await?;
-        sftp.finish().await
     }
 
     async fn upload_directory(
@@ -363,19 +284,17 @@ impl Communicator for Ssh {
         exclude: &[String],
         progress: &dyn Progress,
     ) -> Result<()> {
-        let exclude = exclude::Exclude::new(exclude)?;
-        if self.settings.file_transfer == FileTransfer::Scp {
-            directory::see_folder(source).await?;
-            let command = scp::folder::upload_command(destination);
-            let mut wire = self.scp(&command).await?;
-            let session = Arc::clone(wire.session());
-            let during = || format!("during the upload of {} to {destination}", source.display());
-            let work = scp::folder::upload(&mut wire, source, destination, &exclude, progress);
-            return session.during(during, work).await;
+        let exclude = Exclude::new(exclude)?;
+        match self.settings.file_transfer {
+            FileTransfer::Sftp => {
+                self.upload_folder_by_sftp(source, destination, &exclude, progress)
+                    .await
+            }
+            FileTransfer::Scp => {
+                self.upload_folder_by_scp(source, destination, &exclude, progress)
+                    .await
+            }
         }
-        let sftp = self.sftp().await?;
-        directory::upload(&sftp, source, destination, &exclude, progress).await?;
-        sftp.finish().await
     }
 
     async fn download(
@@ -384,17 +303,10 @@ impl Communicator for Ssh {
         destination: &mut (dyn AsyncWrite + Send + Unpin),
         progress: &dyn Progress,
     ) -> Result<u64> {
-        if self.settings.file_transfer == FileTransfer::Scp {
-            let mut wire = self.scp(&scp::download_command(source)).await?;
-            let session = Arc::clone(wire.session());
-            let during = || format!("during the download of {source}");
-            let work = scp::download(&mut wire, source, destination, progress);
-            return session.during(during, work).await;
+        match self.settings.file_transfer {
+            FileTransfer::Sftp => self.download_by_sftp(source, destination, progress).await,
+            FileTransfer::Scp => self.download_by_scp(source, destination, progress).await,
         }
-        let sftp = self.sftp().await?;
-        let bytes = sftp.download(source, destination, progress).await?;
-        sftp.finish().await?;
-        Ok(bytes)
     }
 
     async fn download_directory(
@@ -404,23 +316,17 @@ impl Communicator for Ssh {
         exclude: &[String],
         progress: &dyn Progress,
     ) -> Result<()> {
-        let exclude = exclude::Exclude::new(exclude)?;
-        if self.settings.file_transfer == FileTransfer::Scp {
-            let mut wire = self.scp(&scp::folder::download_command(source)).await?;
-            let session = Arc::clone(wire.session());
-            let during = || {
-                format!(
-                    "during the download of {source} to {}",
-                    destination.display()
-                )
-            };
-            let work = scp::folder::download(&mut wire, source, destination, &exclude, progress);
-            return session.during(during, work).await;
+        let exclude = Exclude::new(exclude)?;
+        match self.settings.file_transfer {
+            FileTransfer::Sftp => {
+                self.download_folder_by_sftp(source, destination, &exclude, progress)
+                    .await
+            }
+            FileTransfer::Scp => {
+                self.download_folder_by_scp(source, destination, &exclude, progress)
+                    .await
+            }
         }
-        let sftp = self.sftp().await?;
-        let listing = self.listing(&sftp).await?;
-        directory::download(&sftp, &listing, source, destination, &exclude, progress).await?;
-        sftp.finish().await
     }
 
     async fn disconnect(&self) -> Result<()> {

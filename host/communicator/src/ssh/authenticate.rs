@@ -1,10 +1,8 @@
-//! Proving to a server who we are: what a user gave, made ready once, and tried at every attempt.
+//! Proving to a server who we are: each credential in its turn.
 
 use std::fmt::Write as _;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
@@ -14,145 +12,16 @@ use russh::{MethodKind, MethodSet};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
 
-use super::attempt::{ConnectError, Failure, Stage};
-use super::certificate::{self, KeyHolder};
-use super::questions::{ANSWER_TIMEOUT, Prompt, Questions, Round};
+use super::attempt::{Failure, Stage};
+use super::certificate::KeyHolder;
+use super::credential::{Credential, Proof};
+use super::questions::{Prompt, Questions, Round};
 use super::session::{Callbacks, Server, describe, readable};
-use super::settings::{Authentication, Settings};
-use crate::error::Result;
-use crate::keys;
 
-/// The largest private key file that is read, in bytes: an RSA key of 16384 bits takes 13 kB.
-const KEY_FILE_MAXIMUM: u64 = 64 * 1024;
 /// How often a server may ask its questions in one keyboard-interactive login.
 const QUESTIONS_MAXIMUM: usize = 8;
 /// The prompts in one round: real ones have one or two.
 const PROMPTS_MAXIMUM: usize = 16;
-
-/// One way to authenticate, ready for use.
-pub(super) struct Credential {
-    name: String,
-    proof: Proof,
-}
-
-enum Proof {
-    Key(Arc<PrivateKey>),
-    Certificate(Arc<PrivateKey>, Box<Certificate>),
-    Password(SecretString),
-    Agent(PathBuf),
-    Interactive(Arc<dyn Questions>),
-}
-
-impl Credential {
-    /// Reads and decrypts what `authentication` names. What is missing now will be missing later:
-    /// the wait for the guest does not begin.
-    pub(super) async fn prepare(authentication: &Authentication) -> Result<Self> {
-        Ok(match authentication {
-            Authentication::KeyFile { path, passphrase } => Self {
-                name: format!("the key file {}", path.display()),
-                proof: Proof::Key(key_in(path, passphrase.as_ref()).await?),
-            },
-            Authentication::Certificate {
-                key,
-                passphrase,
-                certificate,
-            } => {
-                let key = key_in(key, passphrase.as_ref()).await?;
-                let read = certificate::read(certificate, &key).await?;
-                Self {
-                    name: format!("the certificate {}", certificate.display()),
-                    proof: Proof::Certificate(key, Box::new(read)),
-                }
-            }
-            Authentication::Key(text) => {
-                let key = decrypt("of this build".to_owned(), text.clone(), None).await?;
-                Self {
-                    name: "the build's key".to_owned(),
-                    proof: Proof::Key(key),
-                }
-            }
-            Authentication::Password(password) => Self {
-                name: "the password".to_owned(),
-                proof: Proof::Password(password.clone()),
-            },
-            Authentication::Interactive(questions) => Self {
-                name: "answers to its questions".to_owned(),
-                proof: Proof::Interactive(Arc::clone(questions)),
-            },
-            Authentication::Agent { socket } => {
-                UnixStream::connect(socket)
-                    .await
-                    .map_err(|source| ConnectError::Agent {
-                        socket: socket.clone(),
-                        source,
-                    })?;
-                Self {
-                    name: format!("the SSH agent at {}", socket.display()),
-                    proof: Proof::Agent(socket.clone()),
-                }
-            }
-        })
-    }
-
-    /// What this is, for the user.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether somebody has to be waited for.
-    fn is_interactive(&self) -> bool {
-        matches!(self.proof, Proof::Interactive(_))
-    }
-
-    fn methods(&self) -> &'static [MethodKind] {
-        match self.proof {
-            Proof::Key(_) | Proof::Certificate(..) | Proof::Agent(_) => &[MethodKind::PublicKey],
-            Proof::Interactive(_) => &[MethodKind::KeyboardInteractive],
-            Proof::Password(_) => &[MethodKind::Password, MethodKind::KeyboardInteractive],
-        }
-    }
-}
-
-pub(super) async fn read_key_file(path: &Path) -> io::Result<SecretString> {
-    let length = tokio::fs::metadata(path).await?.len();
-    if length > KEY_FILE_MAXIMUM {
-        return Err(io::Error::other(format!(
-            "{length} bytes are too many for a private key"
-        )));
-    }
-    Ok(SecretString::from(tokio::fs::read_to_string(path).await?))
-}
-
-/// The private key in the file `path`.
-async fn key_in(path: &Path, passphrase: Option<&SecretString>) -> Result<Arc<PrivateKey>> {
-    let text = read_key_file(path)
-        .await
-        .map_err(|source| keys::Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    decrypt(path.display().to_string(), text, passphrase.cloned()).await
-}
-
-/// Parses a key away from the runtime's threads: a passphrase is made expensive to try on purpose.
-async fn decrypt(
-    name: String,
-    text: SecretString,
-    passphrase: Option<SecretString>,
-) -> Result<Arc<PrivateKey>> {
-    let parsed =
-        tokio::task::spawn_blocking(move || keys::parse(&name, &text, passphrase.as_ref()));
-    Ok(Arc::new(parsed.await.map_err(keys::Error::Stopped)??))
-}
-
-/// How long key exchange and login may take: longer where somebody has to answer questions.
-pub(super) fn login_bound(settings: &Settings, credentials: &[Credential]) -> Duration {
-    if credentials.iter().any(Credential::is_interactive) {
-        settings.attempt_timeout.max(ANSWER_TIMEOUT)
-    } else {
-        settings.attempt_timeout
-    }
-}
 
 /// Logs in and returns what the server accepted. `name` is what the server is called where somebody
 /// has to answer its questions.
@@ -178,13 +47,13 @@ pub(super) async fn log_in(
         return Ok(login.trying);
     }
     for credential in credentials {
-        login.trying = credential.name.clone();
+        login.trying = credential.name().to_owned();
         let mut methods = credential.methods().to_vec();
         methods.retain(|method| login.offered.contains(method));
         if methods.is_empty() {
             login
                 .refusals
-                .push(format!("{server} takes nothing like {}", credential.name));
+                .push(format!("{server} takes nothing like {}", credential.name()));
             continue;
         }
         let accepted = match &credential.proof {
@@ -199,7 +68,7 @@ pub(super) async fn log_in(
         }
         login
             .refusals
-            .push(format!("{} was refused", credential.name));
+            .push(format!("{} was refused", credential.name()));
     }
     Err(login.refused())
 }

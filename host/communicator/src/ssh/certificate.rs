@@ -12,7 +12,7 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Certificate, HashAlg, PrivateKey};
 use secrecy::ExposeSecret;
 
-use super::authenticate::read_key_file;
+use super::credential::read_key_file;
 use crate::keys;
 
 /// Reads the certificate in the file `path` and sees that it is one of `key`'s owner.

@@ -30,7 +30,8 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::Settings;
 use super::attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
-use super::authenticate::{Credential, log_in, login_bound};
+use super::authenticate::log_in;
+use super::credential::{Credential, login_bound};
 use super::forward::{self, Forwards};
 use super::gateway::{Blocked, Gateway};
 use super::introduced::Introduced;

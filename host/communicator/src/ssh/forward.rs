@@ -35,7 +35,7 @@ use super::tunnel::Tunnel;
 
 /// Connections that go through one tunnel, or from one guest, at a time: each has a socket here and
 /// buffers of a few hundred KiB. A browser opens some ten.
-const FORWARDED_MAXIMUM: usize = 64;
+pub(super) const FORWARDED_MAXIMUM: usize = 64;
 /// How long a program at this host's end may leave bytes untaken.
 const STALL_MAXIMUM: Duration = Duration::from_secs(30);
 /// The address the guest is asked to listen on: `localhost` means all of its loopback addresses.

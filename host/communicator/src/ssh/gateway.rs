@@ -23,7 +23,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::attempt::{ConnectError, Failure, Stage};
-use super::authenticate::{Credential, log_in, login_bound};
+use super::authenticate::log_in;
+use super::credential::{Credential, login_bound};
 use super::forward::Forwards;
 use super::known_hosts::KnownKeys;
 use super::proxy::{self, Declined};

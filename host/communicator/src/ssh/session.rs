@@ -211,12 +211,21 @@ pub(super) fn configuration(settings: &Settings) -> client::Config {
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_MESSAGES,
-        keepalive_interval: settings.keep_alive,
+        keepalive_interval: keep_alive(settings),
         preferred: settings.algorithms.preferred(),
         keepalive_max: KEEP_ALIVE_UNANSWERED,
         nodelay: true,
         ..client::Config::default()
     }
+}
+
+/// The time between keep-alive messages: short enough that their answers come before the connection
+/// counts as standing still.
+fn keep_alive(settings: &Settings) -> Option<Duration> {
+    let bound = settings.read_write_timeout.map(|timeout| timeout / 3);
+    settings
+        .keep_alive
+        .map(|interval| bound.map_or(interval, |bound| interval.min(bound)))
 }
 
 /// The same for a bastion. A channel there carries the guest's whole connection, which russh does
@@ -365,4 +374,28 @@ pub(crate) fn readable(text: &str) -> String {
         .filter(|character| !character.is_control())
         .take(REASON_LENGTH)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_to_keep_alive_messages_come_before_the_timeout() {
+        let seconds = |count: Option<u64>| count.map(Duration::from_secs);
+        for (interval, timeout, expected) in [
+            (Some(5), None, Some(5)),
+            (Some(5), Some(300), Some(5)),
+            (Some(5), Some(6), Some(2)),
+            (None, Some(6), None),
+            (None, None, None),
+        ] {
+            let mut settings = Settings::new("guest", 22, "me");
+            settings.keep_alive = seconds(interval);
+            settings.read_write_timeout = seconds(timeout);
+            for found in [configuration(&settings), bastion_configuration(&settings)] {
+                assert_eq!(found.keepalive_interval, seconds(expected));
+            }
+        }
+    }
 }

@@ -91,7 +91,7 @@ pub struct Settings {
     pub algorithms: Algorithms,
     /// How long the connection may stand still, in either direction, before it is closed (Packer's
     /// `ssh_read_write_timeout`); `None` for any time. A guest that is silent but answers
-    /// keep-alive messages does not stand still.
+    /// keep-alive messages does not stand still; three of them at least go out within this time.
     pub read_write_timeout: Option<Duration>,
     /// The socket of an SSH agent that commands in the guest may use. Whatever has the guest's root
     /// rights may sign with its keys while the connection lasts.

@@ -16,6 +16,31 @@ async fn a_guest_opens_nothing_that_it_was_not_given() {
 }
 
 #[tokio::test]
+async fn a_guest_opens_no_more_than_a_bounded_number_of_connections() {
+    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = peer::Peer::start(Script {
+        password: Some("secret".to_owned()),
+        forwards: true,
+        ..Script::default()
+    })
+    .await;
+    let mut settings = settings(peer.address, vec![password("secret")]);
+    settings.remote_tunnels = vec![Tunnel {
+        listen_port: 8080,
+        host: "127.0.0.1".to_owned(),
+        port: target.local_addr().unwrap().port(),
+    }];
+    let ssh = connect(settings).await.unwrap();
+    for (port, expected) in [(8081, 0), (8080, forward::FORWARDED_MAXIMUM)] {
+        let mut output = Collected::default();
+        let command = Command::new(format!("flood {port}"));
+        assert!(ssh.run(&command, &mut output).await.unwrap().success());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, format!("taken: {expected}"));
+    }
+}
+
+#[tokio::test]
 async fn a_command_takes_and_gives_streams() {
     let (_peer, ssh) = guest(Script::default()).await;
     // The input comes only as the output is taken: neither side may wait for the other's end.

@@ -1,5 +1,7 @@
 //! A guest in this process: russh's server half, doing what a script tells it to.
 
+mod shell;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,13 +11,14 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{
     self, Auth, ChannelOpenHandle, Config, Msg, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelMsg, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::files::{Files, Trouble};
+use shell::{copy_files, execute};
 
 /// What the guest does.
 #[derive(Clone, Default)]
@@ -38,7 +41,7 @@ pub(super) struct Script {
     pub(super) files: Option<Trouble>,
     /// Its `scp`; none is not installed.
     pub(super) scp: Option<Copier>,
-    /// Whether it connects to other hosts for its clients, as a bastion does.
+    /// Whether it connects to other hosts for its clients, as a bastion does, and listens for them.
     pub(super) forwards: bool,
 }
 
@@ -277,6 +280,15 @@ impl server::Handler for Guest {
         Ok(())
     }
 
+    async fn tcpip_forward(
+        &mut self,
+        _: &str,
+        _: &mut u32,
+        _: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.state.lock().unwrap().script.forwards)
+    }
+
     async fn pty_request(
         &mut self,
         channel: ChannelId,
@@ -343,142 +355,4 @@ impl server::Handler for Guest {
         tokio::spawn(russh_sftp::server::run(stream, files));
         Ok(())
     }
-}
-
-/// Runs the guest's `scp`.
-async fn copy_files(scp: Option<Copier>, channel: Channel<Msg>) {
-    let (mut messages, channel) = channel.split();
-    let Some(scp) = scp else {
-        let _ = channel.extended_data(1, &b"sh: scp: not found\n"[..]).await;
-        let _ = channel.exit_status(127).await;
-        let _ = channel.close().await;
-        return;
-    };
-    let _ = channel.data(&scp.says[..]).await;
-    while scp.listens
-        && !matches!(
-            messages.wait().await,
-            Some(ChannelMsg::Eof | ChannelMsg::Close) | None
-        )
-    {}
-    let _ = channel.exit_status(scp.code).await;
-    let _ = channel.eof().await;
-    let _ = channel.close().await;
-}
-
-/// Opens channels of every kind to the client, and says which of them it took.
-async fn intrude(guest: &server::Handle) -> String {
-    let mut taken = Vec::new();
-    let host = "127.0.0.1";
-    let opened = [
-        ("agent", guest.channel_open_agent().await.is_ok()),
-        ("session", guest.channel_open_session().await.is_ok()),
-        (
-            "direct-tcpip",
-            guest
-                .channel_open_direct_tcpip(host, 22, host, 1)
-                .await
-                .is_ok(),
-        ),
-        (
-            "direct-streamlocal",
-            guest.channel_open_direct_streamlocal("/x").await.is_ok(),
-        ),
-        (
-            "forwarded-tcpip",
-            guest
-                .channel_open_forwarded_tcpip(host, 22, host, 1)
-                .await
-                .is_ok(),
-        ),
-        (
-            "forwarded-streamlocal",
-            guest.channel_open_forwarded_streamlocal("/x").await.is_ok(),
-        ),
-        ("x11", guest.channel_open_x11(host, 1).await.is_ok()),
-    ];
-    taken.extend(
-        opened
-            .iter()
-            .filter(|(_, took)| *took)
-            .map(|(name, _)| *name),
-    );
-    format!("tried {}, taken: {}", opened.len(), taken.join(" "))
-}
-
-/// The guest's shell. A client that goes away in the middle is none of its business.
-async fn execute(
-    command: String,
-    terminal: bool,
-    channel: Channel<Msg>,
-    guest: server::Handle,
-    given_up: Arc<Notify>,
-) {
-    let id = channel.id();
-    let (word, argument) = command.split_once(' ').unwrap_or((&command, ""));
-    let (mut messages, channel) = channel.split();
-    let mut code = 0;
-    match word {
-        "exit" => code = argument.parse().unwrap(),
-        "signal" => {
-            let signal = match argument {
-                "KILL" => Sig::KILL,
-                other => Sig::Custom(other.to_owned()),
-            };
-            let _ = guest
-                .exit_signal_request(id, signal, false, String::new(), String::new())
-                .await;
-            let _ = channel.close().await;
-            return;
-        }
-        "both" => {
-            let _ = channel.data(&b"to stdout\n"[..]).await;
-            let _ = channel.extended_data(1, &b"to stderr\n"[..]).await;
-            let _ = channel.extended_data(2, &b"to nowhere\n"[..]).await;
-        }
-        "large" => {
-            let bytes = vec![b'x'; argument.parse().unwrap()];
-            let _ = channel.data(&bytes[..]).await;
-        }
-        "terminal" => {
-            let _ = channel.data(format!("{terminal}").as_bytes()).await;
-        }
-        "cat" => loop {
-            match messages.wait().await {
-                Some(ChannelMsg::Data { data }) => {
-                    let _ = channel.data(&data[..]).await;
-                }
-                Some(ChannelMsg::Eof) | None => break,
-                Some(_) => {}
-            }
-        },
-        "hang" => {
-            let _ = channel.data(&b"hanging\n"[..]).await;
-            while !matches!(messages.wait().await, Some(ChannelMsg::Close) | None) {}
-            given_up.notify_one();
-            return;
-        }
-        "intrude" => {
-            let _ = channel.data(intrude(&guest).await.as_bytes()).await;
-        }
-        "silent-end" => {
-            let _ = channel.close().await;
-            return;
-        }
-        "drop" => {
-            let _ = channel.data(&b"going down\n"[..]).await;
-            let _ = guest
-                .disconnect(
-                    russh::Disconnect::ByApplication,
-                    "reboot".into(),
-                    String::new(),
-                )
-                .await;
-            return;
-        }
-        other => panic!("the test asks for {other}"),
-    }
-    let _ = channel.exit_status(code).await;
-    let _ = channel.eof().await;
-    let _ = channel.close().await;
 }
