@@ -12,7 +12,7 @@ use std::{fs::File, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use virt::{error::Error as VirtError, stream::Stream};
+use virt::{error::Error as VirtError, storage_vol::StorageVol, stream::Stream};
 use virt_sys as sys;
 
 use super::{
@@ -67,7 +67,13 @@ pub(super) async fn open(
         match StreamSink::open(session, &id, length) {
             Ok(sink) => {
                 if opened.send(Ok(())).is_ok() {
-                    let _ = ended.send(run(session, &id, Pump::new(sink, length, progress), queue));
+                    let _ = ended.send(run(
+                        session,
+                        &id,
+                        length,
+                        Pump::new(sink, length, progress),
+                        queue,
+                    ));
                 } else {
                     sink.abort();
                 }
@@ -83,15 +89,24 @@ pub(super) async fn open(
 fn run(
     session: &Session,
     id: &VolumeId,
+    length: Option<u64>,
     mut pump: Pump<StreamSink>,
     mut queue: mpsc::Receiver<Command>,
 ) -> Result<()> {
     let context = Context::new(session, format!("upload to the volume {id}"));
     let progress = pump.progress();
     // Of an upload without a length, what has come is the least that is needed.
-    let failed = |error: VirtError, remaining: u64| {
-        let needed = progress.bytes() + remaining;
-        session.measured(context.error(error), &id.pool, needed)
+    let failed = |error: StreamError| {
+        let needed = length.unwrap_or_else(|| progress.bytes());
+        match error {
+            StreamError::Libvirt(error) => session.measured(context.error(error), &id.pool, needed),
+            StreamError::Full { room } => Error::NoSpace {
+                action: format!("upload to the volume {id}"),
+                message: "the volume would grow beyond what its pool has left".to_owned(),
+                needed: Some(needed),
+                available: Some(room),
+            },
+        }
     };
     let result = feed(&mut pump, &mut queue);
     let sink = match result {
@@ -103,7 +118,7 @@ fn run(
         }
         Err(stop) => {
             let error = match stop {
-                PumpError::Sink(error) => failed(error, pump.remaining()),
+                PumpError::Sink(error) => failed(error),
                 PumpError::TooLong => Error::too_long(id),
                 PumpError::Read(source) => Error::ReadSource {
                     id: id.clone(),
@@ -118,14 +133,16 @@ fn run(
             return Err(error);
         }
     };
-    sink.stream.finish().map_err(|error| failed(error, 0))
+    sink.stream
+        .finish()
+        .map_err(|error| failed(StreamError::Libvirt(error)))
 }
 
 /// Carries out commands until the last.
 fn feed(
     pump: &mut Pump<StreamSink>,
     queue: &mut mpsc::Receiver<Command>,
-) -> std::result::Result<(), PumpError<VirtError>> {
+) -> std::result::Result<(), PumpError<StreamError>> {
     while let Some(command) = queue.blocking_recv() {
         match command {
             Command::Data(bytes) => pump.data(&bytes)?,
@@ -145,16 +162,36 @@ fn feed(
     Err(PumpError::Cancelled)
 }
 
+/// Why the stream takes no more.
+#[derive(Debug)]
+enum StreamError {
+    Libvirt(VirtError),
+    /// The pool had no more than so many bytes.
+    Full {
+        room: u64,
+    },
+}
+
+/// What a file system keeps of its free space for its own records, as a part of it.
+const RESERVED: u64 = 64;
+
 /// libvirt's stream into a volume.
 struct StreamSink {
     stream: Stream,
     /// Whether the other end takes holes.
     sparse: bool,
+    /// Bytes the volume can hold: what it has already and what its pool has left. A daemon that runs
+    /// out of space while it writes a stream does not survive it (libvirt 11.3 crashes, or spins and
+    /// answers no more), so it is not let come to that.
+    room: Option<u64>,
+    /// Bytes sent.
+    sent: u64,
 }
 
 impl StreamSink {
     fn open(session: &Session, id: &VolumeId, length: Option<u64>) -> Result<Self> {
         let volume = session.find_volume(id)?;
+        let room = session.room_of(id, &volume);
         let context = Context::new(session, format!("upload to the volume {id}"));
         let attempt = |flags| {
             let stream = Stream::new(&session.connect, 0).map_err(|error| context.error(error))?;
@@ -168,6 +205,8 @@ impl StreamSink {
             Ok(stream) => Ok(Self {
                 stream,
                 sparse: true,
+                room,
+                sent: 0,
             }),
             Err(Error::NotSupported { message, .. }) => {
                 let stream = attempt(0)?;
@@ -175,6 +214,8 @@ impl StreamSink {
                 Ok(Self {
                     stream,
                     sparse: false,
+                    room,
+                    sent: 0,
                 })
             }
             Err(error) => Err(error),
@@ -189,20 +230,33 @@ impl StreamSink {
     }
 }
 
-impl Sink for StreamSink {
-    type Error = VirtError;
+impl Session {
+    /// Bytes a volume can hold, if its pool tells what it has left.
+    fn room_of(&self, id: &VolumeId, volume: &StorageVol) -> Option<u64> {
+        let free = self.free_space(&id.pool)?;
+        let facts = self.volume_facts(id, volume).ok()?;
+        Some(facts.allocation.saturating_add(free - free / RESERVED))
+    }
+}
 
-    fn send(&mut self, mut bytes: &[u8]) -> std::result::Result<(), VirtError> {
+impl Sink for StreamSink {
+    type Error = StreamError;
+
+    fn send(&mut self, mut bytes: &[u8]) -> std::result::Result<(), StreamError> {
+        self.sent += bytes.len() as u64;
+        if let Some(room) = self.room.filter(|room| self.sent > *room) {
+            return Err(StreamError::Full { room });
+        }
         while !bytes.is_empty() {
-            let sent = self.stream.send(bytes)?;
+            let sent = self.stream.send(bytes).map_err(StreamError::Libvirt)?;
             bytes = &bytes[sent..];
         }
         Ok(())
     }
 
-    fn hole(&mut self, mut length: u64) -> std::result::Result<(), VirtError> {
+    fn hole(&mut self, mut length: u64) -> std::result::Result<(), StreamError> {
         if self.sparse {
-            return streams::send_hole(&self.stream, length);
+            return streams::send_hole(&self.stream, length).map_err(StreamError::Libvirt);
         }
         while length > 0 {
             let part = length.min(PACKET as u64);

@@ -197,7 +197,7 @@ impl Session {
         }
     }
 
-    fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
+    pub(super) fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
         let context = Context::new(self, format!("look at the volume {id}"));
         let xml = volume
             .get_xml_desc(0)
@@ -240,19 +240,23 @@ impl Session {
         else {
             return error;
         };
-        let available = self.active_pool(pool).and_then(|found| {
-            // libvirt counts when it is told to; without, the number is an old one.
-            if let Err(error) = found.refresh(0) {
-                tracing::debug!(pool, %error, "the pool's free space could not be counted anew");
-            }
-            self.pool_facts(&found, pool)
-        });
         Error::NoSpace {
             action,
             message,
             needed: Some(needed),
-            available: available.ok().map(|facts| facts.available),
+            available: self.free_space(pool),
         }
+    }
+
+    /// Bytes a pool has left, counted now. `None` for one that knows no size.
+    pub(super) fn free_space(&self, name: &str) -> Option<u64> {
+        let pool = self.active_pool(name).ok()?;
+        // libvirt counts when it is told to; without, the number is an old one.
+        if let Err(error) = pool.refresh(0) {
+            tracing::debug!(name, %error, "the pool's free space could not be counted anew");
+        }
+        let facts = self.pool_facts(&pool, name).ok()?;
+        (facts.capacity > 0).then_some(facts.available)
     }
 
     /// Not all drivers answer a second creation with a number of its own.

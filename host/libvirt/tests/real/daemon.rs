@@ -138,32 +138,6 @@ async fn overlays_clones_and_resizes() {
     }
 }
 
-#[tokio::test]
-async fn a_full_pool_is_told_apart() {
-    let Some((libvirt, pool)) = daemon().await else {
-        return;
-    };
-
-    let too_large = VolumeSpec {
-        allocation: None,
-        // More than any disk has.
-        ..spec(&pool, "raw", 1 << 50)
-    };
-    let error = libvirt.create_volume(&too_large).await.unwrap_err();
-    let Error::NoSpace {
-        needed, available, ..
-    } = error
-    else {
-        panic!("{error:?}");
-    };
-    assert_eq!(needed, Some(too_large.capacity));
-    assert!(
-        available.is_some_and(|free| free > 0 && free < too_large.capacity),
-        "{available:?} of {too_large:?}"
-    );
-    assert_eq!(libvirt.volume(&too_large.id).await.unwrap(), None);
-}
-
 /// Everything at once: each device of the XML is taken by QEMU, and events tell of the domain's
 /// life.
 #[tokio::test]

@@ -95,6 +95,35 @@ impl Elsewhere {
         Ok(elsewhere)
     }
 
+    /// Adds a pool that holds so many bytes, or says why there is none.
+    pub(crate) fn small_pool(&self, bytes: u64) -> Result<SmallPool, String> {
+        if !is_root() {
+            return Err("a small file system can be mounted by root only".into());
+        }
+        let path = self.path().join("small");
+        fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("mode=777,size={bytes}"),
+                "none",
+            ])
+            .arg(&path)
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            return Err("no file system can be mounted here".into());
+        }
+        let pool = SmallPool {
+            name: "small",
+            path,
+        };
+        let target = pool.path.to_str().unwrap();
+        self.virsh(&["pool-create-as", pool.name, "dir", "--target", target]);
+        Ok(pool)
+    }
+
     fn wait_for(&self, port: u16) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -230,6 +259,18 @@ impl Drop for Elsewhere {
                 let _ = Command::new("kill").args(["-KILL", pid.trim()]).status();
             }
         }
+    }
+}
+
+/// A pool on a file system of its own.
+pub(crate) struct SmallPool {
+    pub(crate) name: &'static str,
+    path: PathBuf,
+}
+
+impl Drop for SmallPool {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.path).status();
     }
 }
 

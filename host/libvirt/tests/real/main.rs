@@ -5,6 +5,7 @@
 mod daemon;
 mod elsewhere;
 mod guests;
+mod pools;
 mod records;
 mod remote;
 mod transfers;
