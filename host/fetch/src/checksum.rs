@@ -1,29 +1,38 @@
 //! What a template says about a download's integrity.
 
+pub(crate) mod list;
+
+use std::fmt;
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::digest::{Algorithm, Digest};
+use crate::location::is_plain;
+use crate::{Location, LocationParseError};
 
 /// The option `checksum`, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Checksum {
     /// Nothing is known: the server is asked each time whether its file has changed.
     None,
     /// The whole file must have this digest.
     Digest(Digest),
+    /// The file's digest stands in a list, such as `SHA256SUMS`, that is fetched anew each time.
+    File(Box<Location>),
 }
 
 /// Why a text is not a [`Checksum`].
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum ChecksumError {
-    /// `file:…`, a list of checksums to be fetched.
-    #[error(
-        "`file:` checksums are not supported; copy the digest out of the file and write \
-         `sha256:DIGEST`"
-    )]
-    File,
+    /// `file:` before something that is no location.
+    #[error("where the checksums are: {0}")]
+    File(Box<LocationParseError>),
+    /// `file:` with a location that says how to unpack or check it.
+    #[error("where the checksums are: `archive=`, `checksum=` and `//` mean nothing there")]
+    Steered,
     /// A prefix that names no algorithm.
-    #[error("`{0}` is not a checksum algorithm; use md5, sha1, sha256 or sha512")]
+    #[error("`{0}` is not a checksum algorithm; use md5, sha1, sha256, sha512 or file")]
     Algorithm(String),
     /// The digits don't make a digest of that algorithm.
     #[error("a {algorithm} checksum has {} hex digits; this one is {found}", algorithm.length() * 2)]
@@ -43,7 +52,8 @@ pub enum ChecksumError {
 
 impl Checksum {
     /// Parses `md5:…`, `sha1:…`, `sha256:…`, `sha512:…`, bare hex digits (the algorithm follows
-    /// from their number), `none`, or nothing at all, which is the same as `none`.
+    /// from their number), `file:` and the URL or path of a list of checksums, `none`, or nothing
+    /// at all, which is the same as `none`.
     ///
     /// # Errors
     /// Any other text.
@@ -53,8 +63,14 @@ impl Checksum {
             return Ok(Self::None);
         }
         let (algorithm, digits) = match text.split_once(':') {
-            Some((prefix, _)) if prefix.eq_ignore_ascii_case("file") => {
-                return Err(ChecksumError::File);
+            Some((prefix, list)) if prefix.eq_ignore_ascii_case("file") => {
+                let list =
+                    Location::parse(list).map_err(|error| ChecksumError::File(Box::new(error)))?;
+                return if is_plain(&list) {
+                    Ok(Self::File(Box::new(list)))
+                } else {
+                    Err(ChecksumError::Steered)
+                };
             }
             Some((prefix, digits)) => {
                 let algorithm = Algorithm::from_name(prefix)
@@ -77,11 +93,30 @@ impl Checksum {
             })
     }
 
-    /// The digest, if one is known.
+    /// The digest, if it stands here.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
-            Self::None => None,
+            Self::None | Self::File(_) => None,
             Self::Digest(digest) => Some(digest),
+        }
+    }
+
+    /// The checksum with the path of a list taken from `base` if it is relative.
+    #[must_use]
+    pub fn resolved_in(self, base: &Path) -> Self {
+        match self {
+            Self::File(list) => Self::File(Box::new(list.resolved_in(base))),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Digest(digest) => write!(f, "{}:{digest}", digest.algorithm()),
+            Self::File(list) => write!(f, "file:{list}"),
         }
     }
 }
@@ -103,10 +138,10 @@ mod tests {
     #[test]
     fn refused_texts_say_why() {
         let cases = [
-            (
-                "file:https://h/SHA256SUMS",
-                "`file:` checksums are not supported",
-            ),
+            ("file:", "where the checksums are: the location is empty"),
+            ("file:git::https://h/a", "would run `git`"),
+            ("file:https://h/a?checksum=none", "mean nothing there"),
+            ("file:/srv/sums.zip//a", "mean nothing there"),
             ("crc32:00", "`crc32` is not a checksum algorithm"),
             (
                 "md5:00",
@@ -125,7 +160,25 @@ mod tests {
     #[test]
     fn nothing_is_none() {
         for text in ["", "  ", "none", "NONE"] {
-            assert_eq!(Checksum::parse(text), Ok(Checksum::None));
+            assert_eq!(Checksum::parse(text).unwrap(), Checksum::None);
+        }
+    }
+
+    #[test]
+    fn a_list_is_a_url_or_a_path() {
+        let cases = [
+            ("file:https://h/SHA256SUMS", "https://h/SHA256SUMS"),
+            ("FILE:SHA256SUMS", "/base/SHA256SUMS"),
+            ("file:./a/SHA256SUMS", "/base/./a/SHA256SUMS"),
+            ("file:///srv/SHA256SUMS", "///srv/SHA256SUMS"),
+            ("file:file:///srv/a%20b", "/srv/a b"),
+        ];
+        for (text, shown) in cases {
+            let checksum = Checksum::parse(text).unwrap();
+            match checksum.resolved_in(Path::new("/base")) {
+                Checksum::File(list) => assert_eq!(list.to_string(), shown),
+                other => panic!("{text}: {other:?}"),
+            }
         }
     }
 

@@ -18,32 +18,31 @@
 //!   checkpoint kept, error
 //! ```
 
+mod attempt;
+mod resume;
 mod retry;
 mod version;
 
 use std::sync::Arc;
 
-use reqwest::header::{
-    ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, RANGE,
-};
-use reqwest::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use crate::address::Address;
 use crate::cache::{Blob, Cache, CacheError, Lock, Partial, UrlEntry};
-use crate::client::Clients;
-use crate::digest::{Algorithm, Digest};
-use crate::sink::{Closed, Finished, Hashers, Sink, Start};
-use crate::{
-    Fetched, Location, LocationError, Progress, Request, SafeUrl, Settings, exchange, local,
-};
+use crate::digest::Digest;
+use crate::disk::{self, NoSpace};
+use crate::exchange::Exchange;
+use crate::sink::{Finished, Sink};
+use crate::{Fetched, Location, LocationError, Progress, Settings};
 
-use retry::Retry;
-use version::{Validators, continued};
+use attempt::{Broken, Outcome};
+use version::Validators;
+
+pub(crate) use retry::Retry;
 
 /// The longest file received, in bytes: ext4's limit for one file. Stops a server that sends
 /// for ever only where the disk is larger still.
-const MAXIMUM_LENGTH: u64 = 16 << 40;
+pub(crate) const MAXIMUM_LENGTH: u64 = 16 << 40;
 
 /// Why there is no file.
 pub(crate) enum Failed {
@@ -51,6 +50,8 @@ pub(crate) enum Failed {
     Cancelled,
     /// The cache's fault: other locations would fare no better.
     Cache(CacheError),
+    /// The disk's fault.
+    NoSpace(NoSpace),
     /// The location's fault.
     Location(LocationError),
 }
@@ -67,40 +68,15 @@ impl From<LocationError> for Failed {
     }
 }
 
-/// Why one attempt ended early.
-enum Broken {
-    Cancelled,
-    Closed,
-    Location(LocationError),
-}
-
-impl From<Closed> for Broken {
-    fn from(_: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-impl From<LocationError> for Broken {
-    fn from(error: LocationError) -> Self {
-        Self::Location(error)
-    }
-}
-
-/// What one attempt came to.
-enum Outcome {
-    /// The known blob is what the server has.
-    NotModified,
-    /// All bytes are in the sink; the server's validators.
-    Complete(Validators),
-}
-
 /// One download's surroundings.
 pub(crate) struct Download<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) clients: &'a Clients,
+    pub(crate) exchange: &'a Exchange<'a>,
     pub(crate) cache: Cache,
-    pub(crate) url: &'a SafeUrl,
-    pub(crate) request: &'a Request,
+    pub(crate) location: &'a Location,
+    pub(crate) address: Address<'a>,
+    /// What the file must be, if that is known.
+    pub(crate) expected: Option<&'a Digest>,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) cancel: &'a CancellationToken,
 }
@@ -108,12 +84,12 @@ pub(crate) struct Download<'a> {
 impl Download<'_> {
     /// Fetches.
     pub(crate) async fn run(&self) -> Result<Fetched, Failed> {
-        let digest = self.request.checksum.digest();
+        let url = self.address.identity();
         if let Some(blob) = self.blob_by_checksum().await? {
             return Ok(self.cached(blob, None));
         }
-        let before = self.cache.url_entry(self.url);
-        let digest_lock = match digest {
+        let before = self.cache.url_entry(url);
+        let digest_lock = match self.expected {
             Some(digest) => Some(
                 self.unless_cancelled(self.cache.lock_digest(digest, self.progress))
                     .await??,
@@ -121,13 +97,13 @@ impl Download<'_> {
             None => None,
         };
         let lock = self
-            .unless_cancelled(self.cache.lock_url(self.url, self.progress))
+            .unless_cancelled(self.cache.lock_url(url, self.progress))
             .await??;
         let waited = lock.waited || digest_lock.as_ref().is_some_and(|lock| lock.waited);
         if waited && let Some(blob) = self.blob_by_checksum().await? {
             return Ok(self.cached(blob, None));
         }
-        let known = if digest.is_none() {
+        let known = if self.expected.is_none() {
             self.known_blob().await?
         } else {
             None
@@ -144,9 +120,7 @@ impl Download<'_> {
     /// The blob that has the wanted checksum.
     async fn blob_by_checksum(&self) -> Result<Option<Blob>, Failed> {
         let sha256 = self
-            .request
-            .checksum
-            .digest()
+            .expected
             .and_then(|digest| self.cache.sha256_of(digest));
         match sha256 {
             Some(sha256) => self.blob(&sha256).await,
@@ -156,7 +130,7 @@ impl Download<'_> {
 
     /// What is known about the URL, with the blob.
     async fn known_blob(&self) -> Result<Option<(UrlEntry, Blob)>, Failed> {
-        let Some(entry) = self.cache.url_entry(self.url) else {
+        let Some(entry) = self.cache.url_entry(self.address.identity()) else {
             return Ok(None);
         };
         let Some(sha256) = entry.sha256() else {
@@ -183,7 +157,8 @@ impl Download<'_> {
             file: blob.file,
             length: blob.length,
             sha256: Some(blob.sha256),
-            origin: Location::Web(self.url.clone()),
+            name: self.location.file_name().map(str::to_owned),
+            origin: self.location.clone(),
             from_cache,
             etag,
         }
@@ -202,30 +177,37 @@ impl Download<'_> {
         known: Option<(UrlEntry, Blob)>,
         lock: Arc<Lock>,
     ) -> Result<Fetched, Failed> {
-        let partial = self.cache.partial(self.url);
+        let partial = self.cache.partial(self.address.identity());
         let mut sink = self.open_sink(&partial, &lock).await?;
         let mut retry = Retry::new(self.settings.retry_delay, sink.position());
         loop {
             let entry = known.as_ref().map(|(entry, _)| entry);
             let error = match (self.attempt(&mut sink, entry).await, known.as_ref()) {
                 (Ok(Outcome::Complete(validators)), _) => {
-                    return self.complete(sink.finish().await?, &partial, validators);
+                    let announced = sink.announced();
+                    let finished = sink.finish().await;
+                    let finished = finished.map_err(|error| self.unwritten(error, announced))?;
+                    return self.complete(finished, &partial, validators);
                 }
                 (Ok(Outcome::NotModified), Some(_)) => {
-                    sink.suspend().await?;
+                    self.suspend(sink).await?;
                     break;
                 }
                 (Ok(Outcome::NotModified), None) => {
                     LocationError::Protocol("304 without having been asked for changes")
                 }
                 (Err(Broken::Cancelled), _) => {
-                    sink.suspend().await?;
+                    self.suspend(sink).await?;
                     return Err(Failed::Cancelled);
                 }
                 (Err(Broken::Closed), _) => {
-                    sink.suspend().await?;
+                    self.suspend(sink).await?;
                     let early = std::io::Error::other("writing ended early");
                     return Err(partial.error(early).into());
+                }
+                (Err(Broken::NoRoom(needed)), _) => {
+                    self.suspend(sink).await?;
+                    return Err(self.no_space(Some(needed)));
                 }
                 (Err(Broken::Location(error)), _) => error,
             };
@@ -235,17 +217,19 @@ impl Download<'_> {
                 0
             };
             let Some(delay) = retry.after(&error, kept) else {
-                sink.suspend().await?;
+                self.suspend(sink).await?;
                 return Err(error.into());
             };
-            self.progress
-                .note(&format!("{}: {error}; next attempt in {delay:?}", self.url));
+            self.progress.note(&format!(
+                "{}: {error}; next attempt in {delay:.1?}",
+                self.location
+            ));
             if self
                 .unless_cancelled(tokio::time::sleep(delay))
                 .await
                 .is_err()
             {
-                sink.suspend().await?;
+                self.suspend(sink).await?;
                 return Err(Failed::Cancelled);
             }
         }
@@ -253,115 +237,28 @@ impl Download<'_> {
         Ok(self.cached(blob, entry.etag))
     }
 
-    /// Opens the partial file after its last checkpoint, or empty.
-    async fn open_sink(&self, partial: &Partial, lock: &Arc<Lock>) -> Result<Sink, Failed> {
-        let file = partial.open()?;
-        let wanted = self.request.checksum.digest().map(Digest::algorithm);
-        let (cancel, place) = (self.cancel.clone(), partial.clone());
-        let opened = tokio::task::spawn_blocking(move || {
-            let start = resume_point(&place, &file, wanted, &cancel)?;
-            file.set_len(start.offset)
-                .map_err(|source| place.error(source))?;
-            Ok::<_, Failed>((file, start))
-        });
-        let (file, start) = opened
-            .await
-            .map_err(|error| partial.error(error.into()))??;
-        Ok(Sink::new(file, partial.clone(), start, lock))
+    async fn suspend(&self, sink: Sink) -> Result<(), Failed> {
+        let announced = sink.announced();
+        let suspended = sink.suspend().await;
+        suspended.map_err(|error| self.unwritten(error, announced))
     }
 
-    /// Asks once and receives what comes.
-    async fn attempt(&self, sink: &mut Sink, known: Option<&UrlEntry>) -> Result<Outcome, Broken> {
-        let mut response = self.ask(&self.conditions(sink, known)).await?;
-        let (resumed, total) = match continued(&response, sink) {
-            Some(total) => (sink.position(), total),
-            None => {
-                if matches!(response.status().as_u16(), 206 | 416) {
-                    // Not the part that was asked for, or there is none: all of it, then.
-                    sink.restart(None).await?;
-                    response = self.ask(&self.conditions(sink, None)).await?;
-                }
-                match response.status() {
-                    StatusCode::OK => {}
-                    StatusCode::NOT_MODIFIED => return Ok(Outcome::NotModified),
-                    status => return Err(LocationError::Status { status }.into()),
-                }
-                sink.restart(Validators::of(response.headers()).strong_etag())
-                    .await?;
-                (0, response.content_length())
-            }
-        };
-        let limit = total.unwrap_or(MAXIMUM_LENGTH);
-        if limit > MAXIMUM_LENGTH {
-            return Err(LocationError::TooLong {
-                limit: MAXIMUM_LENGTH,
-            }
-            .into());
-        }
-        self.progress
-            .started(&Location::Web(self.url.clone()), total, resumed);
-        let validators = Validators::of(response.headers());
-        loop {
-            let chunk = self.cancel.run_until_cancelled(response.chunk()).await;
-            match chunk.ok_or(Broken::Cancelled)? {
-                Ok(Some(bytes)) => {
-                    let length = bytes.len() as u64;
-                    if sink.position() + length > limit {
-                        return Err(LocationError::TooLong { limit }.into());
-                    }
-                    sink.push(bytes).await?;
-                    self.progress.advanced(length);
-                }
-                Ok(None) => break,
-                Err(error) => return Err(body_error(error, sink.position(), total).into()),
-            }
-        }
-        match total {
-            Some(announced) if sink.position() < announced => {
-                let received = sink.position();
-                Err(LocationError::Short {
-                    received,
-                    announced,
-                    source: None,
-                }
-                .into())
-            }
-            _ => Ok(Outcome::Complete(validators)),
+    /// Why writing failed. What was written is gone by now.
+    fn unwritten(&self, error: CacheError, announced: Option<u64>) -> Failed {
+        if disk::is_full(&error.source) {
+            self.no_space(announced)
+        } else {
+            Failed::Cache(error)
         }
     }
 
-    async fn ask(&self, headers: &HeaderMap) -> Result<Response, Broken> {
-        let asking = exchange::get(self.clients, self.request, self.url, headers);
-        let answer = self.cancel.run_until_cancelled(asking).await;
-        Ok(answer.ok_or(Broken::Cancelled)??)
-    }
-
-    /// The rest of a version, or a version other than the known one, or anything.
-    fn conditions(&self, sink: &Sink, known: Option<&UrlEntry>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        // A file's bytes as they are stored: offsets and digests are about these.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut set = |name: HeaderName, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        match (sink.etag(), known) {
-            (Some(etag), _) if sink.position() > 0 => {
-                set(RANGE, &format!("bytes={}-", sink.position()));
-                set(IF_RANGE, etag);
-            }
-            (_, Some(entry)) => {
-                if let Some(etag) = &entry.etag {
-                    set(IF_NONE_MATCH, etag);
-                }
-                if let Some(date) = &entry.last_modified {
-                    set(IF_MODIFIED_SINCE, date);
-                }
-            }
-            _ => {}
-        }
-        headers
+    fn no_space(&self, needed: Option<u64>) -> Failed {
+        Failed::NoSpace(NoSpace {
+            file: self.location.to_string(),
+            needed,
+            free: disk::free(&self.settings.cache_directory).unwrap_or_default(),
+            directory: self.settings.cache_directory.clone(),
+        })
     }
 
     /// Checks a complete file and makes it a blob.
@@ -373,7 +270,7 @@ impl Download<'_> {
     ) -> Result<Fetched, Failed> {
         let Finished { sha256, wanted } = finished;
         let actual = wanted.unwrap_or_else(|| sha256.clone());
-        if let Some(expected) = self.request.checksum.digest()
+        if let Some(expected) = self.expected
             && *expected != actual
         {
             partial.discard()?;
@@ -386,63 +283,10 @@ impl Download<'_> {
             etag,
             last_modified,
         } = validators;
-        let entry = UrlEntry::new(
-            self.url,
-            etag.clone(),
-            last_modified,
-            &blob.sha256,
-            blob.length,
-        );
-        self.cache.store_url(self.url, &entry)?;
+        let url = self.address.identity();
+        let entry = UrlEntry::new(url, etag.clone(), last_modified, &blob.sha256, blob.length);
+        self.cache.store_url(url, &entry)?;
         self.progress.finished();
         Ok(self.fetched(blob, etag, false))
-    }
-}
-
-/// Where a partial file can be continued: after its checkpoint, if the bytes before it are what
-/// they were then; else at the start.
-fn resume_point(
-    partial: &Partial,
-    file: &std::fs::File,
-    wanted: Option<Algorithm>,
-    cancel: &CancellationToken,
-) -> Result<Start, Failed> {
-    if let Some(checkpoint) = partial.checkpoint() {
-        let mut hashers = Hashers::new(wanted);
-        let mut hashed = 0;
-        let whole = local::visit(file, checkpoint.offset, |bytes| {
-            hashers.update(bytes);
-            hashed += bytes.len() as u64;
-            !cancel.is_cancelled()
-        });
-        if !whole.map_err(|source| partial.error(source))? {
-            return Err(Failed::Cancelled);
-        }
-        if hashed == checkpoint.offset && checkpoint.sha256() == Some(hashers.sha256()) {
-            return Ok(Start {
-                offset: hashed,
-                etag: Some(checkpoint.etag),
-                hashers,
-            });
-        }
-        partial.forget()?;
-    }
-    Ok(Start {
-        offset: 0,
-        etag: None,
-        hashers: Hashers::new(wanted),
-    })
-}
-
-fn body_error(error: reqwest::Error, received: u64, total: Option<u64>) -> LocationError {
-    let error = error.without_url();
-    match total {
-        _ if error.is_timeout() => LocationError::Timeout(error),
-        Some(announced) => LocationError::Short {
-            received,
-            announced,
-            source: Some(error),
-        },
-        None => LocationError::Transfer(error),
     }
 }

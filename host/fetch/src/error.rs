@@ -3,12 +3,17 @@
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::archive::unpack::ArchiveError;
 use crate::cache::CacheError;
+use crate::checksum::list::ChecksumListError;
 use crate::digest::Digest;
-use crate::{Location, SafeUrl};
+use crate::disk::NoSpace;
+use crate::s3::S3Error;
+use crate::{Checksum, Location, SafeUrl};
 
 /// A fetch that brought nothing.
 #[derive(Debug, Error)]
@@ -22,6 +27,9 @@ pub enum FetchError {
     /// The cache itself does not work, so no other location would help.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// The file does not fit on the disk with the cache.
+    #[error(transparent)]
+    NoSpace(NoSpace),
     /// Every location failed, each for its own reason, in the order they were tried.
     #[error("{}", list(.0))]
     AllFailed(Vec<Failure>),
@@ -58,7 +66,59 @@ pub enum LocationError {
     Status {
         /// Status code and reason, such as `404 Not Found`.
         status: reqwest::StatusCode,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
     },
+    /// An object store's answer is not a success.
+    #[error("the store answered {explanation}{hint}")]
+    Store {
+        /// Status code and reason.
+        status: reqwest::StatusCode,
+        /// What the store says about it.
+        explanation: String,
+        /// What may be the reason; empty, or beginning with `; `.
+        hint: &'static str,
+        /// How long the store wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The bucket is in another region than it was asked for in.
+    #[error("the bucket is in the region `{region}`; add `region={region}` to the URL's query")]
+    Region {
+        /// Where it is.
+        region: String,
+    },
+    /// An object can't be asked for.
+    #[error("the object can't be asked for")]
+    S3(#[source] S3Error),
+    /// The list of checksums can't be had.
+    #[error("the checksums can't be had from {list}")]
+    ChecksumFile {
+        /// Where it should be.
+        list: Box<Location>,
+        /// Why.
+        #[source]
+        source: Box<LocationError>,
+    },
+    /// The list of checksums says nothing about the file.
+    #[error("no checksum in {list}")]
+    ChecksumList {
+        /// The list.
+        list: Box<Location>,
+        /// Why.
+        #[source]
+        source: ChecksumListError,
+    },
+    /// The URL's own `checksum=` and the option `checksum` differ.
+    #[error("the URL says that its checksum is {own}, and the option `checksum` says {given}")]
+    TwoChecksums {
+        /// In the URL.
+        own: Box<Checksum>,
+        /// In the option.
+        given: Box<Checksum>,
+    },
+    /// The archive has not the one file in it.
+    #[error("nothing was unpacked")]
+    Archive(#[source] ArchiveError),
     /// The file has another digest than the template says; it was discarded.
     #[error(
         "checksum mismatch: expected {} {expected}, got {actual}; the file was discarded",
@@ -134,6 +194,9 @@ pub enum LocationError {
     /// A URL, of a redirect mostly, that whoever asked must not reach.
     #[error("{0} may not be reached")]
     OutOfReach(SafeUrl),
+    /// A local list of checksums, for somebody who may reach only some addresses.
+    #[error("files of this machine may not be read")]
+    FileOutOfReach,
     /// The answer contradicts what was asked for.
     #[error("the server's answer makes no sense: {0}")]
     Protocol(&'static str),
@@ -151,9 +214,22 @@ pub enum LocationError {
     NotAFile(PathBuf),
 }
 
+impl LocationError {
+    /// How long the server wants to be left alone, if it said so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } | Self::Store { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 fn hint(status: reqwest::StatusCode) -> &'static str {
     match status.as_u16() {
-        401 | 407 => "; put the credentials into the URL: https://USER:PASSWORD@HOST/",
+        401 => {
+            "; give name and password in the netrc file, or in the URL: https://USER:PASSWORD@HOST/"
+        }
+        407 => "; put the proxy's credentials into its URL: http://USER:PASSWORD@HOST:PORT",
         _ => "",
     }
 }

@@ -1,54 +1,73 @@
 //! One GET, its redirects followed under our own rules.
 
+mod refused;
+
 use std::error::Error;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use crate::address::Address;
+use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
 use crate::guard::{InwardAddress, is_inward_host};
-use crate::{LocationError, Request, SafeUrl};
+use crate::{LocationError, SafeUrl, Settings};
+
+use refused::BUCKET_REGION;
+pub(crate) use refused::refusal;
 
 /// Redirects followed; browsers take about twenty, curl's documentation speaks of fifty, real
 /// mirror networks need two or three.
 const MAXIMUM_REDIRECTS: usize = 10;
 
-/// Asks for `url` and gives the first answer that is not a redirect, whatever its status.
-pub(crate) async fn get(
-    clients: &Clients,
-    request: &Request,
-    url: &SafeUrl,
-    headers: &HeaderMap,
-) -> Result<Response, LocationError> {
-    let mut url = url.expose().clone();
-    for _ in 0..=MAXIMUM_REDIRECTS {
-        let named = url
-            .host_str()
-            .is_some_and(|host| request.named_hosts.contains(host));
-        let shown = SafeUrl::new(url.clone());
-        if !request.reach.permits(&shown) {
-            return Err(LocationError::OutOfReach(shown));
+/// What requests are made with.
+pub(crate) struct Exchange<'a> {
+    pub(crate) clients: &'a Clients,
+    pub(crate) settings: &'a Settings,
+}
+
+impl Exchange<'_> {
+    /// Asks for an address and gives the first answer that is not a redirect, whatever its status.
+    pub(crate) async fn get(
+        &self,
+        address: &Address<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Response, LocationError> {
+        let request = address.request().map_err(LocationError::S3)?;
+        let mut url = request.expose().clone();
+        for _ in 0..=MAXIMUM_REDIRECTS {
+            let named = url
+                .host_str()
+                .is_some_and(|host| address.named_hosts.contains(host));
+            let shown = SafeUrl::new(url.clone());
+            if !address.reach.permits(&shown) {
+                return Err(LocationError::OutOfReach(shown));
+            }
+            if !named && is_inward_host(&url) {
+                return Err(forbidden(&url));
+            }
+            let kind = Kind {
+                secure: url.scheme() == "https",
+                guarded: !named,
+            };
+            let client = self.clients.get(kind).map_err(LocationError::Client)?;
+            let mut bare = url.clone();
+            let login = take_login(&mut bare);
+            let request = client.get(bare.clone()).headers(headers.clone());
+            let response = authorize(request, &bare, login, address.is_object(), self.settings)
+                .send()
+                .await
+                .map_err(|error| send_error(error, &url))?;
+            let wrong_region =
+                address.is_object() && response.headers().contains_key(BUCKET_REGION);
+            if !is_redirect(response.status()) || wrong_region {
+                return Ok(response);
+            }
+            url = next_hop(&url, response.headers())?;
         }
-        if !named && is_inward_host(&url) {
-            return Err(forbidden(&url));
-        }
-        let kind = Kind {
-            secure: url.scheme() == "https",
-            guarded: !named,
-        };
-        let client = clients.get(kind).map_err(LocationError::Client)?;
-        let request = client.get(url.clone()).headers(headers.clone());
-        let response = request
-            .send()
-            .await
-            .map_err(|error| send_error(error, &url))?;
-        if !is_redirect(response.status()) {
-            return Ok(response);
-        }
-        url = next_hop(&url, response.headers())?;
+        Err(LocationError::TooManyRedirects(MAXIMUM_REDIRECTS))
     }
-    Err(LocationError::TooManyRedirects(MAXIMUM_REDIRECTS))
 }
 
 fn is_redirect(status: StatusCode) -> bool {

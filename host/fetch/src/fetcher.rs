@@ -1,16 +1,29 @@
 //! The way in: a request, tried location by location.
+//!
+//! ```text
+//! for each location: what must the file be? ─► get it ─► an archive? ─► unpack the one file in it
+//! ```
 
-use std::collections::BTreeSet;
+mod expected;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
+use crate::address::Address;
+use crate::archive::unpack::{self, Unpacked};
+use crate::cache::{Cache, CacheError};
 use crate::client::Clients;
 use crate::digest::Digest;
+use crate::disk::{self, NoSpace};
 use crate::download::{Download, Failed};
-use crate::{Checksum, Failure, FetchError, Location, Progress, Reach, Settings, local};
+use crate::exchange::Exchange;
+use crate::{Checksum, Failure, FetchError, Location, LocationError, Packing};
+use crate::{Progress, Reach, Settings, local};
+
+use expected::Lists;
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -23,17 +36,26 @@ pub struct Request {
     /// link-local or metadata addresses; for every other host, redirect targets included, such
     /// an address is refused.
     pub named_hosts: BTreeSet<String>,
-    /// Which URLs may be asked for at all, redirect targets included.
+    /// Which URLs may be asked for at all, redirect targets included. A request with bounds gets
+    /// no list of checksums from a local file.
     pub reach: Reach,
 }
 
 impl Request {
-    /// A request whose locations the user wrote: their hosts are the named ones.
+    /// A request whose locations and checksum the user wrote: their hosts are the named ones.
     pub fn named_by_user(locations: Vec<Location>, checksum: Checksum) -> Self {
+        let own = locations.iter().filter_map(|it| it.steering().checksum());
+        let lists = own
+            .chain([&checksum])
+            .filter_map(|checksum| match checksum {
+                Checksum::File(list) => Some(list.as_ref()),
+                Checksum::None | Checksum::Digest(_) => None,
+            });
         let named_hosts = locations
             .iter()
+            .chain(lists)
             .filter_map(|location| match location {
-                Location::Web(url) => url.host().map(str::to_owned),
+                Location::Web(web) => web.url().host().map(str::to_owned),
                 Location::Path(_) => None,
             })
             .collect();
@@ -50,11 +72,15 @@ impl Request {
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// Open for reading, at offset 0. Read it with positioned reads, since clones share the
-    /// offset. A cached file may be removed from the cache at any time; this handle keeps it.
+    /// offset. As long as it is open, nobody prunes the cached file that it may be.
     pub file: Arc<File>,
     /// Bytes.
     pub length: u64,
-    /// The SHA-256, known for everything but local files that had no SHA-256 to be checked.
+    /// What the file is called: by `filename=` in the URL, by the archive that it was in, or by
+    /// the end of its address.
+    pub name: Option<String>,
+    /// The SHA-256 of what the location has (the archive, if it is one); known for everything
+    /// but local files that had no SHA-256 to be checked.
     pub sha256: Option<Digest>,
     /// The location it came from; for a hit by checksum, the first one.
     pub origin: Location,
@@ -96,29 +122,24 @@ impl Fetcher {
         if request.locations.is_empty() {
             return Err(FetchError::NoLocation);
         }
+        let exchange = Exchange {
+            clients: &self.clients,
+            settings: &self.settings,
+        };
+        let mut lists = Lists {
+            exchange: &exchange,
+            request,
+            progress,
+            cancel,
+            read: HashMap::new(),
+        };
         let mut failures = Vec::new();
         for location in &request.locations {
-            let result = match location {
-                Location::Path(path) => {
-                    local::open(path, &request.checksum, progress, cancel).await
-                }
-                Location::Web(url) => {
-                    let download = Download {
-                        settings: &self.settings,
-                        clients: &self.clients,
-                        cache: Cache::open(&self.settings.cache_directory)?,
-                        url,
-                        request,
-                        progress,
-                        cancel,
-                    };
-                    download.run().await
-                }
-            };
-            match result {
+            match self.fetch_from(location, &mut lists).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(Failed::Cancelled) => return Err(FetchError::Cancelled),
                 Err(Failed::Cache(error)) => return Err(FetchError::Cache(error)),
+                Err(Failed::NoSpace(error)) => return Err(FetchError::NoSpace(error)),
                 Err(Failed::Location(error)) => {
                     failures.push(Failure {
                         location: location.clone(),
@@ -128,6 +149,85 @@ impl Fetcher {
             }
         }
         Err(FetchError::AllFailed(failures))
+    }
+
+    async fn fetch_from(
+        &self,
+        location: &Location,
+        lists: &mut Lists<'_>,
+    ) -> Result<Fetched, Failed> {
+        let (request, progress, cancel) = (lists.request, lists.progress, lists.cancel);
+        let expected = lists.expected(location).await?;
+        let fetched = match location {
+            Location::Path(path) => {
+                local::open(path, location, expected.as_ref(), progress, cancel).await
+            }
+            Location::Web(web) => {
+                let address = Address::new(web, request, &self.settings);
+                let download = Download {
+                    settings: &self.settings,
+                    exchange: lists.exchange,
+                    cache: Cache::open(&self.settings.cache_directory)?,
+                    location,
+                    address: address.map_err(LocationError::S3)?,
+                    expected: expected.as_ref(),
+                    progress,
+                    cancel,
+                };
+                download.run().await
+            }
+        }?;
+        let name = location.file_name().unwrap_or_default();
+        match location.steering().archive().packing(name) {
+            Some(packing) if packing.is_archive() => {
+                self.unpack(fetched, packing, progress, cancel).await
+            }
+            _ => Ok(fetched),
+        }
+    }
+
+    /// The one file in a fetched archive.
+    async fn unpack(
+        &self,
+        archive: Fetched,
+        packing: Packing,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Fetched, Failed> {
+        let folder = self.settings.cache_directory.clone();
+        Cache::open(&folder)?;
+        progress.note(&format!("unpacking {}", archive.origin));
+        let file = Arc::clone(&archive.file);
+        let member = archive.origin.steering().member().map(str::to_owned);
+        let stop = cancel.clone();
+        let unpacking = tokio::task::spawn_blocking(move || {
+            unpack::unpack(file, packing, member.as_deref(), &folder, &stop)
+        });
+        let folder = &self.settings.cache_directory;
+        let written = |source| CacheError::new("unpack into", folder, source);
+        let unpacked = unpacking.await.map_err(|error| written(error.into()))?;
+        let Unpacked { file, length, name } = match unpacked {
+            Ok(unpacked) => unpacked,
+            Err(unpack::Failed::Cancelled) => return Err(Failed::Cancelled),
+            Err(unpack::Failed::Archive(error)) => {
+                return Err(LocationError::Archive(error).into());
+            }
+            Err(unpack::Failed::Write { needed, source }) if disk::is_full(&source) => {
+                return Err(Failed::NoSpace(NoSpace {
+                    file: archive.origin.to_string(),
+                    needed: Some(needed),
+                    free: disk::free(folder).unwrap_or_default(),
+                    directory: folder.clone(),
+                }));
+            }
+            Err(unpack::Failed::Write { source, .. }) => return Err(written(source).into()),
+        };
+        Ok(Fetched {
+            file: Arc::new(file),
+            length,
+            name: Some(name),
+            ..archive
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Downloads, checksums, decompression and the content-addressed cache.
 //!
 //! A [`Fetcher`] turns a list of [`Location`]s and a [`Checksum`] into an open file. Local files
-//! are used where they are; what comes over HTTP goes through a cache that is never stale and
-//! never half:
+//! are used where they are; what comes over HTTP or from S3 goes through a cache that is never
+//! stale and never half ([`Cache`] shows and prunes it), and archives are unpacked:
 //!
 //! ```text
 //! request ──► checksum in the cache? ──yes──► blob (no network)
@@ -21,11 +21,15 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod archive;
+mod authorization;
 mod cache;
 mod checksum;
 mod client;
 pub mod decode;
 pub mod digest;
+mod disk;
 mod download;
 mod error;
 mod exchange;
@@ -33,21 +37,30 @@ mod fetcher;
 mod guard;
 mod local;
 mod location;
+mod netrc;
 mod progress;
 mod reach;
+mod s3;
 mod safe_url;
 mod settings;
 mod sink;
 
-pub use cache::CacheError;
+pub use archive::unpack::ArchiveError;
+pub use archive::{Archive, Packing};
+pub use authorization::{HostHeader, HostHeaderError};
+pub use cache::{Cache, CacheEntry, CacheError, Content, Prune, Pruned};
+pub use checksum::list::ChecksumListError;
 pub use checksum::{Checksum, ChecksumError};
+pub use disk::NoSpace;
 pub use error::{ClientError, Failure, FetchError, LocationError};
 pub use fetcher::{Fetched, Fetcher, Request};
-pub use location::{Location, LocationParseError};
+pub use location::{LocalFile, Location, LocationParseError, Steering, WebAddress};
+pub use netrc::{Netrc, NetrcError};
 pub use progress::{Progress, Silent};
 pub use reach::Reach;
+pub use s3::{AwsSettings, ProfileError, S3Error};
 pub use safe_url::SafeUrl;
-pub use settings::{ProxySettings, Settings};
+pub use settings::{BundleError, ProxySettings, Settings};
 
 /// Stops a fetch from outside; a clone of one token cancels with it.
 pub use tokio_util::sync::CancellationToken;

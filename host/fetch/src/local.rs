@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Location;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::download::Failed;
-use crate::{Checksum, Fetched, LocationError, Progress};
+use crate::{Fetched, LocationError, Progress};
 
 /// Bytes hashed between two reports of progress and two looks at the cancellation.
 const PIECE: usize = 1 << 20;
@@ -20,16 +20,16 @@ const PIECE: usize = 1 << 20;
 /// Opens a regular file and checks it.
 pub(crate) async fn open(
     path: &Path,
-    checksum: &Checksum,
+    location: &Location,
+    expected: Option<&Digest>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Fetched, Failed> {
-    let location = Location::Path(path.to_owned());
     let (file, length) = open_regular(path)?;
     let file = Arc::new(file);
     let mut sha256 = None;
-    if let Checksum::Digest(expected) = checksum {
-        progress.started(&location, Some(length), 0);
+    if let Some(expected) = expected {
+        progress.started(location, Some(length), 0);
         let Some(actual) = hash(Arc::clone(&file), expected.algorithm(), progress, cancel).await
         else {
             return Err(Failed::Cancelled);
@@ -49,13 +49,14 @@ pub(crate) async fn open(
         file,
         length,
         sha256,
-        origin: location,
+        name: location.file_name().map(str::to_owned),
+        origin: location.clone(),
         from_cache: true,
         etag: None,
     })
 }
 
-fn open_regular(path: &Path) -> Result<(File, u64), LocationError> {
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), LocationError> {
     let error = |source| LocationError::Local {
         path: path.to_owned(),
         source,

@@ -1,24 +1,84 @@
-//! Where bytes can come from: a web address or a local path.
+//! Where bytes can come from: a web address or a local path, in the forms of go-getter.
+//!
+//! ```text
+//! https://host/path            http and https, also as `https::https://…`
+//! path  ./path  /path          a local file, used in place; also `file:path`, `file:///path`,
+//!                              `file::path`
+//! s3::https://host/bucket/key  an object store; also `s3://bucket/key`
+//! …?archive=…&checksum=…&filename=…   taken out of the query before the server is asked
+//! …/disks.zip//disk.img        a file inside of an archive
+//! ```
+//!
+//! What would run a program on this host (`git::`, `hg::`, and what is recognised as a repository)
+//! is refused.
+
+mod refusal;
+mod steering;
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use url::Url;
 
-use crate::SafeUrl;
+use crate::s3::{self, Object};
+use crate::{ChecksumError, SafeUrl};
 
-/// Query keys by which go-getter steers itself; it strips them before it asks the server.
-/// <https://pkg.go.dev/github.com/hashicorp/go-getter/v2> documents them.
-const STEERING_KEYS: [&str; 3] = ["archive", "checksum", "filename"];
+pub use steering::Steering;
+pub(crate) use steering::is_plain;
 
 /// One place a file can be had from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
-    /// An `http://` or `https://` address.
-    Web(SafeUrl),
+    /// An address on the web, or an object of a store that is spoken to over the web.
+    Web(WebAddress),
     /// A local file, used in place.
-    Path(PathBuf),
+    Path(LocalFile),
+}
+
+/// An `http://` or `https://` address, or an object that one leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WebAddress {
+    url: SafeUrl,
+    object: Option<Box<Object>>,
+    steering: Steering,
+}
+
+impl WebAddress {
+    /// The address without what steers: what the server is asked for. For an object it is asked
+    /// for by a signed form of it.
+    pub fn url(&self) -> &SafeUrl {
+        &self.url
+    }
+
+    /// The object of a store, if it is one.
+    pub(crate) fn object(&self) -> Option<&Object> {
+        self.object.as_deref()
+    }
+}
+
+impl Deref for WebAddress {
+    type Target = SafeUrl;
+
+    fn deref(&self) -> &SafeUrl {
+        &self.url
+    }
+}
+
+/// The path of a local file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LocalFile {
+    path: PathBuf,
+    steering: Steering,
+}
+
+impl Deref for LocalFile {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Why a text is not a [`Location`].
@@ -38,12 +98,40 @@ pub enum LocationParseError {
         /// The program it stands for.
         program: &'static str,
     },
-    /// A form of go-getter that is not among those supported.
-    #[error("`{0}` is not supported; use an http or https URL, or the path of a local file")]
-    UnsupportedForm(String),
-    /// A query key that go-getter would take for itself.
-    #[error("`{0}=` in a URL's query is not supported; {hint}", hint = steering_hint(.0))]
-    SteeringKey(&'static str),
+    /// A form that is not supported, and what to do instead.
+    #[error("`{form}` is not supported; {instead}")]
+    UnsupportedForm {
+        /// The form as it was written, such as `ftp:`.
+        form: String,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// `x::` before something that is no `x`.
+    #[error("`{form}::` must be followed by {expected}")]
+    Forced {
+        /// The form as it was written.
+        form: String,
+        /// What it wants.
+        expected: &'static str,
+    },
+    /// `archive=` with an unknown word.
+    #[error(
+        "`archive={0}` is not supported; use gz, bz2, xz, zst, zip, tar, tar.gz, tar.bz2, tar.xz, \
+         tar.zst or false"
+    )]
+    Archive(String),
+    /// `checksum=` with something that is none.
+    #[error("`checksum=` in the query: {0}")]
+    Checksum(Box<ChecksumError>),
+    /// `filename=` with something that can't be a file's name.
+    #[error("`filename={0}` is not the name of a file")]
+    FileName(String),
+    /// One of these keys more than once.
+    #[error("`{0}=` stands more than once in the query")]
+    Twice(&'static str),
+    /// `s3::` or `s3://` with an address that has no object.
+    #[error("the S3 address {0}")]
+    Object(&'static str),
     /// `file://HOST/…` names a file of another machine.
     #[error("`file://{0}/…` names another host; a local file is `file:///path`")]
     RemoteFile(String),
@@ -58,53 +146,64 @@ pub enum LocationParseError {
     },
 }
 
-fn steering_hint(key: &str) -> &'static str {
-    match key {
-        "checksum" => "use the option `checksum`",
-        "archive" => "compressed images are recognised by themselves",
-        _ => "leave it out",
-    }
-}
-
 impl Location {
-    /// Parses what a template says: an `http(s)://` URL, `file:///path`, `file:path`, or a path.
+    /// Parses what a template says; see the module for the forms.
     ///
     /// # Errors
-    /// The other forms go-getter knows (`s3://`, `git::…`, `x::…`) are refused by name.
+    /// A form that is not supported, by its name, or one that is written wrongly.
     pub fn parse(text: &str) -> Result<Self, LocationParseError> {
         if text.trim().is_empty() {
             return Err(LocationParseError::Empty);
         }
-        if let Some(form) = forced_form(text) {
-            return Err(refuse(&format!("{form}::"), form));
+        if let Some((form, rest)) = forced_form(text) {
+            return parse_forced(form, rest);
         }
-        if text.starts_with("git@") && text.contains(':') {
-            return Err(refuse("git@", "git"));
+        if let Some(refused) = refusal::repository(text) {
+            return Err(refused);
         }
         let Some((scheme, rest)) = scheme(text) else {
-            return Ok(Self::Path(PathBuf::from(text)));
+            return parse_path(text);
         };
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => parse_web(text, rest),
             "file" => parse_file(text, rest),
-            other => Err(refuse(&format!("{other}:"), other)),
+            "s3" => parse_object(text, rest),
+            other => Err(refusal::form(&format!("{other}:"), other)),
         }
     }
 
-    /// The location with a relative path taken from `base`; a web address stays as it is.
+    /// The location with relative paths taken from `base`; a web address stays as it is, but for
+    /// the path of a list of checksums.
     #[must_use]
     pub fn resolved_in(self, base: &Path) -> Self {
         match self {
-            Self::Path(path) => Self::Path(base.join(path)),
-            web @ Self::Web(_) => web,
+            Self::Path(LocalFile { path, steering }) => Self::Path(LocalFile {
+                path: base.join(path),
+                steering: steering.resolved_in(base),
+            }),
+            Self::Web(web) => Self::Web(WebAddress {
+                steering: web.steering.resolved_in(base),
+                ..web
+            }),
         }
     }
 
     /// The name of the file, for choosing a codec by extension or naming a volume.
     pub fn file_name(&self) -> Option<&str> {
+        if let Some(name) = self.steering().file_name() {
+            return Some(name);
+        }
         match self {
-            Self::Web(url) => url.file_name(),
-            Self::Path(path) => path.file_name()?.to_str(),
+            Self::Web(web) => web.url.file_name(),
+            Self::Path(file) => Path::file_name(file)?.to_str(),
+        }
+    }
+
+    /// What was said of it beside where it is.
+    pub fn steering(&self) -> &Steering {
+        match self {
+            Self::Web(web) => &web.steering,
+            Self::Path(file) => &file.steering,
         }
     }
 }
@@ -112,19 +211,56 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Web(url) => url.fmt(f),
-            Self::Path(path) => path.display().fmt(f),
+            Self::Web(web) => web.fmt(f),
+            Self::Path(file) => file.display().fmt(f),
         }
     }
 }
 
-/// The `x` of `x::rest`, go-getter's way to force a getter.
-fn forced_form(text: &str) -> Option<&str> {
-    let (form, _) = text.split_once("::")?;
+impl fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.object.is_some() {
+            f.write_str("s3::")?;
+        }
+        self.url.fmt(f)
+    }
+}
+
+/// Splits `x::rest`, go-getter's way to force a getter.
+fn forced_form(text: &str) -> Option<(&str, &str)> {
+    let (form, rest) = text.split_once("::")?;
     let plain = form
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    (!form.is_empty() && plain).then_some(form)
+    (!form.is_empty() && plain).then_some((form, rest))
+}
+
+fn parse_forced(form: &str, rest: &str) -> Result<Location, LocationParseError> {
+    let forced = |expected| LocationParseError::Forced {
+        form: form.to_owned(),
+        expected,
+    };
+    let known = form.to_ascii_lowercase();
+    let web = scheme(rest).filter(|(scheme, _)| {
+        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+    });
+    match (known.as_str(), scheme(rest)) {
+        ("http" | "https", _) => match web {
+            Some((_, after)) => parse_web(rest, after),
+            None => Err(forced("an http:// or https:// address")),
+        },
+        ("s3", Some((scheme, after))) if web.is_some() || scheme.eq_ignore_ascii_case("s3") => {
+            parse_object(rest, after)
+        }
+        ("s3", _) => Err(forced("an http:// or https:// address")),
+        ("file", None) if rest.trim().is_empty() => Err(LocationParseError::Empty),
+        ("file", None) => parse_path(rest),
+        ("file", Some((scheme, after))) if scheme.eq_ignore_ascii_case("file") => {
+            parse_file(rest, after)
+        }
+        ("file", Some(_)) => Err(forced("a path or a file:// address")),
+        _ => Err(refusal::form(&format!("{form}::"), &known)),
+    }
 }
 
 /// Splits `scheme:rest` where the scheme is one by RFC 3986 §3.1 and either a `//` follows or
@@ -142,48 +278,43 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     (well_formed && marked).then_some((scheme, rest))
 }
 
-fn refuse(written: &str, form: &str) -> LocationParseError {
-    match form.to_ascii_lowercase().split('+').next() {
-        Some("git") => LocationParseError::RunsProgram {
-            form: written.to_owned(),
-            program: "git",
-        },
-        Some("hg") => LocationParseError::RunsProgram {
-            form: written.to_owned(),
-            program: "hg",
-        },
-        _ => LocationParseError::UnsupportedForm(written.to_owned()),
-    }
-}
-
-fn parse_web(text: &str, rest: &str) -> Result<Location, LocationParseError> {
-    let shown = || {
-        // Credentials come after the slashes, so a URL that can't be parsed is shown up to there.
+/// Parses an absolute URL. One that is none is shown up to where credentials may stand.
+fn parse_url(text: &str, rest: &str) -> Result<Url, LocationParseError> {
+    let error = |source| {
         let scheme = &text[..text.len() - rest.len()];
-        if rest.contains('@') || rest.contains('?') {
+        let shown = if rest.contains('@') || rest.contains('?') {
             format!("{scheme}//…")
         } else {
             text.to_owned()
-        }
-    };
-    let error = |source| LocationParseError::Url {
-        shown: shown(),
-        source,
+        };
+        LocationParseError::Url { shown, source }
     };
     if !rest.starts_with("//") {
         // `http:host` parses as `http://host`; nobody means that.
         return Err(error(url::ParseError::EmptyHost));
     }
-    let url = Url::parse(text).map_err(error)?;
-    let steering = url.query_pairs().find_map(|(key, _)| {
-        STEERING_KEYS
-            .into_iter()
-            .find(|known| *known == key.as_ref())
-    });
-    match steering {
-        Some(key) => Err(LocationParseError::SteeringKey(key)),
-        None => Ok(Location::Web(SafeUrl::new(url))),
-    }
+    Url::parse(text).map_err(error)
+}
+
+fn parse_web(text: &str, rest: &str) -> Result<Location, LocationParseError> {
+    let mut url = parse_url(text, rest)?;
+    let steering = Steering::from_url(&mut url)?;
+    Ok(Location::Web(WebAddress {
+        url: SafeUrl::new(url),
+        object: None,
+        steering,
+    }))
+}
+
+fn parse_object(text: &str, rest: &str) -> Result<Location, LocationParseError> {
+    let mut url = parse_url(text, rest)?;
+    let steering = Steering::from_url(&mut url)?;
+    let object = Object::parse(&SafeUrl::new(url)).map_err(LocationParseError::Object)?;
+    Ok(Location::Web(WebAddress {
+        url: s3::plain_url(&object).map_err(LocationParseError::Object)?,
+        object: Some(Box::new(object)),
+        steering,
+    }))
 }
 
 /// `file:///absolute` is a URL, percent-encoding included; `file:path` is a plain path.
@@ -191,16 +322,16 @@ fn parse_file(text: &str, rest: &str) -> Result<Location, LocationParseError> {
     let Some(authority) = rest.strip_prefix("//") else {
         return match rest {
             "" => Err(LocationParseError::Empty),
-            path => Ok(Location::Path(PathBuf::from(path))),
+            path => parse_path(path),
         };
     };
-    let error = |source| LocationParseError::Url {
+    let mut url = Url::parse(text).map_err(|source| LocationParseError::Url {
         shown: text.to_owned(),
         source,
-    };
-    let url = Url::parse(text).map_err(error)?;
+    })?;
+    let steering = Steering::from_url(&mut url)?;
     match url.to_file_path() {
-        Ok(path) => Ok(Location::Path(path)),
+        Ok(path) => Ok(Location::Path(LocalFile { path, steering })),
         Err(()) => {
             let host = authority.split('/').next().unwrap_or_default();
             Err(LocationParseError::RemoteFile(host.to_owned()))
@@ -208,99 +339,24 @@ fn parse_file(text: &str, rest: &str) -> Result<Location, LocationParseError> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn supported_forms() {
-        let cases = [
-            ("http://h/image.qcow2", "http://h/image.qcow2"),
-            ("HTTPS://h:8443/a?x=1", "https://h:8443/a?x=1"),
-            ("https://u:p@h/a", "https://***@h/a"),
-            ("file:///srv/a%20b.img", "/srv/a b.img"),
-            ("file://localhost/srv/a.img", "/srv/a.img"),
-            ("file:images/a.img", "images/a.img"),
-            ("file:/srv/a.img", "/srv/a.img"),
-            ("/srv/a.img", "/srv/a.img"),
-            ("./a.img", "./a.img"),
-            ("a:b.img", "a:b.img"),
-            ("/srv/a::b.img", "/srv/a::b.img"),
-        ];
-        for (text, shown) in cases {
-            assert_eq!(Location::parse(text).unwrap().to_string(), shown, "{text}");
-        }
-    }
-
-    #[test]
-    fn refused_forms_are_named() {
-        let cases = [
-            ("", "empty"),
-            ("  ", "empty"),
-            ("file:", "empty"),
-            (
-                "git::https://h/repo",
-                "`git::` is not supported: it would run `git` on this host",
-            ),
-            (
-                "hg::http://h/repo",
-                "`hg::` is not supported: it would run `hg` on this host",
-            ),
-            ("git@github.com:a/b", "would run `git`"),
-            ("git+ssh://h/a", "would run `git`"),
-            (
-                "s3::https://s3.amazonaws.com/b/k",
-                "`s3::` is not supported",
-            ),
-            ("s3://bucket/key", "`s3:` is not supported"),
-            ("gcs::https://x/y", "`gcs::`"),
-            ("smb://h/share/a", "`smb:`"),
-            ("ftp://h/a", "`ftp:`"),
-            ("http::http://h/a", "`http::`"),
-            ("https://h/a?checksum=md5:00", "use the option `checksum`"),
-            ("https://h/a?archive=false", "`archive=`"),
-            ("file://server/a", "another host"),
-            ("http:h/a", "not a valid URL"),
-            ("http://", "not a valid URL"),
-        ];
-        for (text, part) in cases {
-            let error = Location::parse(text).unwrap_err().to_string();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_invalid_url_shows_no_password() {
-        let error = Location::parse("http://user:hunter2@[::/a")
-            .unwrap_err()
-            .to_string();
-        assert_eq!(error, "`http://…` is not a valid URL");
-    }
-
-    #[test]
-    fn relative_paths_are_taken_from_the_base() {
-        let base = Path::new("/base");
-        let path = Location::parse("a/b.img").unwrap().resolved_in(base);
-        assert_eq!(path, Location::Path("/base/a/b.img".into()));
-        let absolute = Location::parse("file:///x").unwrap().resolved_in(base);
-        assert_eq!(absolute, Location::Path("/x".into()));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_parsed_or_refused(text in "\\PC*") {
-            let _ = Location::parse(&text);
-        }
-
-        #[test]
-        fn a_password_never_shows(password in "[a-z]{12}", tail in "[a-zA-Z0-9/?&=:@%.\\[\\]]{0,20}") {
-            let shown = match Location::parse(&format!("https://user:{password}@host/{tail}")) {
-                Ok(location) => format!("{location} {location:?}"),
-                Err(error) => format!("{error} {error:?}"),
-            };
-            prop_assert!(!shown.contains(&password), "{}", shown);
-        }
-    }
+/// A path, with what steers after a `?`. Without a key that steers, a question mark is part of
+/// the file's name.
+fn parse_path(text: &str) -> Result<Location, LocationParseError> {
+    let (path, mut steering) = match text.rsplit_once('?') {
+        Some((path, query)) if steering::steers(query) => (path, Steering::from_query(query)?.0),
+        _ => (text, Steering::default()),
+    };
+    let member = steering.split_member(path);
+    let (path, member) = match member {
+        Some((archive, member)) => (archive, Some(member.to_owned())),
+        None => (path, None),
+    };
+    steering.member = member;
+    Ok(Location::Path(LocalFile {
+        path: PathBuf::from(path),
+        steering,
+    }))
 }
+
+#[cfg(test)]
+mod tests;

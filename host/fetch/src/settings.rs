@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::SafeUrl;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
+use thiserror::Error;
+
+use crate::{AwsSettings, HostHeader, Netrc, SafeUrl};
 
 /// Everything that steers a fetcher; nothing is read from the environment.
 #[derive(Clone, Debug)]
@@ -23,6 +27,12 @@ pub struct Settings {
     pub proxy: ProxySettings,
     /// Certificate authorities to trust beside those of the operating system, each in DER.
     pub certificate_authorities: Vec<Vec<u8>>,
+    /// Headers for single hosts, such as tokens.
+    pub headers: Vec<HostHeader>,
+    /// Names and passwords by host.
+    pub netrc: Option<Netrc>,
+    /// Keys and region for S3.
+    pub aws: AwsSettings,
 }
 
 impl Settings {
@@ -37,8 +47,38 @@ impl Settings {
             retry_delay: Duration::from_millis(500),
             proxy: ProxySettings::default(),
             certificate_authorities: Vec::new(),
+            headers: Vec::new(),
+            netrc: None,
+            aws: AwsSettings::default(),
         }
     }
+
+    /// Trusts the certificates of a bundle in PEM, beside those of the operating system.
+    ///
+    /// # Errors
+    /// A bundle with something broken in it, or with no certificate at all.
+    pub fn trust_bundle(&mut self, pem: &[u8]) -> Result<(), BundleError> {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+            .collect::<Result<_, _>>()
+            .map_err(BundleError::Pem)?;
+        if certificates.is_empty() {
+            return Err(BundleError::Empty);
+        }
+        self.certificate_authorities.extend(certificates);
+        Ok(())
+    }
+}
+
+/// Why a bundle of certificates can't be used.
+#[derive(Debug, Error)]
+pub enum BundleError {
+    /// It is not in PEM, or cut off.
+    #[error("a certificate in it is damaged")]
+    Pem(#[source] pem::Error),
+    /// There is none in it.
+    #[error("there is no certificate in it; it must be in PEM: -----BEGIN CERTIFICATE-----")]
+    Empty,
 }
 
 /// Which proxy carries which requests.

@@ -101,6 +101,7 @@ pub(crate) struct Sink {
     hashing: JoinHandle<Hashers>,
     position: u64,
     etag: Option<String>,
+    announced: Option<u64>,
 }
 
 impl Sink {
@@ -127,7 +128,18 @@ impl Sink {
             hashing,
             position,
             etag,
+            announced: None,
         }
+    }
+
+    /// Notes how long the whole file will be.
+    pub(crate) fn announce(&mut self, length: Option<u64>) {
+        self.announced = length;
+    }
+
+    /// How long the whole file should become, if a server said it.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.announced
     }
 
     /// Bytes of the file so far.
@@ -216,7 +228,7 @@ fn write(file: &File, mut messages: mpsc::Receiver<Message>, offset: u64) -> io:
 
 /// Writes at `position`, leaving out what is zero in whole or cut-off blocks. The file is new or
 /// was truncated there, so what is left out reads as zeros.
-fn write_sparse(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_sparse(file: &File, position: u64, bytes: &[u8]) -> io::Result<()> {
     let mut done = 0;
     let mut dense_from = None;
     while done < bytes.len() {

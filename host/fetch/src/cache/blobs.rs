@@ -14,7 +14,9 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,7 @@ impl Stamp {
 /// A whole, verified file of the cache.
 #[derive(Debug)]
 pub(crate) struct Blob {
+    /// Locked against pruning as long as it is open.
     pub(crate) file: Arc<File>,
     pub(crate) length: u64,
     pub(crate) sha256: Digest,
@@ -80,6 +83,11 @@ impl Cache {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(other) => return Err(error(other)),
         };
+        // Pruning holds it for as long as it takes to remove some small files.
+        file.lock_shared().map_err(error)?;
+        if file.metadata().map_err(error)?.nlink() == 0 {
+            return Ok(None);
+        }
         let now = Stamp::of(&file).map_err(error)?;
         let blob = Blob {
             file,
@@ -87,6 +95,7 @@ impl Cache {
             sha256: sha256.clone(),
         };
         if read_json::<Stamp>(&stamp_path).is_some_and(|stamp| stamp.vouches_for(&now)) {
+            touch(&stamp_path);
             return Ok(Some(blob));
         }
         progress.note("checking a cached file that has not been checked since this host started");
@@ -117,6 +126,7 @@ impl Cache {
         let path = self.path("blobs", &name);
         let error = |source| CacheError::new("store", &path, source);
         let file = File::open(partial.path()).map_err(error)?;
+        file.lock_shared().map_err(error)?;
         file.set_permissions(Permissions::from_mode(0o400))
             .map_err(error)?;
         fs::rename(partial.path(), &path).map_err(error)?;
@@ -131,7 +141,15 @@ impl Cache {
     }
 }
 
-fn blob_name(sha256: &Digest) -> String {
+/// Notes that a blob is used. If it can't be noted, the blob merely looks older than it is.
+fn touch(stamp: &Path) {
+    let touched = File::open(stamp).and_then(|file| file.set_modified(SystemTime::now()));
+    if let Err(error) = touched {
+        tracing::debug!(%error, "the use of a cached file could not be noted");
+    }
+}
+
+pub(super) fn blob_name(sha256: &Digest) -> String {
     format!("sha256-{sha256}")
 }
 

@@ -12,7 +12,7 @@ use crate::digest::{Algorithm, Digest};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UrlEntry {
     /// For people who look into the cache; without secrets.
-    url: String,
+    pub(super) url: String,
     /// The entity tag, weak or strong.
     pub(crate) etag: Option<String>,
     /// The `Last-Modified` header as it was.
@@ -51,8 +51,8 @@ impl UrlEntry {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DigestEntry {
-    sha256: String,
+pub(super) struct DigestEntry {
+    pub(super) sha256: String,
 }
 
 impl Cache {

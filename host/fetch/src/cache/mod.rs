@@ -14,12 +14,17 @@
 //! a wrong answer. What is trusted is the owner of the directory (it is made for its owner
 //! only) and the file system's length and modification time; see [`blobs`].
 //!
+//! Whoever uses a blob holds a shared lock on the blob's own file; pruning takes it exclusively.
+//! The time of a stamp's file is when the blob was last used.
+//!
 //! Lock files stay: removing one would let a second process lock a new file of the same name.
 
 mod blobs;
 mod index;
+mod inventory;
 mod lock;
 mod partial;
+mod prune;
 
 use std::fs;
 use std::io;
@@ -34,8 +39,10 @@ use crate::digest::{Algorithm, Hasher};
 
 pub(crate) use blobs::Blob;
 pub(crate) use index::UrlEntry;
+pub use inventory::{CacheEntry, Content};
 pub(crate) use lock::Lock;
 pub(crate) use partial::{Checkpoint, Partial};
+pub use prune::{Prune, Pruned};
 
 /// The cache directory can't be used.
 #[derive(Debug, Error)]
@@ -50,6 +57,9 @@ pub struct CacheError {
     pub source: io::Error,
 }
 
+/// What the name of a file begins with until it is complete and gets its own.
+const UNFINISHED: &str = ".new-";
+
 impl CacheError {
     pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self {
@@ -60,15 +70,19 @@ impl CacheError {
     }
 }
 
-/// A cache directory.
+/// A cache directory. Several processes may use one at the same time.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub struct Cache {
     root: PathBuf,
 }
 
 impl Cache {
-    /// Makes the folders that are missing.
-    pub(crate) fn open(root: &Path) -> Result<Self, CacheError> {
+    /// Opens the cache in [`Settings::cache_directory`](crate::Settings::cache_directory), and
+    /// makes the folders that are missing.
+    ///
+    /// # Errors
+    /// A folder that can't be made.
+    pub fn open(root: &Path) -> Result<Self, CacheError> {
         for folder in ["blobs", "stamps", "digests", "urls", "partial", "locks"] {
             let path = root.join(folder);
             fs::DirBuilder::new()
@@ -107,7 +121,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
         let file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(UNFINISHED)
             .tempfile_in(folder)?;
         serde_json::to_writer(&file, value)?;
         file.persist(path)?;

@@ -41,10 +41,20 @@ impl Checkpoint {
     }
 }
 
+/// What is stored of a checkpoint.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Record {
+    /// For people who look into the cache; without secrets.
+    pub(super) url: String,
+    #[serde(flatten)]
+    checkpoint: Checkpoint,
+}
+
 /// The place of one URL's unfinished download. Use it only under the URL's lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Partial {
     path: PathBuf,
+    url: String,
 }
 
 impl Cache {
@@ -52,6 +62,7 @@ impl Cache {
     pub(crate) fn partial(&self, url: &SafeUrl) -> Partial {
         Partial {
             path: self.path("partial", &url_key(url)),
+            url: url.to_string(),
         }
     }
 }
@@ -75,12 +86,16 @@ impl Partial {
 
     /// The last checkpoint.
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
-        read_json(&self.record())
+        read_json::<Record>(&self.record()).map(|record| record.checkpoint)
     }
 
     /// Remembers a checkpoint in place of the last one.
     pub(crate) fn store(&self, checkpoint: &Checkpoint) -> Result<(), CacheError> {
-        write_json(&self.record(), checkpoint)
+        let record = Record {
+            url: self.url.clone(),
+            checkpoint: checkpoint.clone(),
+        };
+        write_json(&self.record(), &record)
     }
 
     /// Forgets the checkpoint; the bytes are worth nothing then.

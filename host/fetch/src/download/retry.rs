@@ -14,12 +14,21 @@ const MAXIMUM_CONNECT_ATTEMPTS: u32 = 3;
 /// Each attempt costs a server at least this much or is counted, so their number is bounded.
 const WORTHWHILE: u64 = 1 << 20;
 
-/// The longest wait between two attempts.
+/// The longest wait between two attempts that is our own choice.
 const MAXIMUM_DELAY: Duration = Duration::from_secs(15);
 
+/// The longest wait that a server may ask for (`Retry-After`). One that wants more is given up: the
+/// user may know better than to wait, and the next location may work now.
+const MAXIMUM_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// The part of a wait that is left to chance, so that builds that were refused together don't come
+/// back together.
+const JITTER: f64 = 0.5;
+
 /// Counts the attempts of one download.
-pub(super) struct Retry {
+pub(crate) struct Retry {
     first_delay: Duration,
+    jitter: f64,
     /// Attempts since the transfer last got on.
     attempts: u32,
     /// How far it had got then, in bytes.
@@ -28,9 +37,14 @@ pub(super) struct Retry {
 
 impl Retry {
     /// Nothing tried yet; `reached` bytes are there.
-    pub(super) fn new(first_delay: Duration, reached: u64) -> Self {
+    pub(crate) fn new(first_delay: Duration, reached: u64) -> Self {
+        Self::with_jitter(first_delay, reached, JITTER)
+    }
+
+    fn with_jitter(first_delay: Duration, reached: u64, jitter: f64) -> Self {
         Self {
             first_delay,
+            jitter,
             attempts: 0,
             reached,
         }
@@ -38,15 +52,23 @@ impl Retry {
 
     /// How long to wait before the next attempt, which doubles each time; `None` if there
     /// should be none. `kept` bytes are there for it to continue from.
-    pub(super) fn after(&mut self, error: &LocationError, kept: u64) -> Option<Duration> {
+    pub(crate) fn after(&mut self, error: &LocationError, kept: u64) -> Option<Duration> {
         if kept >= self.reached + WORTHWHILE {
             self.reached = kept;
             self.attempts = 0;
         }
         self.attempts += 1;
+        if self.attempts >= attempts_worth(error) {
+            return None;
+        }
         let factor = 1_u32.checked_shl(self.attempts - 1).unwrap_or(u32::MAX);
-        (self.attempts < attempts_worth(error))
-            .then(|| self.first_delay.saturating_mul(factor).min(MAXIMUM_DELAY))
+        let longest = self.first_delay.saturating_mul(factor).min(MAXIMUM_DELAY);
+        let delay = longest.mul_f64(1.0 - rand::random_range(0.0..=self.jitter));
+        match error.retry_after() {
+            Some(asked) if asked > MAXIMUM_RETRY_AFTER => None,
+            Some(asked) => Some(asked.max(delay)),
+            None => Some(delay),
+        }
     }
 }
 
@@ -57,10 +79,12 @@ fn attempts_worth(error: &LocationError) -> u32 {
             MAXIMUM_ATTEMPTS
         }
         LocationError::Connect(_) => MAXIMUM_CONNECT_ATTEMPTS,
-        LocationError::Status { status } => match status.as_u16() {
-            408 | 429 | 500 | 502 | 503 | 504 => MAXIMUM_ATTEMPTS,
-            _ => 1,
-        },
+        LocationError::Status { status, .. } | LocationError::Store { status, .. } => {
+            match status.as_u16() {
+                408 | 429 | 500 | 502 | 503 | 504 => MAXIMUM_ATTEMPTS,
+                _ => 1,
+            }
+        }
         _ => 1,
     }
 }
@@ -77,7 +101,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_bound_and_end() {
-        let mut retry = Retry::new(Duration::from_secs(3), 0);
+        let mut retry = Retry::with_jitter(Duration::from_secs(3), 0, 0.0);
         let waits: Vec<_> = (0..5).map(|_| retry.after(&BROKEN, 0)).collect();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(
@@ -107,12 +131,36 @@ mod tests {
             (503, true),
         ] {
             let status = reqwest::StatusCode::from_u16(code).unwrap();
-            let error = LocationError::Status { status };
+            let error = LocationError::Status {
+                status,
+                retry_after: None,
+            };
             assert_eq!(
                 Retry::new(Duration::ZERO, 0).after(&error, 0).is_some(),
                 again,
                 "{code}"
             );
+        }
+    }
+
+    #[test]
+    fn chance_shortens_waits_and_never_lengthens_them() {
+        for _ in 0..100 {
+            let delay = Retry::new(Duration::from_secs(2), 0).after(&BROKEN, 0);
+            assert!((1.0..=2.0).contains(&delay.unwrap().as_secs_f64()));
+        }
+    }
+
+    #[test]
+    fn a_server_is_left_alone_as_long_as_it_wants_within_reason() {
+        for (asked, waits) in [(0, Some(3)), (60, Some(60)), (121, None)] {
+            let error = LocationError::Status {
+                status: reqwest::StatusCode::SERVICE_UNAVAILABLE,
+                retry_after: Some(Duration::from_secs(asked)),
+            };
+            let mut retry = Retry::with_jitter(Duration::from_secs(3), 0, 0.0);
+            let delay = retry.after(&error, 0);
+            assert_eq!(delay, waits.map(Duration::from_secs), "{asked}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Which version of a file an answer is about, and which part of it.
 
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_RANGE, DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use reqwest::{Response, StatusCode};
 
 use crate::sink::Sink;
@@ -20,9 +22,10 @@ impl Validators {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
+        let date = text(DATE);
         Self {
             etag: text(ETAG),
-            last_modified: text(LAST_MODIFIED),
+            last_modified: text(LAST_MODIFIED).filter(|modified| is_settled(modified, date)),
         }
     }
 
@@ -31,6 +34,20 @@ impl Validators {
     pub(super) fn strong_etag(&self) -> Option<String> {
         self.etag.clone().filter(|etag| etag.starts_with('"'))
     }
+}
+
+/// Whether a file's date tells its version from the next: dates are in whole seconds, so a file
+/// that changed in the second of the answer may change once more without a new one
+/// (RFC 9110 §8.8.2.2).
+fn is_settled(modified: &str, date: Option<String>) -> bool {
+    let Ok(modified) = httpdate::parse_http_date(modified) else {
+        return false;
+    };
+    let date = date.and_then(|date| httpdate::parse_http_date(&date).ok());
+    let age = date
+        .unwrap_or_else(SystemTime::now)
+        .duration_since(modified);
+    age.is_ok_and(|age| age >= Duration::from_secs(1))
 }
 
 /// Whether the answer is exactly the rest that was asked for: the total length if so, as far as
@@ -80,5 +97,15 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_content_range(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_counts_once_its_second_is_over() {
+        let at = |second| format!("Sun, 06 Nov 1994 08:49:{second} GMT");
+        assert!(is_settled(&at(36), Some(at(37))));
+        assert!(!is_settled(&at(37), Some(at(37))));
+        assert!(!is_settled(&at(38), Some(at(37))));
+        assert!(is_settled(&at(37), None));
+        assert!(!is_settled("yesterday", None));
     }
 }

@@ -1,11 +1,16 @@
 //! The rules of a fetch, each against a server that keeps or breaks its own.
 
+mod archives;
+mod authorized;
 mod cached;
+mod checksums;
+mod crash;
 mod failing;
 mod files;
 mod network;
 mod resume;
 mod server;
+mod store;
 
 use std::fs;
 use std::io::Write as _;

@@ -114,3 +114,51 @@ async fn a_silent_server_is_given_up() {
     );
     assert_eq!(server.seen().len(), 5);
 }
+
+#[tokio::test]
+async fn a_server_that_names_its_time_is_left_alone_until_then() {
+    let bench = Bench::new();
+    let server = Server::start(|seen, number| match (seen.target.as_str(), number) {
+        ("/soon", 0) => Reply::status(429).with("retry-after", "1"),
+        ("/later", _) => Reply::status(503).with("retry-after", "3600"),
+        _ => Reply::body(b"image"),
+    })
+    .await;
+    let before = std::time::Instant::now();
+    bench
+        .fetch(&[server.url("/soon")], Checksum::None)
+        .await
+        .unwrap();
+    assert!(before.elapsed() >= Duration::from_secs(1));
+    let urls = [server.url("/later"), server.url("/mirror")];
+    bench.fetch(&urls, Checksum::None).await.unwrap();
+    let targets: Vec<_> = server.seen().into_iter().map(|it| it.target).collect();
+    assert_eq!(targets, ["/soon", "/soon", "/later", "/mirror"]);
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_fit_is_refused_with_both_sizes() {
+    let bench = Bench::new();
+    // 15 TiB: fewer bytes than the limit for a file, more than any test machine has free.
+    let length = 15_u64 << 40;
+    let server =
+        Server::start(move |_, _| Reply::status(200).with("content-length", length.to_string()))
+            .await;
+    let error = bench
+        .fetch(&[server.url("/a")], Checksum::None)
+        .await
+        .unwrap_err();
+    let FetchError::NoSpace(space) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(space.needed, Some(length));
+    assert!(space.free > 0 && space.free < length);
+    assert!(
+        error
+            .to_string()
+            .contains("15.0 TiB (16492674416640 bytes)"),
+        "{error}"
+    );
+    assert!(bench.files("partial").is_empty());
+    assert_eq!(server.seen().len(), 1);
+}

@@ -1,5 +1,7 @@
 //! Redirects, addresses, credentials, proxies and certificates.
 
+use base64::Engine as _;
+
 use super::*;
 
 #[tokio::test]
@@ -207,4 +209,26 @@ async fn https_needs_a_trusted_certificate_and_is_not_given_up() {
         matches!(failed[0].error, LocationError::Tls(_)),
         "{failed:?}"
     );
+}
+
+#[tokio::test]
+async fn a_bundle_of_certificates_is_trusted_beside_the_systems() {
+    let (server, authority) = Server::start_tls(|_, _| Reply::body(b"image")).await;
+    let mut bench = Bench::new();
+    let encoded = pem(&authority);
+    for wrong in ["", "no certificate", "-----BEGIN CERTIFICATE-----\n"] {
+        let error = bench.settings.trust_bundle(wrong.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+    let bundle = format!("# ours\n{encoded}{encoded}");
+    bench.settings.trust_bundle(bundle.as_bytes()).unwrap();
+    let url = format!("https://localhost:{}/a", server.port);
+    let fetched = bench.fetch(&[url], Checksum::None).await.unwrap();
+    assert_eq!(content(&fetched), b"image");
+}
+
+/// RFC 7468.
+fn pem(der: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// One request as it came in.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub(super) struct Reply {
     pub(super) cut: Option<usize>,
     /// Wait for this before the last half of the body, or after what is cut.
     pub(super) hold: Option<Arc<Notify>>,
+    /// Told once what is sent before that has been sent.
+    pub(super) report: Option<UnboundedSender<()>>,
 }
 
 impl Reply {
@@ -82,6 +85,11 @@ impl Reply {
 
     pub(super) fn cut(mut self, after: usize) -> Self {
         self.cut = Some(after);
+        self
+    }
+
+    pub(super) fn report(mut self, to: UnboundedSender<()>) -> Self {
+        self.report = Some(to);
         self
     }
 
@@ -211,6 +219,10 @@ where
     };
     stream.write_all(&body[..first]).await?;
     stream.flush().await?;
+    if let Some(report) = reply.report {
+        // Nobody may want to know any more.
+        let _ = report.send(());
+    }
     if let Some(hold) = reply.hold {
         hold.notified().await;
     }

@@ -1,0 +1,397 @@
+//! The one file inside of a zip or tar archive.
+//!
+//! It is unpacked into a file without a name, which the system removes with its last handle: there
+//! is nothing to become stale and nothing to clean up. What can be large is bounded: an archive's
+//! lists of contents by [`LISTING_LIMIT`], the entries gone through by [`MAXIMUM_ENTRIES`], the
+//! file by what may be received at all.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::Packing;
+use crate::decode;
+use crate::download::MAXIMUM_LENGTH;
+use crate::sink::write_sparse;
+
+/// Bytes that may be read for a zip's directory, or for the headers of one tar entry: an archive
+/// with one image in it needs some hundred, and both libraries keep in memory what they read.
+const LISTING_LIMIT: u64 = 16 << 20;
+
+/// Entries gone through in search of the file. Archives with more are no images.
+const MAXIMUM_ENTRIES: usize = 10_000;
+
+/// Bytes after the last entry of a tar that are read so that the compression's checksum is
+/// compared. Tar pads its end to 10 KiB, or to a tape's block of some MiB.
+const TRAILER_LIMIT: u64 = 64 << 20;
+
+/// Names shown of an archive that has several files; more would bury the message.
+const SHOWN_NAMES: usize = 8;
+
+/// Bytes moved at once.
+const PIECE: usize = 1 << 20;
+
+/// Why nothing was unpacked.
+#[derive(Debug, Error)]
+pub enum ArchiveError {
+    /// It is damaged, encrypted, or something else than it is taken for.
+    #[error("can't unpack it as {what}")]
+    Read {
+        /// What it is taken for.
+        what: &'static str,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// There is nothing in it.
+    #[error("the archive has no file in it")]
+    Empty,
+    /// There is nothing in it by that name.
+    #[error("the archive has no file `{member}`; it has {listed}")]
+    Missing {
+        /// What stood after `//`.
+        member: String,
+        /// What is there.
+        listed: String,
+    },
+    /// There is more than one.
+    #[error(
+        "the archive has several files: {listed}; write which one after its address: `…//NAME`"
+    )]
+    Several {
+        /// Some of them.
+        listed: String,
+    },
+    /// There are more entries than are gone through.
+    #[error("the archive has more than {MAXIMUM_ENTRIES} entries")]
+    TooManyEntries,
+    /// The file in it is larger than any that is received.
+    #[error("the file in the archive has more than {MAXIMUM_LENGTH} bytes")]
+    TooLong,
+}
+
+/// Why unpacking ended without a file.
+pub(crate) enum Failed {
+    Cancelled,
+    /// The archive's fault.
+    Archive(ArchiveError),
+    /// Writing failed; the whole file would have so many bytes.
+    Write {
+        needed: u64,
+        source: io::Error,
+    },
+}
+
+impl From<ArchiveError> for Failed {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+/// A file that was in an archive.
+pub(crate) struct Unpacked {
+    pub(crate) file: File,
+    pub(crate) length: u64,
+    pub(crate) name: String,
+}
+
+/// Unpacks the only file, or the only one named `member` or in that folder, into `folder`.
+pub(crate) fn unpack(
+    archive: Arc<File>,
+    packing: Packing,
+    member: Option<&str>,
+    folder: &Path,
+    cancel: &CancellationToken,
+) -> Result<Unpacked, Failed> {
+    let mut unpacking = Unpacking {
+        member: member.map(plain),
+        names: Vec::new(),
+        others: Vec::new(),
+        folder,
+        cancel,
+    };
+    let budget = Rc::new(Cell::new(LISTING_LIMIT));
+    let source = Positioned::new(archive).map_err(|source| read_error(packing, source))?;
+    let unpacked = match packing {
+        Packing::Zip => unpacking.zip(Budgeted::new(source, &budget), &budget),
+        Packing::Tar(None) => unpacking.tar(Budgeted::new(source, &budget), &budget, packing),
+        Packing::Tar(Some(codec)) | Packing::Compressed(codec) => {
+            // The decoder runs on this thread and is handed out as one that need not.
+            let source = decode::decoder(codec, Box::new(source));
+            unpacking.tar(Budgeted::new(source, &budget), &budget, packing)
+        }
+    }?;
+    unpacked.ok_or_else(|| unpacking.nothing().into())
+}
+
+fn read_error(packing: Packing, source: io::Error) -> ArchiveError {
+    let what = match packing {
+        Packing::Zip => "a zip archive",
+        _ => "a tar archive",
+    };
+    ArchiveError::Read { what, source }
+}
+
+/// The search for the one file.
+struct Unpacking<'a> {
+    member: Option<String>,
+    /// The names of the files that fit.
+    names: Vec<String>,
+    /// Some names of those that don't.
+    others: Vec<String>,
+    folder: &'a Path,
+    cancel: &'a CancellationToken,
+}
+
+impl Unpacking<'_> {
+    /// Notes a file; whether it is the one.
+    fn fits(&mut self, name: &str) -> bool {
+        let name = plain(name);
+        let fits = self.member.as_ref().is_none_or(|member| {
+            let rest = name.strip_prefix(member.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        let list = if fits {
+            &mut self.names
+        } else {
+            &mut self.others
+        };
+        if list.len() <= SHOWN_NAMES {
+            list.push(name);
+        }
+        fits
+    }
+
+    fn several(&self) -> Result<(), ArchiveError> {
+        match self.names.len() {
+            0 | 1 => Ok(()),
+            _ => Err(ArchiveError::Several {
+                listed: listed(&self.names),
+            }),
+        }
+    }
+
+    fn nothing(self) -> ArchiveError {
+        match self.member {
+            Some(member) => ArchiveError::Missing {
+                member,
+                listed: listed(&self.others),
+            },
+            None => ArchiveError::Empty,
+        }
+    }
+
+    fn zip<R: Read + Seek>(
+        &mut self,
+        source: R,
+        budget: &Cell<u64>,
+    ) -> Result<Option<Unpacked>, Failed> {
+        let error = |source: zip::result::ZipError| read_error(Packing::Zip, source.into());
+        let mut archive = zip::ZipArchive::new(source).map_err(error)?;
+        if archive.len() > MAXIMUM_ENTRIES {
+            return Err(ArchiveError::TooManyEntries.into());
+        }
+        budget.set(u64::MAX);
+        let mut found = None;
+        for index in 0..archive.len() {
+            let entry = archive.by_index_raw(index).map_err(error)?;
+            if entry.is_file() && self.fits(&entry.name().map_err(error)?) {
+                found = Some(index);
+            }
+        }
+        self.several()?;
+        let Some(index) = found else { return Ok(None) };
+        let mut entry = archive.by_index(index).map_err(error)?;
+        let (name, size) = (base(&entry.name().map_err(error)?), entry.size());
+        self.copy(&mut entry, name, size, Packing::Zip).map(Some)
+    }
+
+    fn tar<R: Read>(
+        &mut self,
+        source: R,
+        budget: &Cell<u64>,
+        packing: Packing,
+    ) -> Result<Option<Unpacked>, Failed> {
+        let error = |source| read_error(packing, source);
+        let mut archive = tar::Archive::new(source);
+        let mut found = None;
+        let mut entries = archive.entries().map_err(error)?;
+        for number in 0.. {
+            budget.set(LISTING_LIMIT);
+            let Some(entry) = entries.next() else { break };
+            if number == MAXIMUM_ENTRIES {
+                return Err(ArchiveError::TooManyEntries.into());
+            }
+            let mut entry = entry.map_err(error)?;
+            budget.set(u64::MAX);
+            let kind = entry.header().entry_type();
+            let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            if is_file && self.fits(&name) {
+                self.several()?;
+                let size = entry.size();
+                found = Some(self.copy(&mut entry, base(&name), size, packing)?);
+            } else {
+                // Not left to the next step: there only headers may be read.
+                self.pass_over(&mut entry).map_err(error)?;
+            }
+            if self.cancel.is_cancelled() {
+                return Err(Failed::Cancelled);
+            }
+        }
+        budget.set(TRAILER_LIMIT);
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(error)?;
+        Ok(found)
+    }
+
+    fn pass_over(&self, entry: &mut impl Read) -> io::Result<()> {
+        let mut buffer = vec![0; PIECE];
+        while !self.cancel.is_cancelled() && entry.read(&mut buffer)? > 0 {}
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        entry: &mut impl Read,
+        name: String,
+        size: u64,
+        packing: Packing,
+    ) -> Result<Unpacked, Failed> {
+        let write = |source| Failed::Write {
+            needed: size,
+            source,
+        };
+        let file = tempfile::tempfile_in(self.folder).map_err(write)?;
+        let mut buffer = vec![0; PIECE];
+        let mut length = 0;
+        loop {
+            if self.cancel.is_cancelled() {
+                return Err(Failed::Cancelled);
+            }
+            match entry.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    write_sparse(&file, length, &buffer[..read]).map_err(write)?;
+                    length += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(packing, error).into()),
+            }
+            if length > MAXIMUM_LENGTH {
+                return Err(ArchiveError::TooLong.into());
+            }
+        }
+        // A hole at the end is not there until the length says so.
+        file.set_len(length).map_err(write)?;
+        Ok(Unpacked { file, length, name })
+    }
+}
+
+/// A path as it is compared: without what changes nothing.
+fn plain(path: &str) -> String {
+    let parts: Vec<_> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    parts.join("/")
+}
+
+fn base(path: &str) -> String {
+    plain(path)
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn listed(names: &[String]) -> String {
+    let shown: Vec<_> = names
+        .iter()
+        .take(SHOWN_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        all if all > SHOWN_NAMES => format!("{} and more", shown.join(", ")),
+        _ => shown.join(", "),
+    }
+}
+
+/// Reads a shared file from its beginning without moving its offset.
+struct Positioned {
+    file: Arc<File>,
+    position: u64,
+    length: u64,
+}
+
+impl Positioned {
+    fn new(file: Arc<File>) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self {
+            file,
+            position: 0,
+            length,
+        })
+    }
+}
+
+impl Read for Positioned {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Positioned {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+/// Stops a reader once it has read more than was allowed.
+struct Budgeted<R> {
+    inner: R,
+    budget: Rc<Cell<u64>>,
+}
+
+impl<R> Budgeted<R> {
+    fn new(inner: R, budget: &Rc<Cell<u64>>) -> Self {
+        Self {
+            inner,
+            budget: Rc::clone(budget),
+        }
+    }
+}
+
+impl<R: Read> Read for Budgeted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let left = self.budget.get().checked_sub(read as u64);
+        self.budget
+            .set(left.ok_or_else(|| io::Error::other("its list of contents is too long"))?);
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Budgeted<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests;

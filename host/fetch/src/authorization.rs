@@ -1,0 +1,152 @@
+//! Who a request says it is from, decided anew for every hop: what the user gave for one host never
+//! goes to another, wherever a redirect leads.
+//!
+//! In this order: name and password in the URL, headers set for the address, the netrc file.
+
+use percent_encoding::percent_decode_str;
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use url::{Origin, Url};
+
+use crate::Settings;
+
+/// A header that goes to one address, such as `Authorization: Bearer …` or `PRIVATE-TOKEN: …`.
+#[derive(Clone, Debug)]
+pub struct HostHeader {
+    origin: Origin,
+    name: HeaderName,
+    value: SecretString,
+}
+
+/// Why a header can't be sent.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum HostHeaderError {
+    /// The address is none.
+    #[error("`{0}` is neither a host nor an http or https address")]
+    Address(String),
+    /// The name is none that HTTP allows.
+    #[error("`{0}` is not the name of a header")]
+    Name(String),
+    /// The value has characters that HTTP does not allow; it is not repeated here.
+    #[error("the value of the header `{0}` has characters that a header can't have")]
+    Value(String),
+}
+
+impl HostHeader {
+    /// A header for an address: `https://HOST`, `http://HOST:8080`, or `HOST`, which means https.
+    /// It goes to that scheme, host and port and to no other.
+    ///
+    /// # Errors
+    /// Something that is no address, no header's name, or no header's value.
+    pub fn new(address: &str, name: &str, value: SecretString) -> Result<Self, HostHeaderError> {
+        let text = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("https://{address}")
+        };
+        let wrong = || HostHeaderError::Address(address.to_owned());
+        let url = Url::parse(&text).map_err(|_| wrong())?;
+        let bare = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !bare {
+            return Err(wrong());
+        }
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| HostHeaderError::Name(name.to_owned()))?;
+        if HeaderValue::from_str(value.expose_secret()).is_err() {
+            return Err(HostHeaderError::Value(name.to_string()));
+        }
+        Ok(Self {
+            origin: url.origin(),
+            name,
+            value,
+        })
+    }
+}
+
+/// Takes name and password out of the URL of a hop: they travel in a header.
+pub(crate) fn take_login(url: &mut Url) -> Option<(String, Option<SecretString>)> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let name = decoded(url.username());
+    let password = url.password().map(|password| decoded(password).into());
+    // Refused only for URLs without a host, which have no login.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some((name, password))
+}
+
+/// Adds to a request for `url` what goes to that address. `login` stood in the URL. A request
+/// that is `signed` has its authorization in its address.
+pub(crate) fn authorize(
+    mut request: RequestBuilder,
+    url: &Url,
+    login: Option<(String, Option<SecretString>)>,
+    signed: bool,
+    settings: &Settings,
+) -> RequestBuilder {
+    let mut is_authorized = signed;
+    if let Some((name, password)) = login {
+        request = request.basic_auth(name, password.as_ref().map(|it| it.expose_secret()));
+        is_authorized = true;
+    }
+    let origin = url.origin();
+    let mut authorized_by_header = false;
+    for header in settings.headers.iter().filter(|it| it.origin == origin) {
+        let is_authorization = header.name == AUTHORIZATION;
+        if is_authorization && is_authorized {
+            continue;
+        }
+        if let Ok(mut value) = HeaderValue::from_str(header.value.expose_secret()) {
+            value.set_sensitive(true);
+            request = request.header(&header.name, value);
+            authorized_by_header |= is_authorization;
+        }
+    }
+    let netrc = settings.netrc.as_ref().zip(url.host_str());
+    if !is_authorized
+        && !authorized_by_header
+        && let Some(login) = netrc.and_then(|(netrc, host)| netrc.login(host))
+    {
+        let password = login.password.as_ref().map(|it| it.expose_secret());
+        request = request.basic_auth(&login.name, password);
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(address: &str, name: &str, value: &str) -> String {
+        let error = HostHeader::new(address, name, value.into()).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn headers_that_can_be_none_are_refused_without_showing_the_value() {
+        assert!(refused("", "A", "b").contains("neither a host"));
+        assert!(refused("ftp://h", "A", "b").contains("neither a host"));
+        assert!(refused("https://user@h", "A", "b").contains("neither a host"));
+        assert!(refused("h", "a b", "b").contains("`a b` is not the name"));
+        assert_eq!(
+            refused("h", "A", "hunter2\n"),
+            "the value of the header `a` has characters that a header can't have"
+        );
+        let header = HostHeader::new("h", "A", "hunter2".into()).unwrap();
+        assert!(!format!("{header:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_login_leaves_the_url_decoded() {
+        let mut url = Url::parse("https://me:p%40ss@h/a").unwrap();
+        let (name, password) = take_login(&mut url).unwrap();
+        assert_eq!((name.as_str(), url.as_str()), ("me", "https://h/a"));
+        assert_eq!(password.unwrap().expose_secret(), "p@ss");
+        assert!(take_login(&mut url).is_none());
+    }
+}
