@@ -123,16 +123,14 @@ impl Allowed {
     /// Whether all that a component asks for by `grant` is allowed.
     pub(crate) fn permits(&self, grant: &Grant) -> bool {
         match grant {
-            Grant::Url(text) => match Location::parse(text) {
-                Ok(Location::Web(url)) => self.permits_url(&url),
-                Ok(Location::Path(path)) => path
-                    .to_str()
-                    .is_some_and(|path| self.permits_files(path).is_some()),
-                Err(_) => false,
+            Grant::Url(text) => match Target::parse(text) {
+                Some(Target::Web(url)) => self.permits_url(&url),
+                Some(Target::File(path)) => self.permits_files(&path).is_some(),
+                None => false,
             },
-            Grant::UrlsBelow(text) => match Location::parse(text) {
-                Ok(Location::Web(url)) => self.permits_url(&url),
-                _ => false,
+            Grant::UrlsBelow(text) => match Target::parse(text) {
+                Some(Target::Web(url)) => self.permits_url(&url),
+                Some(Target::File(_)) | None => false,
             },
             Grant::Files(pattern) => self.permits_files(pattern).is_some(),
             Grant::Volume(id) => self.permits_volume(&VolumeId::new(&id.pool, &id.name)),
@@ -180,6 +178,26 @@ impl Allowed {
     }
 }
 
+/// What is reached by a download: a URL may be the path of a file, too.
+pub(crate) enum Target {
+    Web(SafeUrl),
+    File(String),
+}
+
+impl Target {
+    /// `None` for what can't be downloaded.
+    fn parse(text: &str) -> Option<Self> {
+        Self::of(&Location::parse(text).ok()?)
+    }
+
+    pub(crate) fn of(location: &Location) -> Option<Self> {
+        match location {
+            Location::Web(url) => Some(Self::Web(url.clone())),
+            Location::Path(path) => Some(Self::File(path.to_str()?.to_owned())),
+        }
+    }
+}
+
 /// How files are allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileRule {
@@ -217,10 +235,9 @@ fn quoted(text: &str) -> String {
 
 fn rule_for(grant: &Grant) -> (&'static str, String) {
     match grant {
-        Grant::Url(text) => match Location::parse(text) {
-            Ok(Location::Path(path)) => ("files", path.display().to_string()),
-            Ok(location) => ("urls", location.to_string()),
-            Err(_) => ("urls", String::new()),
+        Grant::Url(text) => match Target::parse(text) {
+            Some(Target::File(path)) => ("files", path),
+            Some(Target::Web(_)) | None => ("urls", shown_url(text)),
         },
         Grant::UrlsBelow(text) => ("urls", shown_url(text)),
         Grant::Files(pattern) => ("files", pattern.clone()),
@@ -232,9 +249,9 @@ fn rule_for(grant: &Grant) -> (&'static str, String) {
 /// What a component has asked for, in words.
 pub(crate) fn in_words(grant: &Grant) -> String {
     match grant {
-        Grant::Url(text) => match Location::parse(text) {
-            Ok(Location::Path(path)) => format!("the file `{}`", path.display()),
-            _ => format!("the URL {}", shown_url(text)),
+        Grant::Url(text) => match Target::parse(text) {
+            Some(Target::File(path)) => format!("the file `{path}`"),
+            Some(Target::Web(_)) | None => format!("the URL {}", shown_url(text)),
         },
         Grant::UrlsBelow(text) => format!("the URL {} and everything below it", shown_url(text)),
         Grant::Files(pattern) => format!("the files `{pattern}`"),

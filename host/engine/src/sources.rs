@@ -124,7 +124,7 @@ impl Sources {
     }
 
     /// All components, in the order they were given.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Source>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Source>> + Clone {
         self.kinds.iter().map(|kind| &kind.component)
     }
 

@@ -18,7 +18,7 @@ use lvhost_fetch::{Checksum, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
 
-use crate::permission::{self, FileRule, Permission};
+use crate::permission::{self, FileRule, Permission, Target};
 
 /// The grants of one volume.
 #[derive(Debug, Clone)]
@@ -77,28 +77,26 @@ impl Grants {
             let location =
                 Location::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
             self.location(text, &location)?;
-            let folder = match &location {
-                Location::Path(path) => path.to_str().and_then(|path| self.folder_of(path)),
-                Location::Web(_) => None,
-            };
-            let location = location.resolved_in(working_directory);
-            if let (Location::Path(path), Some(folder)) = (&location, folder) {
-                stays_inside(path, &folder)?;
+            if let Some(Target::File(path)) = Target::of(&location)
+                && let Some(folder) = self.folder_of(&path)
+            {
+                stays_inside(&working_directory.join(path), &folder)?;
             }
-            locations.push(location);
+            locations.push(location.resolved_in(working_directory));
         }
         let mut request = Request::named_by_user(locations, checksum);
         if let Permission::Entry(allowed) = &self.permission {
             // The component has chosen the URLs: what counts is which hosts the user has named.
-            let named = request
-                .locations
-                .iter()
-                .filter_map(|location| match location {
-                    Location::Web(url) if allowed.names_host_of(url) => {
-                        url.host().map(str::to_owned)
-                    }
-                    _ => None,
-                });
+            let named =
+                request
+                    .locations
+                    .iter()
+                    .filter_map(|location| match Target::of(location)? {
+                        Target::Web(url) if allowed.names_host_of(&url) => {
+                            url.host().map(str::to_owned)
+                        }
+                        _ => None,
+                    });
             request.named_hosts = named.collect();
             let allowed = Arc::clone(allowed);
             request.reach = Reach::only(move |url| allowed.permits_url(url));
@@ -121,9 +119,9 @@ impl Grants {
     }
 
     fn location(&self, text: &str, location: &Location) -> Result<(), ServiceError> {
-        let below = |grant: &Grant| match (grant, location) {
-            (Grant::UrlsBelow(folder), Location::Web(url)) => {
-                SafeUrl::parse(folder).is_ok_and(|folder| permission::is_covered(url, &folder))
+        let below = |grant: &Grant| match (grant, Target::of(location)) {
+            (Grant::UrlsBelow(folder), Some(Target::Web(url))) => {
+                SafeUrl::parse(folder).is_ok_and(|folder| permission::is_covered(&url, &folder))
             }
             _ => false,
         };
