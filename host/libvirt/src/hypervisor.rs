@@ -47,7 +47,8 @@ pub trait Hypervisor: Send + Sync {
     /// The names of all networks, active or not, sorted.
     async fn networks(&self) -> Result<Vec<String>>;
 
-    /// An active storage pool.
+    /// An active storage pool. Its free space is what libvirt counted last, which it does at each
+    /// change it makes itself; what others write into the same file system shows up later.
     ///
     /// # Errors
     /// [`NoSuchPool`](crate::Error::NoSuchPool) with the names that exist,
@@ -100,7 +101,9 @@ pub trait Hypervisor: Send + Sync {
     async fn delete_volume(&self, id: &VolumeId) -> Result<()>;
 
     /// Begins to write `length` bytes into an existing volume, from its beginning; any number of
-    /// them if there is no length.
+    /// them if there is no length. The pool's free space is counted first, and the upload ends with
+    /// [`NoSpace`](crate::Error::NoSpace) before that is used up: daemons do not survive a stream
+    /// into a full file system.
     ///
     /// # Errors
     /// [`NotSupported`](crate::Error::NotSupported) where the driver has no uploads (`test:///`).

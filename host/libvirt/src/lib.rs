@@ -8,9 +8,12 @@
 //! * [`fake::FakeHypervisor`] lives in memory, keeps libvirt's rules, records every call and fails
 //!   where it is told to.
 //!
-//! The XML of volumes and domains comes out of pure functions, [`volume_xml`] and [`domain_xml`].
+//! The XML of volumes and domains comes out of pure functions, [`volume_xml`] and [`domain_xml`]; an
+//! [`XmlOverlay`] lays XML of the user's own over the latter. What a build has made is found again
+//! by the [`BuildRecord`] in its domain's metadata.
 //!
-//! `unsafe` code stands in two modules: `connection::ffi` calls libvirt, `connection::library` loads it.
+//! `unsafe` code stands in two places: `connection::ffi` calls libvirt, `connection::library` loads
+//! it.
 #![deny(unsafe_code)]
 
 mod build_record;

@@ -8,6 +8,8 @@
 //!       └─────oneshot────────┘                                          │
 //!  watch::Receiver ◄── Watches ◄── event thread (one a process) ◄───────┘ lifecycle events
 //!  dyn Upload ──bounded channel──► upload thread (one an upload) ──► virStreamSend
+//!  dyn VolumeSink ◄──── download thread (one a download) ◄────────── virStreamRecvFlags
+//!  dyn Console ◄──bounded queue── event thread ◄──────────────────── virStreamRecv
 //! ```
 //!
 //! The session is owned by those threads alone. Dropping [`Libvirt`] ends the job channel, the

@@ -44,8 +44,11 @@
 //!
 //! The domain's `name` and `uuid`, and lvhost's own element in `metadata`, stay as they are: lvhost
 //! finds the domain by them. Elements of a fragment are never laid over each other.
+mod key;
+
 use roxmltree::{Document, Node, ParsingOptions};
 
+use self::key::KeyPart;
 use super::{
     METADATA_NAMESPACE,
     domain::ALIAS_PREFIX,
@@ -293,7 +296,7 @@ impl Fragment {
         if self.merge == Merge::Add || always {
             return Ok(None);
         }
-        let keys = self.keys();
+        let keys = key::stated(&self.element, &self.children);
         let candidates: Vec<usize> = below
             .iter()
             .enumerate()
@@ -323,7 +326,7 @@ impl Fragment {
                 },
             ))),
             several => {
-                let ways = match key_parts(name) {
+                let ways = match key::parts(name) {
                     [] => "an <alias>".to_owned(),
                     parts => format!("an <alias> or {}", KeyPart::list(parts)),
                 };
@@ -352,136 +355,6 @@ impl Fragment {
         restore_alias(&mut element);
         Ok(element)
     }
-
-    /// What the fragment's element states of its key.
-    fn keys(&self) -> Vec<Key> {
-        let child = |name: &str| {
-            self.children
-                .iter()
-                .find(|child| child.element.name == name)
-        };
-        let alias = child("alias").and_then(|alias| alias.element.value("name"));
-        if let Some(alias) = alias {
-            return vec![Key {
-                part: KeyPart::ALIAS,
-                value: alias.to_owned(),
-            }];
-        }
-        key_parts(&self.element.name)
-            .iter()
-            .filter_map(|part| {
-                let element = match part.child {
-                    Some(name) => &child(name)?.element,
-                    None => &self.element,
-                };
-                Some(Key {
-                    part: *part,
-                    value: element.value(part.attribute)?.to_owned(),
-                })
-            })
-            .collect()
-    }
-}
-
-/// An attribute that is part of a key: of the element itself, or of a child.
-#[derive(Clone, Copy)]
-struct KeyPart {
-    child: Option<&'static str>,
-    attribute: &'static str,
-}
-
-impl KeyPart {
-    const ALIAS: Self = Self {
-        child: Some("alias"),
-        attribute: "name",
-    };
-
-    const fn own(attribute: &'static str) -> Self {
-        Self {
-            child: None,
-            attribute,
-        }
-    }
-
-    const fn of(child: &'static str, attribute: &'static str) -> Self {
-        Self {
-            child: Some(child),
-            attribute,
-        }
-    }
-
-    fn list(parts: &[Self]) -> String {
-        let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-        parts.join(", ")
-    }
-}
-
-impl std::fmt::Display for KeyPart {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.child {
-            Some(child) => write!(f, "<{child} {}>", self.attribute),
-            None => f.write_str(self.attribute),
-        }
-    }
-}
-
-/// A key with the value a fragment states.
-struct Key {
-    part: KeyPart,
-    value: String,
-}
-
-impl Key {
-    fn fits(&self, element: &Element) -> bool {
-        let element = match self.part.child {
-            Some(name) => element.find(name),
-            None => Some(element),
-        };
-        let value = element.and_then(|element| element.value(self.part.attribute));
-        value.is_some_and(|value| {
-            if self.part.child == KeyPart::ALIAS.child {
-                plain_alias(value) == plain_alias(&self.value)
-            } else {
-                // Hardware addresses are written in both cases; nothing else differs by case alone.
-                value.eq_ignore_ascii_case(&self.value)
-            }
-        })
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let attribute = self.part.attribute;
-        match self.part.child {
-            Some(child) => write!(f, "<{child} {attribute}={:?}>", self.value),
-            None => write!(f, "{attribute}={:?}", self.value),
-        }
-    }
-}
-
-/// The table of the module's documentation.
-fn key_parts(name: &str) -> &'static [KeyPart] {
-    const TARGET: &[KeyPart] = &[
-        KeyPart::of("target", "type"),
-        KeyPart::of("target", "name"),
-        KeyPart::of("target", "port"),
-    ];
-    match name {
-        "controller" => &const { [KeyPart::own("type"), KeyPart::own("index")] },
-        "disk" => &const { [KeyPart::of("target", "dev")] },
-        "interface" => &const { [KeyPart::of("mac", "address")] },
-        "filesystem" => &const { [KeyPart::of("target", "dir")] },
-        "console" | "serial" | "parallel" | "channel" => TARGET,
-        "graphics" | "input" => &const { [KeyPart::own("type"), KeyPart::own("bus")] },
-        "sound" => &const { [KeyPart::own("model")] },
-        "feature" | "timer" | "entry" | "qemu:env" => &const { [KeyPart::own("name")] },
-        "boot" => &const { [KeyPart::own("dev")] },
-        _ => &[],
-    }
-}
-
-fn plain_alias(name: &str) -> &str {
-    name.strip_prefix(ALIAS_PREFIX).unwrap_or(name)
 }
 
 /// Gives a device's alias the prefix of those that are the user's: libvirt ignores all others.
@@ -505,3 +378,6 @@ fn qualified(node: Node<'_, '_>, namespace: Option<&str>, name: &str) -> Name {
         None => Name::from(name.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,11 @@ use roxmltree::{Document, Node};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{domain::domain, *};
+use super::*;
 use crate::*;
 
 /// Compares with `tests/golden/NAME.xml`; `UPDATE=1 cargo test` writes it anew.
-fn assert_golden(name: &str, xml: &str) {
+pub(super) fn assert_golden(name: &str, xml: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.xml"));
     Document::parse(xml).expect("not well-formed");
     if std::env::var_os("UPDATE").is_some() {
@@ -26,7 +26,7 @@ fn volume(name: &str) -> DiskSource {
 }
 
 /// The documentation's simple example.
-fn simple() -> DomainSpec {
+pub(super) fn simple() -> DomainSpec {
     DomainSpec {
         build: Some(BuildRecord::new("7d1f")),
         memory_mib: 846,
@@ -251,73 +251,6 @@ fn volumes_give_the_xml_they_are_known_to_give() {
         ..plain
     };
     assert_golden("volume-overlay", &volume_xml(&overlay));
-}
-
-fn overlay(name: &str) -> XmlOverlay {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/overlays/{name}.xml"));
-    XmlOverlay::parse(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-#[test]
-fn overlays_give_the_xml_they_are_known_to_give() {
-    for name in ["tuned", "pruned"] {
-        let spec = DomainSpec {
-            overlays: vec![overlay(name)],
-            ..simple()
-        };
-        let xml = final_domain_xml(&spec).unwrap();
-        assert_golden(&format!("domain-overlay-{name}"), &xml);
-        // Whatever the user wants, the build is found again.
-        assert!(xml.contains("<lvhost:build"), "{xml}");
-    }
-}
-
-#[test]
-fn overlays_are_laid_over_each_other_in_order() {
-    let parse = |xml| XmlOverlay::parse(xml).unwrap();
-    let spec = DomainSpec {
-        overlays: vec![
-            parse("<domain><vcpu placement='static'>2</vcpu><tpm/></domain>"),
-            parse("<domain><vcpu>3</vcpu><tpm merge='remove'/></domain>"),
-        ],
-        ..simple()
-    };
-    let xml = final_domain_xml(&spec).unwrap();
-    assert!(
-        xml.contains(r#"<vcpu placement="static">3</vcpu>"#),
-        "{xml}"
-    );
-    assert!(!xml.contains("tpm"), "{xml}");
-    assert!(!domain_xml(&spec).contains("placement"));
-
-    let twice = DomainSpec {
-        overlays: vec![spec.overlays[1].clone()],
-        ..simple()
-    };
-    let error = final_domain_xml(&twice).unwrap_err();
-    assert!(
-        matches!(error, Error::Overlay { number: 1, .. }),
-        "{error:?}"
-    );
-}
-
-#[test]
-fn wrong_overlays_say_what_and_where() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/overlays/wrong.txt");
-    let table = fs::read_to_string(path).unwrap();
-    for line in table.lines().filter(|line| !line.starts_with('#')) {
-        let (xml, expected) = line.split_once(" => ").unwrap();
-        let applied =
-            XmlOverlay::parse(xml).and_then(|overlay| overlay.apply(&mut domain(&simple())));
-        assert_eq!(applied.unwrap_err().to_string(), expected, "{xml}");
-    }
-}
-
-#[test]
-fn an_overlay_of_many_levels_is_refused_and_not_followed() {
-    let xml = "<domain>".repeat(10_000) + &"</domain>".repeat(10_000);
-    let error = XmlOverlay::parse(&xml).unwrap_err();
-    assert!(error.problem.contains("inside each other"), "{error}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ async fn a_full_pool_takes_nothing_and_says_how_much_is_free() {
     assert_eq!(libvirt.volume(&allocated.id).await.unwrap(), None);
     for format in ["raw", "qcow2"] {
         let length = 4 * POOL;
-        let volume = spec(&small.name, format, length);
+        let volume = spec(small.name, format, length);
         libvirt.create_volume(&volume).await.unwrap();
         let mut upload = libvirt.open_upload(&volume.id, Some(length)).await.unwrap();
         let portion = Bytes::from(vec![7; 1 << 20]);
@@ -177,7 +177,7 @@ async fn a_full_pool_takes_nothing_and_says_how_much_is_free() {
         libvirt.delete_volume(&volume.id).await.unwrap();
     }
     // Holes take no space.
-    let volume = spec(&small.name, "raw", 4 * POOL);
+    let volume = spec(small.name, "raw", 4 * POOL);
     libvirt.create_volume(&volume).await.unwrap();
     let mut upload = libvirt
         .open_upload(&volume.id, Some(4 * POOL))
