@@ -192,7 +192,7 @@ impl Target {
 
     pub(crate) fn of(location: &Location) -> Option<Self> {
         match location {
-            Location::Web(url) => Some(Self::Web(url.clone())),
+            Location::Web(address) => Some(Self::Web(address.url().clone())),
             Location::Path(path) => Some(Self::File(path.to_str()?.to_owned())),
         }
     }
