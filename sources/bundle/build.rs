@@ -1,13 +1,17 @@
-//! Builds the five components and compiles them ahead of time, for the library to embed.
+//! Builds the five components, compiles them ahead of time and asks them what they are, for the library
+//! to embed.
 //!
 //! ```text
-//! cargo rustc --target wasm32-wasip2 ──► OUT_DIR/TYPE.wasm ──► precompile ──► OUT_DIR/TYPE.cwasm
+//! cargo rustc --target wasm32-wasip2 ──► OUT_DIR/TYPE.wasm ─┬─► precompile ──► OUT_DIR/TYPE.cwasm
+//!                                                          └─► describe ────► OUT_DIR/TYPE.rs
 //! ```
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use lvhost_runtime::{ComponentBytes, Description, Limits, OptionSchema, Runtime, Settings};
 
 /// Types of the sources; each is a folder beside this crate's, and a package
 /// `lvhost-source-TYPE`.
@@ -64,6 +68,8 @@ fn run() -> Result<(), Failure> {
         rerun_if_changed(&root.join(ingredient));
     }
     check_target()?;
+    let runtime = Runtime::new(Settings::default())
+        .map_err(|error| format!("WebAssembly can't be run: {error}"))?;
     for source in TYPES {
         let folder = root.join("sources").join(source);
         rerun_if_changed(&folder.join("Cargo.toml"));
@@ -73,8 +79,49 @@ fn run() -> Result<(), Failure> {
             .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))?;
         write(&out.join(format!("{source}.wasm")), &wasm)?;
         write(&out.join(format!("{source}.cwasm")), &precompiled)?;
+        // Compiled for the machine that builds, which need not be the one it is built for.
+        let loaded = runtime
+            .load(source, ComponentBytes::Wasm(wasm), Limits::default())
+            .map_err(|error| format!("the component `{source}` can't be asked: {error}"))?;
+        if loaded.description().source_type != source {
+            return Err(format!("the component `{source}` calls itself otherwise"));
+        }
+        let description = expression(loaded.description());
+        write(&out.join(format!("{source}.rs")), description.as_bytes())?;
     }
     Ok(())
+}
+
+/// A description as a Rust expression.
+fn expression(description: &Description) -> String {
+    let aliases = description.aliases.iter().map(|alias| text(alias));
+    let options = description.options.iter().map(option_expression);
+    format!(
+        "Description {{ source_type: {}, aliases: vec![{}], summary: {}, options: vec![{}] }}\n",
+        text(&description.source_type),
+        aliases.collect::<Vec<_>>().join(", "),
+        text(&description.summary),
+        options.collect::<Vec<_>>().join(", "),
+    )
+}
+
+fn option_expression(option: &OptionSchema) -> String {
+    let default = option.default.as_deref().map(text);
+    format!(
+        "OptionSchema {{ name: {}, option_type: OptionType::{:?}, required: {}, default: {}, \
+         sensitive: {}, documentation: {} }}",
+        text(&option.name),
+        option.option_type,
+        option.required,
+        default.map_or("None".to_owned(), |default| format!("Some({default})")),
+        option.sensitive,
+        text(&option.documentation),
+    )
+}
+
+/// A string; what Rust shows of one for debugging is a literal.
+fn text(text: &str) -> String {
+    format!("{text:?}.to_owned()")
 }
 
 /// Builds a component in a target folder of its own, since the outer cargo holds the lock of its.

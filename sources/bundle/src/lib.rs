@@ -6,13 +6,24 @@
 
 #![forbid(unsafe_code)]
 
+use lvhost_runtime::{Description, OptionSchema, OptionType};
+
 /// A component that ships with lvhost.
 #[derive(Clone, Copy)]
 pub struct Bundled {
     /// What a user writes for `type`, as the component says itself.
     pub type_name: &'static str,
-    /// For `lvhost_runtime::ComponentBytes::Precompiled`.
+    /// For `lvhost_runtime::Runtime::embedded`.
     pub precompiled: &'static [u8],
+    describe: fn() -> Description,
+}
+
+impl Bundled {
+    /// What the component has said of itself when it was built.
+    #[must_use]
+    pub fn description(&self) -> Description {
+        (self.describe)()
+    }
 }
 
 /// The folder of the build with each component as WebAssembly, `TYPE.wasm`. For tests: it need not
@@ -24,6 +35,7 @@ macro_rules! bundled {
         &[$(Bundled {
             type_name: $type_name,
             precompiled: include_bytes!(concat!(env!("OUT_DIR"), "/", $type_name, ".cwasm")),
+            describe: || include!(concat!(env!("OUT_DIR"), "/", $type_name, ".rs")),
         }),+]
     };
 }

@@ -165,6 +165,7 @@ fn every_component_is_there_by_its_type_and_as_webassembly() {
     for bundled in lvhost_sources::all() {
         let source = load(bundled.type_name);
         assert_eq!(source.description().source_type, bundled.type_name);
+        assert_eq!(&bundled.description(), source.description());
         let path = format!("{}/{}.wasm", lvhost_sources::WASM_FOLDER, bundled.type_name);
         let wasm = std::fs::read(path).unwrap();
         let runtime = Runtime::new(Settings::default()).unwrap();
