@@ -26,7 +26,7 @@ choices! {
     pub enum FileTransferMethod {
         /// SFTP.
         Sftp = "sftp",
-        /// The scp program; lvhost uses SFTP for it.
+        /// The scp program, for guests without SFTP.
         Scp = "scp",
     }
 }
@@ -85,7 +85,7 @@ options! {
             /// How long a command may neither print nor read anything before the connection counts
             /// as lost. Any time with `0`.
             ssh_read_write_timeout: Duration = "0s",
-            /// How files get into the guest. Both spellings use SFTP.
+            /// How files get into the guest.
             ssh_file_transfer_method: FileTransferMethod = "sftp",
             /// The ciphers to offer, best first.
             ssh_ciphers: Vec<String>,
@@ -117,7 +117,8 @@ options! {
             /// Reach the guest through the hypervisor's host, logging in there as `libvirt_uri` says
             /// (`qemu+ssh://user@host:port/system?keyfile=…`).
             ssh_bastion_from_uri: bool = false,
-            /// A SOCKS5 or HTTP proxy to reach the guest through.
+            /// A SOCKS5 proxy to reach the guest through, or with `http://` before its name an HTTP proxy that
+            /// allows `CONNECT`.
             ssh_proxy_host: Option<String>,
             /// The port of the proxy.
             ssh_proxy_port: u16 = 1080,
@@ -157,29 +158,9 @@ options! {
         }
         not_supported {
             "communicator" = "winrm",
-            "ssh_bastion_agent_auth",
-            "ssh_bastion_certificate_file",
-            "ssh_bastion_from_uri",
-            "ssh_bastion_host",
             "ssh_bastion_interactive",
-            "ssh_bastion_password",
-            "ssh_bastion_port",
-            "ssh_bastion_private_key_file",
-            "ssh_bastion_username",
-            "ssh_certificate_file",
-            "ssh_ciphers",
             "ssh_clear_authorized_keys",
             "ssh_interface",
-            "ssh_key_exchange_algorithms",
-            "ssh_local_tunnels",
-            "ssh_private_key",
-            "ssh_proxy_host",
-            "ssh_proxy_password",
-            "ssh_proxy_port",
-            "ssh_proxy_username",
-            "ssh_public_key",
-            "ssh_read_write_timeout",
-            "ssh_remote_tunnels",
             "temporary_key_pair_bits",
             "temporary_key_pair_name",
             "temporary_key_pair_type",

@@ -184,9 +184,6 @@ options! {
             "boot_keygroup_interval",
             "boot_wait",
             "communicator_link_local_interface",
-            "console_log",
-            "domain_xml_overlay",
-            "firmware",
             "http_bind_address",
             "http_content",
             "http_directory",
@@ -196,10 +193,6 @@ options! {
             "http_port_min",
             "key_hold_time",
             "output_compact",
-            "output_directory",
-            "shutdown_command",
-            "tpm",
-            "video",
         }
     }
 }

@@ -67,8 +67,5 @@ options! {
             /// Where its bytes come from.
             source: Option<VolumeSource>,
         }
-        not_supported {
-            "attach_as",
-        }
     }
 }

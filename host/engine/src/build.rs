@@ -1,54 +1,55 @@
 //! One build, from a checked template to an artifact.
 //!
 //! ```text
-//!  Check ──► Volumes ──► Start ──► Connect ──► Provision ──► ShutDown ──► CleanUp ──► Artifact
-//!    │          │          │          │            │            │            ▲
-//!    └──────────┴──────────┴──────────┴────────────┴────────────┴── failed, ─┘──► Error
-//!                                                                  cancelled
+//!  Check ─► Volumes ─► Start ─► Connect ─► Provision ─► ShutDown ─► Download ─► CleanUp ─► Artifact
+//!    │         │         │         │           │           │           │           ▲
+//!    └─────────┴─────────┴─────────┴───────────┴───────────┴───────────┴─ failed, ─┘─► Error
+//!                                                                        cancelled
 //! ```
 //!
 //! * **Check** looks at pools, networks and names; nothing has been made yet.
-//! * **Volumes** makes the volumes, several at a time.
-//! * **Start** defines the domain and starts it. From here on its state is followed by events.
+//! * **Volumes** defines the domain, whose metadata claims what the build makes, and makes the volumes,
+//!   several at a time.
+//! * **Start** gives the domain its disks and starts it. From here on its state is followed by events.
 //! * **Connect** waits for an address and for the guest to let us in, at most `ssh_timeout` in all. With
 //!   `communicator = "none"` there is nothing to connect to, and the guest ends the build by powering off.
 //! * **ShutDown** asks the guest to go down until it is, at most `shutdown_timeout`; then it is forced.
 //!   A guest that powered itself off is as good.
-//! * **CleanUp** always runs, cancelled or not, and removes what the [ledger](crate::ledger) lists: after
-//!   success everything but the artifact, else everything.
+//! * **Download** copies the artifact into the `output_directory`, if there is one.
+//! * **CleanUp** runs cancelled or not, and removes what the [ledger](crate::ledger) lists: after
+//!   success everything but the artifact, else everything, unless [`OnError`] says otherwise.
+
+mod consoles;
+mod failure;
+mod guest;
+mod obstacles;
+mod output;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lvhost_communicator::Communicator;
-use lvhost_config::{CommunicatorType, LibvirtSource};
+use lvhost_config::LibvirtSource;
 use lvhost_fetch::Fetcher;
-use lvhost_hcl::Value;
 use lvhost_libvirt::{
-    DomainId, DomainState, Hypervisor, InterfaceSource, ShutdownMode, VolumeFacts, VolumeId,
+    DomainId, DomainState, Hypervisor, InterfaceSource, Owner, VolumeFacts, VolumeId,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::address::{self, stopped};
+use self::consoles::Consoles;
+pub use self::failure::OnError;
 use crate::configure::Configured;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::ledger::{Ledger, Leftover};
+use crate::ledger::{Kept, Ledger, Leftover};
 use crate::plan::{self, Plan};
-use crate::provision::{Provision, ProvisionContext};
+use crate::provision::Provision;
 use crate::sources::Sources;
 use crate::ui::{Step, Ui};
-use crate::volumes::{self, Volumes};
-
-/// How often a guest is asked to shut down again: one that is still booting loses the first request.
-const ASK_AGAIN: Duration = Duration::from_secs(15);
-
-/// How long connections to a guest that goes off may take to notice.
-const GOODBYE: Duration = Duration::from_secs(5);
+use crate::volumes::Volumes;
 
 /// How long the event of a start may lag behind the start: far more than it ever does.
 const START_EVENT: Duration = Duration::from_secs(10);
@@ -74,6 +75,17 @@ pub struct Build {
     pub working_directory: PathBuf,
     /// Which build this is.
     pub identity: Identity,
+    /// Whether volumes and a domain that are in the way are replaced.
+    pub force: bool,
+    /// What becomes of what a failed build has made.
+    pub on_error: OnError,
+    /// The process that runs the build, for the metadata of what it makes. Without it nobody can tell
+    /// later whether the build is dead.
+    pub owner: Option<Owner>,
+    /// A folder for what is kept of the guest's console and screen; made when it is needed.
+    pub log_directory: Option<PathBuf>,
+    /// A console whose lines the user wants to see as they come.
+    pub watched_console: Option<lvhost_config::Console>,
 }
 
 /// What a build has made.
@@ -83,6 +95,15 @@ pub struct Artifact {
     pub volume: VolumeId,
     /// What libvirt knows of it.
     pub facts: VolumeFacts,
+    /// Its copy in the `output_directory`, if there is one.
+    pub file: Option<PathBuf>,
+}
+
+/// The guest, from its start on.
+struct Guest {
+    domain: DomainId,
+    state: watch::Receiver<DomainState>,
+    consoles: Consoles,
 }
 
 /// How a build ended.
@@ -92,30 +113,52 @@ pub struct Outcome {
     pub result: Result<Artifact, Error>,
     /// What could not be removed.
     pub leftovers: Vec<Leftover>,
+    /// What a failed build leaves because of [`Build::on_error`].
+    pub kept: Vec<Kept>,
 }
 
 impl Build {
     /// Builds `source`, whose components have said `configured` of it. Returns when everything the
-    /// build made, except the artifact, is gone again; it must be awaited to the end and is stopped by
-    /// [`cancel`](Self::cancel).
+    /// build made, except the artifact and what [`on_error`](Self::on_error) keeps, is gone again; it
+    /// must be awaited to the end and is stopped by [`cancel`](Self::cancel).
     pub async fn run(&self, source: &LibvirtSource, configured: &Configured) -> Outcome {
         let ledger = Ledger::new(Arc::clone(&self.hypervisor));
-        let result = self.steps(source, configured, &ledger).await;
+        let mut guest = None;
+        let result = self.steps(source, configured, &ledger, &mut guest).await;
+        if let Some((console, _)) = guest
+            .as_ref()
+            .and_then(|guest| guest.consoles.serial.as_ref())
+        {
+            console.settle().await;
+        }
+        if let (Err(error), Some(guest)) = (&result, &guest) {
+            self.show_guest(error, guest).await;
+        }
+        if let Err(error) = &result
+            && self.keeps(error, &ledger).await
+        {
+            return Outcome {
+                result,
+                leftovers: Vec::new(),
+                kept: ledger.keep().await,
+            };
+        }
         let keep = result
             .as_ref()
             .ok()
             .map(|artifact: &Artifact| &artifact.volume);
-        let begun = Instant::now();
-        if ledger.is_empty_but_for(keep) {
-            return Outcome {
-                result,
-                leftovers: Vec::new(),
-            };
+        let mut leftovers = Vec::new();
+        if !ledger.is_empty_but_for(keep) {
+            let begun = Instant::now();
+            self.ui.say("Cleaning up");
+            leftovers = ledger.clean_up(keep).await;
+            self.ui.step_finished(Step::CleanUp, begun.elapsed());
         }
-        self.ui.say("Cleaning up");
-        let leftovers = ledger.clean_up(keep).await;
-        self.ui.step_finished(Step::CleanUp, begun.elapsed());
-        Outcome { result, leftovers }
+        Outcome {
+            result,
+            leftovers,
+            kept: Vec::new(),
+        }
     }
 
     /// Runs one step; a cancelled build leaves it at once.
@@ -144,26 +187,53 @@ impl Build {
         source: &LibvirtSource,
         configured: &Configured,
         ledger: &Ledger,
+        guest: &mut Option<Guest>,
     ) -> Result<Artifact, Error> {
         let plan = self
             .step(Step::Check, self.check(source, configured))
             .await?;
-        self.ui.say("Preparing the volumes");
-        let volumes = Volumes {
-            build: self,
-            source,
-            plan: &plan,
-            ledger,
-        };
-        let facts = self.step(Step::Volumes, volumes.prepare()).await?;
+        let facts = self
+            .step(Step::Volumes, self.volumes(source, &plan, ledger))
+            .await?;
         let start = self.start(source, &plan, &facts, ledger);
-        let (domain, mut state) = self.step(Step::Start, start).await?;
-        self.live(source, &plan, &domain, &mut state).await?;
+        let guest = guest.insert(self.step(Step::Start, start).await?);
+        self.live(source, &plan, guest).await?;
         let volume = plan.volumes[plan.artifact].id.clone();
         let facts = self.hypervisor.volume(&volume).await?;
         let facts =
             facts.ok_or_else(|| lvhost_libvirt::Error::NoSuchVolume { id: volume.clone() })?;
-        Ok(Artifact { volume, facts })
+        let file = match &source.output_directory {
+            Some(directory) => {
+                let directory = self.working_directory.join(directory);
+                let download = output::download(self, &volume, &facts, &directory);
+                Some(self.step(Step::Download, download).await?)
+            }
+            None => None,
+        };
+        Ok(Artifact {
+            volume,
+            facts,
+            file,
+        })
+    }
+
+    async fn volumes(
+        &self,
+        source: &LibvirtSource,
+        plan: &Plan,
+        ledger: &Ledger,
+    ) -> Result<Vec<VolumeFacts>, Error> {
+        self.ui.say("Preparing the volumes");
+        ledger
+            .begin(plan.domain_spec(source, &self.identity, self.owner.clone(), &[]))
+            .await?;
+        let volumes = Volumes {
+            build: self,
+            source,
+            plan,
+            ledger,
+        };
+        volumes.prepare().await
     }
 
     async fn check(&self, source: &LibvirtSource, configured: &Configured) -> Result<Plan, Error> {
@@ -180,7 +250,11 @@ impl Build {
                 self.hypervisor.network(network).await?;
             }
         }
-        volumes::check(&plan, self.hypervisor.as_ref()).await?;
+        if let Some(directory) = &source.output_directory {
+            output::check(&self.working_directory.join(directory), &plan, self.force).await?;
+        }
+        let in_the_way = obstacles::find(&plan, self).await?;
+        obstacles::remove(in_the_way, self).await?;
         Ok(plan)
     }
 
@@ -190,202 +264,26 @@ impl Build {
         plan: &Plan,
         facts: &[VolumeFacts],
         ledger: &Ledger,
-    ) -> Result<(DomainId, watch::Receiver<DomainState>), Error> {
+    ) -> Result<Guest, Error> {
         self.ui.say(&format!("Starting the domain {}", plan.domain));
-        let spec = plan.domain_spec(source, &self.identity, facts);
-        let domain = ledger.define_domain(spec).await?;
+        let domain = ledger
+            .complete(plan.domain_spec(source, &self.identity, self.owner.clone(), facts))
+            .await?;
         // Before the start, so that not even a guest that ends at once is missed.
         let mut state = self.hypervisor.watch_domain(&domain).await?;
         state.borrow_and_update();
-        self.hypervisor.start_domain(&domain).await?;
+        // What a guest writes to a console before somebody listens is lost.
+        self.hypervisor.start_domain_paused(&domain).await?;
         // The event may come after the answer. Until it does, the receiver still says that the domain
         // is off, which from here on means that the guest has stopped.
         let _ = tokio::time::timeout(START_EVENT, state.changed()).await;
-        Ok((domain, state))
-    }
-
-    /// The guest's life, from its first instruction to its last.
-    async fn live(
-        &self,
-        source: &LibvirtSource,
-        plan: &Plan,
-        domain: &DomainId,
-        state: &mut watch::Receiver<DomainState>,
-    ) -> Result<(), Error> {
-        let communicator = source.communicator.as_ref();
-        let ssh = communicator.filter(|known| known.communicator != CommunicatorType::None);
-        let Some(ssh) = ssh else {
-            let wait = self.wait_for_power_off(source.shutdown_timeout, state);
-            return self.step(Step::ShutDown, wait).await;
-        };
-        let connect = self.connect(source, ssh, plan, domain, state);
-        let (connection, address) = self.step(Step::Connect, connect).await?;
-        let build = self.build_object(ssh, domain, &address);
-        let context = ProvisionContext {
-            communicator: connection.as_ref(),
-            build: &build,
-            ui: self.ui.as_ref(),
-            cancel: &self.cancel,
-        };
-        self.step(Step::Provision, self.provision(&context, state))
-            .await?;
-        // The guest is about to go down: what the connection says of that is of no interest.
-        let _ = tokio::time::timeout(GOODBYE, connection.disconnect()).await;
-        let mode = source.shutdown_mode.map(shutdown_mode);
-        let down = self.shut_down(domain, mode, source.shutdown_timeout, state);
-        self.step(Step::ShutDown, down).await
-    }
-
-    async fn connect(
-        &self,
-        source: &LibvirtSource,
-        communicator: &lvhost_config::Communicator,
-        plan: &Plan,
-        domain: &DomainId,
-        state: &mut watch::Receiver<DomainState>,
-    ) -> Result<(Box<dyn Communicator>, address::Address), Error> {
-        let timeout = communicator
-            .ssh_wait_timeout
-            .unwrap_or(communicator.ssh_timeout);
-        let deadline = Instant::now() + timeout;
-        let way = address::way(source, plan, communicator.ssh_port).ok_or(Error::NoWay {
-            domain: plan.domain.clone(),
-        })?;
-        self.ui.say("Waiting for the guest's address");
-        let address = address::find(way, self.hypervisor.as_ref(), domain, state, deadline).await?;
-        self.ui.say(&format!("Connecting to {}", address));
-        let connect = self.connector.connect(
-            communicator,
-            &address.host,
-            address.port,
-            deadline,
-            self.ui.as_ref(),
-        );
-        let connection = tokio::select! {
-            connection = connect => connection?,
-            stopped = stopped(state) => {
-                return Err(Error::GuestStopped { during: "connected to it", state: stopped });
-            }
-        };
-        self.ui.say("Connected");
-        if let Some(pause) = communicator.pause_before_connecting {
-            tokio::time::sleep(pause).await;
-        }
-        Ok((connection, address))
-    }
-
-    /// Provisions the guest. One that goes off meanwhile may have been told to by its last provisioner;
-    /// anything else would wait for it in vain.
-    async fn provision(
-        &self,
-        context: &ProvisionContext<'_>,
-        state: &mut watch::Receiver<DomainState>,
-    ) -> Result<(), Error> {
-        let mut provision = self.provision.provision(context);
-        let state = tokio::select! {
-            result = &mut provision => return result,
-            state = stopped(state) => state,
-        };
-        let stopped = Error::GuestStopped {
-            during: "provisioned it",
+        let consoles = self.listen(source, &domain).await;
+        self.hypervisor.resume_domain(&domain).await?;
+        Ok(Guest {
+            domain,
             state,
-        };
-        match tokio::time::timeout(GOODBYE, provision).await {
-            Ok(result) if state == DomainState::ShutOff => result,
-            _ => Err(stopped),
-        }
-    }
-
-    /// The object behind `build.` in provisioners.
-    fn build_object(
-        &self,
-        communicator: &lvhost_config::Communicator,
-        domain: &DomainId,
-        address: &address::Address,
-    ) -> Value {
-        use secrecy::ExposeSecret;
-        let text = |text: &Option<String>| Value::string(text.as_deref().unwrap_or(""));
-        let password = match &communicator.ssh_password {
-            Some(password) => Value::string(password.expose_secret()).sensitive(),
-            None => Value::string(""),
-        };
-        Value::object([
-            (
-                "ConnType",
-                Value::string(communicator.communicator.as_str()),
-            ),
-            ("Host", Value::string(&address.host)),
-            ("ID", Value::string(domain.uuid.to_string())),
-            (
-                "PackerRunUUID",
-                Value::string(self.identity.build_id().to_string()),
-            ),
-            ("Password", password),
-            ("Port", Value::from(i64::from(address.port))),
-            (
-                "SSHPrivateKeyFile",
-                text(&communicator.ssh_private_key_file),
-            ),
-            ("User", text(&communicator.ssh_username)),
-        ])
-    }
-
-    async fn wait_for_power_off(
-        &self,
-        timeout: Duration,
-        state: &mut watch::Receiver<DomainState>,
-    ) -> Result<(), Error> {
-        self.ui.say("Waiting for the guest to power itself off");
-        match tokio::time::timeout(timeout, stopped(state)).await {
-            Ok(DomainState::ShutOff) => Ok(()),
-            Ok(state) => Err(Error::GuestStopped {
-                during: "waited for it to power off",
-                state,
-            }),
-            Err(_) => Err(Error::NotPoweredOff { waited: timeout }),
-        }
-    }
-
-    async fn shut_down(
-        &self,
-        domain: &DomainId,
-        mode: Option<ShutdownMode>,
-        timeout: Duration,
-        state: &mut watch::Receiver<DomainState>,
-    ) -> Result<(), Error> {
-        self.ui.say("Shutting the guest down");
-        let deadline = Instant::now() + timeout;
-        let mut again = tokio::time::interval(ASK_AGAIN);
-        loop {
-            tokio::select! {
-                biased;
-                stopped = stopped(state) => {
-                    return match stopped {
-                        DomainState::ShutOff | DomainState::Gone => Ok(()),
-                        state => Err(Error::GuestStopped { during: "shut it down", state }),
-                    };
-                }
-                () = tokio::time::sleep_until(deadline) => break,
-                _ = again.tick() => self.hypervisor.shutdown_domain(domain, mode).await?,
-            }
-        }
-        self.ui.warn(&format!(
-            "the guest has not shut down within {} s (`shutdown_timeout`); it is forced off, and what \
-             it had not written to its disk is lost",
-            timeout.as_secs()
-        ));
-        self.hypervisor.destroy_domain(domain).await?;
-        Ok(())
-    }
-}
-
-fn shutdown_mode(mode: lvhost_config::ShutdownMode) -> ShutdownMode {
-    match mode {
-        lvhost_config::ShutdownMode::Acpi => ShutdownMode::Acpi,
-        lvhost_config::ShutdownMode::Guest => ShutdownMode::Guest,
-        lvhost_config::ShutdownMode::Initctl => ShutdownMode::Initctl,
-        lvhost_config::ShutdownMode::Signal => ShutdownMode::Signal,
-        lvhost_config::ShutdownMode::Paravirt => ShutdownMode::Paravirt,
+            consoles,
+        })
     }
 }
 

@@ -1,12 +1,18 @@
 //! The way into the guest, as a trait, so that builds can be tested without one.
 
+mod settings;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use lvhost_communicator::ssh::{Authentication, Outcome, Settings, connect_until};
-use lvhost_communicator::{Communicator, Result};
+use lvhost_communicator::Communicator;
+use lvhost_communicator::ssh::{Outcome, connect_until};
+use lvhost_libvirt::ConnectionUri;
 use tokio::time::Instant;
 
+pub use self::settings::SettingsError;
+use self::settings::Surroundings;
+use crate::error::Error;
 use crate::ui::Ui;
 
 /// Makes connections to guests.
@@ -23,11 +29,11 @@ pub trait Connector: Send + Sync {
         port: u16,
         deadline: Instant,
         ui: &dyn Ui,
-    ) -> Result<Box<dyn Communicator>>;
+    ) -> Result<Box<dyn Communicator>, Error>;
 }
 
 /// Connects over SSH.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SshConnector {
     /// The socket of the user's SSH agent, for `ssh_agent_auth`.
     pub agent_socket: Option<PathBuf>,
@@ -35,44 +41,21 @@ pub struct SshConnector {
     pub working_directory: PathBuf,
     /// What `~` in the path of a key file stands for.
     pub home_directory: Option<PathBuf>,
+    /// The local user, who logs in at a bastion that no user is named for.
+    pub user: Option<String>,
+    /// Where the guest's hypervisor is, for `ssh_bastion_from_uri`.
+    pub hypervisor: ConnectionUri,
 }
 
 impl SshConnector {
-    fn settings(
-        &self,
-        communicator: &lvhost_config::Communicator,
-        host: &str,
-        port: u16,
-    ) -> Settings {
-        let username = communicator.ssh_username.clone().unwrap_or_default();
-        let mut settings = Settings::new(host, port, username);
-        settings.handshake_attempts = communicator.ssh_handshake_attempts;
-        settings.pty = communicator.ssh_pty;
-        let interval = communicator.ssh_keep_alive_interval;
-        settings.keep_alive = (!interval.is_zero()).then_some(interval);
-        if let Some(path) = &communicator.ssh_private_key_file {
-            let path = match (path.strip_prefix("~/"), &self.home_directory) {
-                (Some(rest), Some(home)) => home.join(rest),
-                _ => self.working_directory.join(path),
-            };
-            settings.authentication.push(Authentication::KeyFile {
-                path,
-                passphrase: None,
-            });
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            agent_socket: self.agent_socket.as_deref(),
+            working_directory: &self.working_directory,
+            home_directory: self.home_directory.as_deref(),
+            user: self.user.as_deref(),
+            hypervisor: &self.hypervisor,
         }
-        if communicator.ssh_agent_auth
-            && let Some(socket) = &self.agent_socket
-        {
-            settings.authentication.push(Authentication::Agent {
-                socket: socket.clone(),
-            });
-        }
-        if let Some(password) = &communicator.ssh_password {
-            settings
-                .authentication
-                .push(Authentication::Password(password.clone()));
-        }
-        settings
     }
 }
 
@@ -85,11 +68,11 @@ impl Connector for SshConnector {
         port: u16,
         deadline: Instant,
         ui: &dyn Ui,
-    ) -> Result<Box<dyn Communicator>> {
+    ) -> Result<Box<dyn Communicator>, Error> {
         if communicator.ssh_agent_auth && self.agent_socket.is_none() {
             ui.warn("`ssh_agent_auth` is set, but there is no agent: SSH_AUTH_SOCK is not set");
         }
-        let settings = self.settings(communicator, host, port);
+        let settings = settings::settings(communicator, host, port, &self.surroundings())?;
         let mut observer = |attempt: &lvhost_communicator::ssh::Attempt| match &attempt.outcome {
             Outcome::Connected { .. } => tracing::info!(?attempt, "connected"),
             _ => tracing::debug!(?attempt, "not connected yet"),

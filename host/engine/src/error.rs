@@ -7,6 +7,24 @@ use lvhost_hcl::Diagnostics;
 use lvhost_libvirt::{DomainState, VolumeId};
 use lvhost_runtime::ComponentError;
 
+use crate::connect::SettingsError;
+
+/// An error with everything behind it: `what failed: why: why that`.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Transparent errors repeat what they wrap.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// What ended a build.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,12 +58,52 @@ pub enum Error {
     },
     /// A volume that the build is to make is there already.
     #[error(
-        "the volume {volume} exists already and is not touched; delete it with \
-         `virsh vol-delete --pool {} {}`, or choose another `name`", volume.pool, volume.name
+        "the volume {volume} exists already and is not touched; replace it with `-force`, or choose \
+         another `name`"
     )]
     VolumeExists {
         /// Which one.
         volume: VolumeId,
+    },
+    /// A domain of the planned name is there already.
+    #[error(
+        "the domain {domain:?} exists already and is not touched; replace it with `-force`, or \
+         choose another `domain_name`"
+    )]
+    DomainExists {
+        /// Its name.
+        domain: String,
+    },
+    /// Another build is making a volume of the same name.
+    #[error(
+        "another build, that of the domain {domain:?}, makes the volume {volume} too; wait for its \
+         end, choose another `name`, or take it over with `-force`"
+    )]
+    Rival {
+        /// The volume.
+        volume: VolumeId,
+        /// The other build's domain.
+        domain: String,
+    },
+    /// The artifact's folder is not empty.
+    #[error(
+        "the `output_directory` {} is not empty; name another, or replace what the build writes into \
+         it with `-force`", path.display()
+    )]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The artifact's folder can't be used.
+    #[error("can't {action} {}, for `output_directory`", path.display())]
+    Output {
+        /// `look into`, `make`, `write into`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// A forwarded port has to be chosen on a host that is not this one.
     #[error(
@@ -88,6 +146,9 @@ pub enum Error {
     /// The guest does not let us in.
     #[error(transparent)]
     Communicator(Box<lvhost_communicator::Error>),
+    /// An option of the communicator can't be followed.
+    #[error(transparent)]
+    Connection(#[from] SettingsError),
     /// A provisioner failed.
     #[error("the provisioner `{provisioner}` failed")]
     Provisioner {

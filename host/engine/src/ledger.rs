@@ -1,20 +1,29 @@
-//! What the build has made, in order, so that all of it can be removed again.
+//! What the build has made, so that all of it can be removed again: by this process when the build is
+//! over, or by another one should this process be killed.
 //!
-//! Every change of the hypervisor goes through here, and runs as a task of its own: when the build is
-//! cancelled while libvirt still makes something, the task ends its work and writes it down, and
-//! [`Ledger::clean_up`] waits for that before it removes anything. So nothing is used before it is
-//! written down, and nothing is made without being so.
+//! The domain is defined before anything else, and its metadata says which build it belongs to and
+//! which volumes that build has claimed (see [`BuildRecord`]). A volume is claimed there before it is
+//! made, so at every moment the hypervisor itself knows what to remove.
 //!
 //! ```text
-//!   create_volume ─┐                      ┌─► succeeded: the artifact stays, the rest goes
-//!   clone_volume  ─┼─► made: [v1, v2, d] ─┤
-//!   define_domain ─┘                      └─► failed, cancelled: all of it goes, last first
+//!  begin:  define_domain ─► for each volume: claim, create or clone ─► complete: update_domain
+//!                                                                            │
+//!      ┌─ succeeded: disclaim the artifact, then the rest goes ◄─────────────┤
+//!      └─ failed, cancelled: all of it goes ◄────────────────────────────────┘
+//!         destroy the domain, delete the volumes last first, undefine the domain
 //! ```
+//!
+//! Every change of the hypervisor runs as a task of its own: when the build is cancelled while libvirt
+//! still makes something, the task ends its work and writes it down, and [`Ledger::clean_up`] waits
+//! for that before it removes anything.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lvhost_libvirt::{DomainId, DomainSpec, Hypervisor, Result, VolumeFacts, VolumeId, VolumeSpec};
+use lvhost_libvirt::{
+    BuildRecord, DomainId, DomainSpec, Hypervisor, Result, VolumeFacts, VolumeId, VolumeSpec,
+};
 use tokio_util::task::TaskTracker;
 
 /// Something the build has made.
@@ -22,6 +31,27 @@ use tokio_util::task::TaskTracker;
 enum Made {
     Volume(VolumeId),
     Domain(DomainId),
+}
+
+impl Made {
+    /// What a user can type to remove it.
+    fn removal(&self) -> String {
+        match self {
+            Self::Volume(id) => format!("virsh vol-delete --pool {} {}", id.pool, id.name),
+            Self::Domain(id) => {
+                format!("virsh destroy {0}; virsh undefine --nvram {0}", id.name)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Volume(id) => write!(formatter, "the volume {id}"),
+            Self::Domain(id) => write!(formatter, "the domain {id}"),
+        }
+    }
 }
 
 /// What could not be removed.
@@ -35,11 +65,22 @@ pub struct Leftover {
     pub command: String,
 }
 
+/// What a failed build leaves for the user to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is: `the domain "x"`.
+    pub what: String,
+    /// What a user can type to remove it.
+    pub command: String,
+}
+
 /// The list of what the build has made.
 #[derive(Clone)]
 pub(crate) struct Ledger {
     hypervisor: Arc<dyn Hypervisor>,
     made: Arc<Mutex<Vec<Made>>>,
+    /// The domain and what its metadata says. Locked while that is changed.
+    record: Arc<tokio::sync::Mutex<Option<(DomainId, BuildRecord)>>>,
     running: TaskTracker,
 }
 
@@ -48,15 +89,40 @@ impl Ledger {
         Self {
             hypervisor,
             made: Arc::default(),
+            record: Arc::default(),
             running: TaskTracker::new(),
         }
     }
 
+    /// Defines the domain, whose record has to claim nothing yet. Comes before all else.
+    pub(crate) async fn begin(&self, spec: DomainSpec) -> Result<DomainId> {
+        let hypervisor = Arc::clone(&self.hypervisor);
+        let record = Arc::clone(&self.record);
+        self.make("define the domain", async move {
+            let mut record = record.lock().await;
+            let id = hypervisor.define_domain(&spec).await?;
+            *record = spec.build.map(|build| (id.clone(), build));
+            Ok((id.clone(), Made::Domain(id)))
+        })
+        .await
+    }
+
+    /// Gives the domain its final definition.
+    pub(crate) async fn complete(&self, mut spec: DomainSpec) -> Result<DomainId> {
+        let record = self.record.lock().await;
+        let Some((domain, record)) = record.as_ref() else {
+            return Err(lvhost_libvirt::Error::NoSuchDomain { name: spec.name });
+        };
+        spec.build = Some(record.clone());
+        self.hypervisor.update_domain(domain, &spec).await?;
+        Ok(domain.clone())
+    }
+
     pub(crate) async fn create_volume(&self, spec: VolumeSpec) -> Result<VolumeFacts> {
         let hypervisor = Arc::clone(&self.hypervisor);
-        let made = Made::Volume(spec.id.clone());
-        self.make("make a volume", async move {
-            Ok((hypervisor.create_volume(&spec).await?, made))
+        let id = spec.id.clone();
+        self.make_volume("make a volume", id, async move {
+            hypervisor.create_volume(&spec).await
         })
         .await
     }
@@ -67,20 +133,52 @@ impl Ledger {
         source: VolumeId,
     ) -> Result<VolumeFacts> {
         let hypervisor = Arc::clone(&self.hypervisor);
-        let made = Made::Volume(spec.id.clone());
-        self.make("clone a volume", async move {
-            Ok((hypervisor.clone_volume(&spec, &source).await?, made))
+        let id = spec.id.clone();
+        self.make_volume("clone a volume", id, async move {
+            hypervisor.clone_volume(&spec, &source).await
         })
         .await
     }
 
-    pub(crate) async fn define_domain(&self, spec: DomainSpec) -> Result<DomainId> {
-        let hypervisor = Arc::clone(&self.hypervisor);
-        self.make("define the domain", async move {
-            let id = hypervisor.define_domain(&spec).await?;
-            Ok((id.clone(), Made::Domain(id)))
+    async fn make_volume(
+        &self,
+        action: &str,
+        id: VolumeId,
+        work: impl Future<Output = Result<VolumeFacts>> + Send + 'static,
+    ) -> Result<VolumeFacts> {
+        let ledger = self.clone();
+        self.make(action, async move {
+            ledger.note(|volumes| volumes.push(id.clone())).await?;
+            match work.await {
+                Ok(facts) => Ok((facts, Made::Volume(id))),
+                Err(error) => {
+                    // What is not there need not be claimed. If even that fails, the claim goes with
+                    // the domain.
+                    let _ = ledger
+                        .note(|volumes| volumes.retain(|other| *other != id))
+                        .await;
+                    Err(error)
+                }
+            }
         })
         .await
+    }
+
+    /// Changes which volumes the domain's metadata claims.
+    async fn note(&self, change: impl FnOnce(&mut Vec<VolumeId>)) -> Result<()> {
+        let mut current = self.record.lock().await;
+        let Some((domain, record)) = current.as_mut() else {
+            return Ok(());
+        };
+        let mut changed = record.clone();
+        change(&mut changed.volumes);
+        // Volumes are made at the same time; what is written does not depend on which was first.
+        changed
+            .volumes
+            .sort_by(|one, other| (&one.pool, &one.name).cmp(&(&other.pool, &other.name)));
+        self.hypervisor.set_build_record(domain, &changed).await?;
+        *record = changed;
+        Ok(())
     }
 
     async fn make<T: Send + 'static>(
@@ -113,26 +211,59 @@ impl Ledger {
                 .all(|made| matches!(made, Made::Volume(id) if Some(id) == keep))
     }
 
-    /// Removes everything but `keep`, last first, and returns what could not be removed.
-    pub(crate) async fn clean_up(&self, keep: Option<&VolumeId>) -> Vec<Leftover> {
+    /// What there is, the domain first, none of which will be removed.
+    pub(crate) async fn keep(&self) -> Vec<Kept> {
+        let kept = |made: &Made| Kept {
+            what: made.to_string(),
+            command: made.removal(),
+        };
+        self.take().await.iter().map(kept).collect()
+    }
+
+    /// Everything that was made, once nothing is being made any more.
+    async fn take(&self) -> Vec<Made> {
         self.running.close();
         self.running.wait().await;
-        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Removes everything but `keep`, and returns what could not be removed.
+    pub(crate) async fn clean_up(&self, keep: Option<&VolumeId>) -> Vec<Leftover> {
+        let made = self.take().await;
         let mut leftovers = Vec::new();
-        for made in made.into_iter().rev() {
-            match &made {
-                Made::Volume(id) if Some(id) == keep => {}
-                Made::Volume(id) => {
-                    if let Err(reason) = self.delete_volume(id).await {
-                        leftovers.push(leftover_volume(id, reason));
-                    }
-                }
-                Made::Domain(id) => {
-                    if let Err(reason) = self.remove_domain(id).await {
-                        leftovers.push(leftover_domain(id, reason));
-                    }
-                }
+        let mut failed = |made: &Made, result: Result<()>| {
+            if let Err(reason) = result {
+                leftovers.push(Leftover {
+                    what: made.to_string(),
+                    reason,
+                    command: made.removal(),
+                });
+                return true;
             }
+            false
+        };
+        let mut domain = None;
+        if let Some(first @ Made::Domain(id)) = made.first() {
+            if let Some(keep) = keep {
+                // Should this fail, the domain is told of below if it can't be undefined either.
+                let _ = self
+                    .note(|volumes| volumes.retain(|other| other != keep))
+                    .await;
+            }
+            // A domain that still runs holds its volumes.
+            if !failed(first, self.hypervisor.destroy_domain(id).await) {
+                domain = Some((first, id));
+            }
+        }
+        for made in made.iter().rev() {
+            if let Made::Volume(id) = made
+                && Some(id) != keep
+            {
+                failed(made, self.delete_volume(id).await);
+            }
+        }
+        if let Some((made, id)) = domain {
+            failed(made, self.hypervisor.undefine_domain(id).await);
         }
         leftovers
     }
@@ -142,26 +273,5 @@ impl Ledger {
             Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => Ok(()),
             result => result,
         }
-    }
-
-    async fn remove_domain(&self, id: &DomainId) -> Result<()> {
-        self.hypervisor.destroy_domain(id).await?;
-        self.hypervisor.undefine_domain(id).await
-    }
-}
-
-fn leftover_volume(id: &VolumeId, reason: lvhost_libvirt::Error) -> Leftover {
-    Leftover {
-        what: format!("the volume {id}"),
-        reason,
-        command: format!("virsh vol-delete --pool {} {}", id.pool, id.name),
-    }
-}
-
-fn leftover_domain(id: &DomainId, reason: lvhost_libvirt::Error) -> Leftover {
-    Leftover {
-        what: format!("the domain {id}"),
-        reason,
-        command: format!("virsh destroy {0}; virsh undefine --nvram {0}", id.name),
     }
 }

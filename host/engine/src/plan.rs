@@ -1,11 +1,11 @@
 //! What a build is going to do, as a value: names, volumes, interfaces, and the domain made of them.
 //! Nothing in here touches the world.
 
-use lvhost_config::{Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
+mod domain;
+
+use lvhost_config::{AttachAs, Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
 use lvhost_libvirt::{
-    BuildRecord, DirectMode, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics,
-    GraphicsServer, Interface, InterfaceSource, Loader, LoaderType, Nvram, PortForward, Protocol,
-    VolumeFacts, VolumeId,
+    DirectMode, DiskBus, DiskDevice, InterfaceSource, PortForward, Protocol, VolumeId,
 };
 use lvhost_runtime::{Defaults, Grant};
 
@@ -44,6 +44,7 @@ pub struct PlannedVolume {
     bus: Option<DiskBus>,
     read_only: bool,
     alias: Option<String>,
+    attach_as: AttachAs,
 }
 
 /// Where a volume's bytes come from.
@@ -138,6 +139,7 @@ pub fn plan<E>(
                 .and_then(|bus| bus.parse().ok()),
             read_only: volume.readonly.or(defaults.read_only).unwrap_or(false),
             alias: volume.alias.clone(),
+            attach_as: volume.attach_as.unwrap_or(AttachAs::Volume),
         });
     }
     Ok(Plan {
@@ -238,92 +240,6 @@ fn interfaces<E>(
     Ok(planned)
 }
 
-impl Plan {
-    /// The domain, now that the volumes are there. `facts` are theirs, in the same order.
-    pub fn domain_spec(
-        &self,
-        source: &LibvirtSource,
-        identity: &Identity,
-        facts: &[VolumeFacts],
-    ) -> DomainSpec {
-        DomainSpec {
-            build: Some(BuildRecord::new(identity.build_id().to_string())),
-            domain_type: source.domain_type.clone(),
-            arch: source.arch.clone(),
-            machine: source.chipset.clone(),
-            loader: source.loader_path.clone().map(|path| Loader {
-                path,
-                kind: source.loader_type.map(|kind| match kind {
-                    lvhost_config::LoaderType::Rom => LoaderType::Rom,
-                    lvhost_config::LoaderType::Pflash => LoaderType::Pflash,
-                }),
-                secure: source.secure_boot,
-            }),
-            nvram: (source.nvram_path.is_some() || source.nvram_template.is_some()).then(|| {
-                Nvram {
-                    path: source.nvram_path.clone(),
-                    template: source.nvram_template.clone(),
-                }
-            }),
-            memory_mib: source.memory,
-            vcpu: source.vcpu,
-            cpu_mode: source.cpu_mode.clone(),
-            boot_devices: source
-                .boot_devices
-                .iter()
-                .map(|device| boot_device(*device))
-                .collect(),
-            disks: self
-                .volumes
-                .iter()
-                .zip(facts)
-                .map(|(volume, facts)| disk(volume, facts))
-                .collect(),
-            interfaces: self.interfaces.iter().map(interface).collect(),
-            graphics: source.graphics.iter().map(graphics).collect(),
-            ..DomainSpec::new(&self.domain)
-        }
-    }
-}
-
-fn boot_device(device: lvhost_config::BootDevice) -> lvhost_libvirt::BootDevice {
-    match device {
-        lvhost_config::BootDevice::Hd => lvhost_libvirt::BootDevice::HardDisk,
-        lvhost_config::BootDevice::Network => lvhost_libvirt::BootDevice::Network,
-        lvhost_config::BootDevice::Cdrom => lvhost_libvirt::BootDevice::Cdrom,
-        lvhost_config::BootDevice::Fd => lvhost_libvirt::BootDevice::Floppy,
-    }
-}
-
-fn disk(volume: &PlannedVolume, facts: &VolumeFacts) -> Disk {
-    Disk {
-        source: DiskSource::Volume(volume.id.clone()),
-        device: volume.device,
-        bus: volume.bus,
-        format: facts.format.as_deref().map(driver_format),
-        read_only: volume.read_only || volume.device == DiskDevice::Cdrom,
-        serial: None,
-        alias: volume.alias.clone(),
-    }
-}
-
-/// QEMU's name for a volume's format: libvirt tells some raw ones apart by what is in them.
-fn driver_format(volume_format: &str) -> String {
-    match volume_format {
-        "iso" | "bochs" | "dir" | "ext2" | "extended" | "none" | "unknown" => "raw".to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn interface(planned: &PlannedInterface) -> Interface {
-    Interface {
-        source: planned.source.clone(),
-        mac: Some(planned.mac.clone()),
-        model: Some(planned.model.clone()),
-        alias: planned.alias.clone(),
-    }
-}
-
 fn direct_mode(mode: lvhost_config::DirectMode) -> DirectMode {
     match mode {
         lvhost_config::DirectMode::Bridge => DirectMode::Bridge,
@@ -333,17 +249,12 @@ fn direct_mode(mode: lvhost_config::DirectMode) -> DirectMode {
     }
 }
 
-fn graphics(graphics: &lvhost_config::Graphics) -> Graphics {
-    let server = || GraphicsServer {
-        port: graphics.port,
-        listen: graphics.listen.clone(),
-        password: graphics.password.clone().map(Into::into),
-    };
-    match graphics.r#type {
-        lvhost_config::GraphicsType::Vnc => Graphics::Vnc(server()),
-        lvhost_config::GraphicsType::Spice => Graphics::Spice(server()),
-        lvhost_config::GraphicsType::Sdl => Graphics::Sdl {
-            display: graphics.display.clone(),
-        },
+impl Plan {
+    /// The volumes that the build is going to make.
+    pub fn made_volumes(&self) -> impl Iterator<Item = &VolumeId> {
+        self.volumes
+            .iter()
+            .filter(|volume| !matches!(volume.contents, Contents::Existing))
+            .map(|volume| &volume.id)
     }
 }

@@ -36,6 +36,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use self::lines::Lines;
 use self::mask::{Masked, secrets_in};
 use self::options::Prepared;
 use crate::error::{Error, ProvisionError};

@@ -1,4 +1,4 @@
-//! The only way out of the engine: what the user gets to see, and the one question it asks.
+//! The only way out of the engine: what the user gets to see, and the questions it asks.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub enum Step {
     Provision,
     /// The guest shuts down.
     ShutDown,
+    /// The artifact is copied to this machine.
+    Download,
     /// What the build made, except the artifact, is removed.
     CleanUp,
 }
@@ -34,6 +36,7 @@ impl Step {
             Self::Connect => "boot and connect",
             Self::Provision => "provision",
             Self::ShutDown => "shut down",
+            Self::Download => "download",
             Self::CleanUp => "clean up",
         }
     }
@@ -85,6 +88,12 @@ pub trait Ui: Send + Sync {
     /// # Errors
     /// The reason why nobody can be asked, such as that there is no terminal.
     async fn wait_for_user(&self, note: &str) -> Result<(), String>;
+
+    /// Shows `question` and waits until the user has taken one of `choices`: its index.
+    ///
+    /// # Errors
+    /// The reason why nobody can be asked, such as that there is no terminal.
+    async fn ask(&self, question: &str, choices: &[&str]) -> Result<usize, String>;
 }
 
 /// Bytes on their way.

@@ -35,8 +35,13 @@ use crate::plan::{Contents, Plan, PlannedVolume};
 const AT_ONCE: usize = 4;
 
 /// Checks, before anything is downloaded or made, that pools are there, that volumes which must exist
-/// do, and that those to be made don't.
-pub(crate) async fn check(plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<(), Error> {
+/// do, and that those to be made don't. With `force` those that do are returned, to be replaced.
+pub(crate) async fn check(
+    plan: &Plan,
+    hypervisor: &dyn Hypervisor,
+    force: bool,
+) -> Result<Vec<VolumeId>, Error> {
+    let mut in_the_way = Vec::new();
     for volume in &plan.volumes {
         hypervisor.pool(&volume.id.pool).await?;
         let found = hypervisor.volume(&volume.id).await?;
@@ -46,6 +51,9 @@ pub(crate) async fn check(plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<()
                     volume: volume.id.clone(),
                 });
             }
+            (Contents::Blank | Contents::Source { .. }, Some(_)) if force => {
+                in_the_way.push(volume.id.clone());
+            }
             (Contents::Blank | Contents::Source { .. }, Some(_)) => {
                 return Err(Error::VolumeExists {
                     volume: volume.id.clone(),
@@ -54,7 +62,7 @@ pub(crate) async fn check(plan: &Plan, hypervisor: &dyn Hypervisor) -> Result<()
             _ => {}
         }
     }
-    Ok(())
+    Ok(in_the_way)
 }
 
 /// Prepares the volumes of one build.
@@ -96,9 +104,8 @@ impl Volumes<'_> {
                     &volume.id,
                     self.build.sources.permission(&block.type_name),
                 );
-                let refused = |error: lvhost_runtime::ServiceError| {
-                    VolumeError::Refused(error.to_string())
-                };
+                let refused =
+                    |error: lvhost_runtime::ServiceError| VolumeError::Refused(error.to_string());
                 grants.may_run().map_err(refused)?;
                 let services = self.services(volume, grants.clone());
                 let id = lvhost_runtime::VolumeId {

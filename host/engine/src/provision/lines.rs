@@ -10,14 +10,14 @@ pub(super) const MAX_LINE: usize = 16 * 1024;
 
 /// Shows output line by line. What is left without a line break at the end is shown by
 /// [`finish`](Self::finish).
-pub(super) struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     ui: &'a dyn Ui,
     stdout: Line,
     stderr: Line,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(ui: &'a dyn Ui) -> Self {
+    pub(crate) fn new(ui: &'a dyn Ui) -> Self {
         Self {
             ui,
             stdout: Line::default(),
@@ -36,7 +36,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Shows what is left.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         let ui = self.ui;
         self.stdout
             .finish(&mut |line| ui.output(Stream::Stdout, line));

@@ -111,4 +111,8 @@ impl Ui for Masked<'_> {
     async fn wait_for_user(&self, note: &str) -> Result<(), String> {
         self.ui.wait_for_user(&self.mask(note)).await
     }
+
+    async fn ask(&self, question: &str, choices: &[&str]) -> Result<usize, String> {
+        self.ui.ask(&self.mask(question), choices).await
+    }
 }

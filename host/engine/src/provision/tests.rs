@@ -319,6 +319,9 @@ impl Ui for User {
         self.push("ask", note);
         Ok(())
     }
+    async fn ask(&self, _: &str, _: &[&str]) -> std::result::Result<usize, String> {
+        Err("no provisioner asks".to_owned())
+    }
 }
 
 fn build() -> Value {

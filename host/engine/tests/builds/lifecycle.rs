@@ -1,7 +1,7 @@
 //! What a build does when the world is as it should be, and when guests have a will of their own.
 
 use lvhost_engine::Error;
-use lvhost_libvirt::fake::{Call, ShutdownReaction};
+use lvhost_libvirt::fake::{Call, Operation, ShutdownReaction};
 use lvhost_libvirt::{DiskDevice, DomainState, Hypervisor, VolumeId};
 
 use crate::scene::{BLANK, Scene, TEMPLATE};
@@ -13,6 +13,11 @@ fn calls(scene: &Scene, call: Call) -> usize {
         .iter()
         .filter(|operation| operation.call == call)
         .count()
+}
+
+/// Whether the guest runs from this call on.
+fn runs(operation: &Operation) -> bool {
+    operation.call == Call::ResumeDomain
 }
 
 #[tokio::test]
@@ -106,10 +111,12 @@ async fn a_guest_that_crashes_while_it_boots_is_not_waited_for() {
     let hypervisor = scene.hypervisor.clone();
     let (outcome, ()) = tokio::join!(scene.run(), async {
         loop {
-            if let Some(domain) = hypervisor.domains().first() {
+            let operations = hypervisor.operations();
+            if let Some(domain) = hypervisor.domains().first()
+                && operations.iter().any(runs)
+            {
                 hypervisor.crash(domain);
             }
-            let operations = hypervisor.operations();
             if operations
                 .iter()
                 .any(|operation| operation.call == Call::UndefineDomain)
@@ -152,9 +159,7 @@ async fn without_a_communicator_the_guest_ends_the_build_by_powering_off() {
     let scene = Scene::new(NONE);
     let hypervisor = scene.hypervisor.clone();
     let (outcome, ()) = tokio::join!(scene.run(), async {
-        let starts =
-            |operation: &lvhost_libvirt::fake::Operation| operation.call == Call::StartDomain;
-        while !hypervisor.operations().iter().any(starts) {
+        while !hypervisor.operations().iter().any(runs) {
             tokio::task::yield_now().await;
         }
         hypervisor.power_off(&hypervisor.domains()[0]);

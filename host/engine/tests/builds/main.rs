@@ -6,5 +6,7 @@
 
 mod faults;
 mod lifecycle;
+mod on_error;
+mod output;
 mod plans;
 mod scene;

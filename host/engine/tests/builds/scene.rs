@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
 use lvhost_config::LibvirtSource;
 use lvhost_engine::{
-    Build, Connector, Error, Identity, Outcome, Provision, ProvisionContext, Sources, Step, Stream,
-    Transfer, Ui, configure, domain_name,
+    Build, Connector, Error, Identity, OnError, Outcome, Provision, ProvisionContext, Sources,
+    Step, Stream, Transfer, Ui, configure, domain_name,
 };
 use lvhost_fetch::{Fetcher, Settings};
 use lvhost_hcl::{Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs};
@@ -119,6 +119,10 @@ pub(crate) struct Scene {
     pub(crate) cancel_at_message: Option<usize>,
     pub(crate) script: Arc<Script>,
     pub(crate) template: &'static str,
+    pub(crate) force: bool,
+    pub(crate) on_error: OnError,
+    /// What the user answers to a question.
+    pub(crate) answer: Option<&'static str>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -153,6 +157,9 @@ impl Scene {
             cancel_at_message: None,
             script: Arc::new(|_| Ok(())),
             template,
+            force: false,
+            on_error: OnError::CleanUp,
+            answer: None,
             folder: Arc::new(folder),
         }
     }
@@ -171,6 +178,11 @@ impl Scene {
             .into_iter()
             .map(|id| id.name)
             .collect()
+    }
+
+    /// A path in the build's working directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(crate) fn source(&self, sources: &Sources) -> LibvirtSource {
@@ -196,6 +208,11 @@ impl Scene {
             cancel: self.cancel.clone(),
             working_directory: self.folder.path().to_path_buf(),
             identity,
+            force: self.force,
+            on_error: self.on_error,
+            owner: None,
+            log_directory: Some(self.folder.path().join("logs")),
+            watched_console: None,
         };
         build.run(&source, &configured).await
     }
@@ -297,6 +314,11 @@ impl Ui for Scene {
     async fn wait_for_user(&self, _: &str) -> Result<(), String> {
         Err("nobody is there".into())
     }
+    async fn ask(&self, question: &str, choices: &[&str]) -> Result<usize, String> {
+        self.say(question);
+        let answer = self.answer.ok_or("nobody is there")?;
+        Ok(choices.iter().position(|choice| *choice == answer).unwrap())
+    }
 }
 
 struct Unseen;
@@ -317,7 +339,7 @@ impl Connector for Scene {
         port: u16,
         _: tokio::time::Instant,
         _: &dyn Ui,
-    ) -> lvhost_communicator::Result<Box<dyn Communicator>> {
+    ) -> Result<Box<dyn Communicator>, Error> {
         self.say(&format!("connect {host}:{port}"));
         Ok(Box::new(Guest))
     }

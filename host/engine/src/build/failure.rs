@@ -1,0 +1,102 @@
+//! What a failed build shows of its guest, and what becomes of it: removed at once, left for the user
+//! to look at, or as the user says when asked.
+
+use lvhost_libvirt::Screenshot;
+
+use super::{Build, Guest};
+use crate::error::{Error, with_causes};
+use crate::ledger::Ledger;
+use crate::ui::Stream;
+
+/// What becomes of what a failed build has made. A build that was cancelled is always cleaned up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// All of it is removed.
+    #[default]
+    CleanUp,
+    /// It stays, the running domain included.
+    Abort,
+    /// The user is asked, while the guest is still there; who can't be asked gets [`Self::CleanUp`].
+    Ask,
+}
+
+/// The answers to [`OnError::Ask`], in the order of the choices shown.
+const CHOICES: [&str; 2] = ["clean up", "keep everything as it is"];
+const KEEP: usize = 1;
+
+impl Build {
+    /// Shows the last lines of the guest's console, and keeps a picture of its screen.
+    pub(super) async fn show_guest(&self, error: &Error, guest: &Guest) {
+        if matches!(error, Error::Cancelled) {
+            return;
+        }
+        if let Some((recorder, path)) = &guest.consoles.serial {
+            let lines = recorder.last_lines();
+            match lines.is_empty() {
+                true => self.ui.say("The guest wrote nothing to its serial console"),
+                false => self.ui.say("The guest's serial console ends with:"),
+            }
+            for line in lines {
+                self.ui.output(Stream::Stdout, &line);
+            }
+            if let Some(path) = path {
+                self.ui
+                    .say(&format!("All of the console is in {}", path.display()));
+            }
+        }
+        match self.hypervisor.screenshot(&guest.domain).await {
+            Ok(picture) => self.keep_screenshot(&picture).await,
+            // The guest is off, or has no screen.
+            Err(error) => tracing::debug!(%error, "there is no picture of the guest's screen"),
+        }
+    }
+
+    async fn keep_screenshot(&self, picture: &Screenshot) {
+        let Some(directory) = &self.log_directory else {
+            return;
+        };
+        let path = directory.join("screen.png");
+        let written = async {
+            tokio::fs::create_dir_all(directory).await?;
+            tokio::fs::write(&path, &picture.png).await
+        };
+        match written.await {
+            Ok(()) => self
+                .ui
+                .say(&format!("The guest's screen is in {}", path.display())),
+            Err(error) => self.ui.warn(&format!(
+                "the picture of the guest's screen can't be written to {}: {error}",
+                path.display()
+            )),
+        }
+    }
+
+    /// Whether what was made stays although the build has failed.
+    pub(super) async fn keeps(&self, error: &Error, ledger: &Ledger) -> bool {
+        if matches!(error, Error::Cancelled) || ledger.is_empty_but_for(None) {
+            return false;
+        }
+        match self.on_error {
+            OnError::CleanUp => false,
+            OnError::Abort => true,
+            OnError::Ask => self.ask(error).await,
+        }
+    }
+
+    async fn ask(&self, error: &Error) -> bool {
+        let question = format!("The build has failed: {}", with_causes(error));
+        let answer = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return false,
+            answer = self.ui.ask(&question, &CHOICES) => answer,
+        };
+        match answer {
+            Ok(answer) => answer == KEEP,
+            Err(reason) => {
+                self.ui
+                    .warn(&format!("nobody can be asked ({reason}): cleaning up"));
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The guest's life, from its first instruction to its last.
+
+use std::time::Duration;
+
+use lvhost_communicator::{Command, Communicator, ExitStatus};
+use lvhost_config::{CommunicatorType, LibvirtSource};
+use lvhost_hcl::Value;
+use lvhost_libvirt::{DomainId, DomainState, ShutdownMode};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Build, Guest};
+use crate::address::{self, stopped};
+use crate::error::{Error, with_causes};
+use crate::plan::Plan;
+use crate::provision::{Lines, ProvisionContext};
+use crate::ui::Step;
+
+/// How often a guest is asked to shut down again: one that is still booting loses the first request.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+
+/// How long connections to a guest that goes off may take to notice.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+impl Build {
+    /// The guest's life, from its first instruction to its last.
+    pub(super) async fn live(
+        &self,
+        source: &LibvirtSource,
+        plan: &Plan,
+        guest: &mut Guest,
+    ) -> Result<(), Error> {
+        let Guest { domain, state, .. } = guest;
+        let communicator = source.communicator.as_ref();
+        let ssh = communicator.filter(|known| known.communicator != CommunicatorType::None);
+        let Some(ssh) = ssh else {
+            let wait = self.wait_for_power_off(source.shutdown_timeout, state);
+            return self.step(Step::ShutDown, wait).await;
+        };
+        let connect = self.connect(source, ssh, plan, domain, state);
+        let (connection, address) = self.step(Step::Connect, connect).await?;
+        let build = self.build_object(ssh, domain, &address);
+        let context = ProvisionContext {
+            communicator: connection.as_ref(),
+            build: &build,
+            ui: self.ui.as_ref(),
+            cancel: &self.cancel,
+        };
+        self.step(Step::Provision, self.provision(&context, state))
+            .await?;
+        if let Some(command) = &source.shutdown_command {
+            let down = self.command_down(command, connection.as_ref(), domain, source, state);
+            return self.step(Step::ShutDown, down).await;
+        }
+        // The guest is about to go down: what the connection says of that is of no interest.
+        let _ = tokio::time::timeout(GOODBYE, connection.disconnect()).await;
+        let mode = source.shutdown_mode.map(shutdown_mode);
+        let down = self.shut_down(domain, mode, source.shutdown_timeout, state);
+        self.step(Step::ShutDown, down).await
+    }
+
+    async fn connect(
+        &self,
+        source: &LibvirtSource,
+        communicator: &lvhost_config::Communicator,
+        plan: &Plan,
+        domain: &DomainId,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(Box<dyn Communicator>, address::Address), Error> {
+        let timeout = communicator
+            .ssh_wait_timeout
+            .unwrap_or(communicator.ssh_timeout);
+        let deadline = Instant::now() + timeout;
+        let way = address::way(source, plan, communicator.ssh_port).ok_or(Error::NoWay {
+            domain: plan.domain.clone(),
+        })?;
+        self.ui.say("Waiting for the guest's address");
+        let address = address::find(way, self.hypervisor.as_ref(), domain, state, deadline).await?;
+        self.ui.say(&format!("Connecting to {}", address));
+        let connect = self.connector.connect(
+            communicator,
+            &address.host,
+            address.port,
+            deadline,
+            self.ui.as_ref(),
+        );
+        let connection = tokio::select! {
+            connection = connect => connection?,
+            stopped = stopped(state) => {
+                return Err(Error::GuestStopped { during: "connected to it", state: stopped });
+            }
+        };
+        self.ui.say("Connected");
+        if let Some(pause) = communicator.pause_before_connecting {
+            tokio::time::sleep(pause).await;
+        }
+        Ok((connection, address))
+    }
+
+    /// Provisions the guest. One that goes off meanwhile may have been told to by its last provisioner;
+    /// anything else would wait for it in vain.
+    async fn provision(
+        &self,
+        context: &ProvisionContext<'_>,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        let mut provision = self.provision.provision(context);
+        let state = tokio::select! {
+            result = &mut provision => return result,
+            state = stopped(state) => state,
+        };
+        let stopped = Error::GuestStopped {
+            during: "provisioned it",
+            state,
+        };
+        match tokio::time::timeout(GOODBYE, provision).await {
+            Ok(result) if state == DomainState::ShutOff => result,
+            _ => Err(stopped),
+        }
+    }
+
+    /// The object behind `build.` in provisioners.
+    fn build_object(
+        &self,
+        communicator: &lvhost_config::Communicator,
+        domain: &DomainId,
+        address: &address::Address,
+    ) -> Value {
+        use secrecy::ExposeSecret;
+        let text = |text: &Option<String>| Value::string(text.as_deref().unwrap_or(""));
+        let password = match &communicator.ssh_password {
+            Some(password) => Value::string(password.expose_secret()).sensitive(),
+            None => Value::string(""),
+        };
+        Value::object([
+            (
+                "ConnType",
+                Value::string(communicator.communicator.as_str()),
+            ),
+            ("Host", Value::string(&address.host)),
+            ("ID", Value::string(domain.uuid.to_string())),
+            (
+                "PackerRunUUID",
+                Value::string(self.identity.build_id().to_string()),
+            ),
+            ("Password", password),
+            ("Port", Value::from(i64::from(address.port))),
+            (
+                "SSHPrivateKeyFile",
+                text(&communicator.ssh_private_key_file),
+            ),
+            ("User", text(&communicator.ssh_username)),
+        ])
+    }
+
+    async fn wait_for_power_off(
+        &self,
+        timeout: Duration,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        self.ui.say("Waiting for the guest to power itself off");
+        match tokio::time::timeout(timeout, stopped(state)).await {
+            Ok(DomainState::ShutOff) => Ok(()),
+            Ok(state) => Err(Error::GuestStopped {
+                during: "waited for it to power off",
+                state,
+            }),
+            Err(_) => Err(Error::NotPoweredOff { waited: timeout }),
+        }
+    }
+
+    async fn shut_down(
+        &self,
+        domain: &DomainId,
+        mode: Option<ShutdownMode>,
+        timeout: Duration,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        self.ui.say("Shutting the guest down");
+        let deadline = Instant::now() + timeout;
+        let mut again = tokio::time::interval(ASK_AGAIN);
+        loop {
+            tokio::select! {
+                biased;
+                stopped = stopped(state) => {
+                    return match stopped {
+                        DomainState::ShutOff | DomainState::Gone => Ok(()),
+                        state => Err(Error::GuestStopped { during: "shut it down", state }),
+                    };
+                }
+                () = tokio::time::sleep_until(deadline) => break,
+                _ = again.tick() => self.hypervisor.shutdown_domain(domain, mode).await?,
+            }
+        }
+        self.force_off(domain, timeout).await
+    }
+
+    /// Shuts the guest down by the user's own command, and waits until it is off. Nobody else asks it
+    /// to: the command may have something to do first, such as removing the machine's identity.
+    async fn command_down(
+        &self,
+        command: &str,
+        connection: &dyn Communicator,
+        domain: &DomainId,
+        source: &LibvirtSource,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        self.ui
+            .say("Shutting the guest down with `shutdown_command`");
+        let deadline = Instant::now() + source.shutdown_timeout;
+        let mut lines = Lines::new(self.ui.as_ref());
+        let run = async {
+            match connection.run(&Command::new(command), &mut lines).await {
+                // A guest that goes down rarely finds the time to say how the command ended.
+                Ok(ExitStatus::Code(0) | ExitStatus::Missing) => {}
+                Ok(status) => self
+                    .ui
+                    .warn(&format!("`shutdown_command` ended with {status}")),
+                Err(error) => self.ui.warn(&format!(
+                    "`shutdown_command` failed: {}",
+                    with_causes(&error)
+                )),
+            }
+            std::future::pending().await
+        };
+        let stopped = tokio::select! {
+            biased;
+            stopped = stopped(state) => Some(stopped),
+            () = tokio::time::sleep_until(deadline) => None,
+            () = run => None,
+        };
+        lines.finish();
+        match stopped {
+            Some(DomainState::ShutOff | DomainState::Gone) => Ok(()),
+            Some(state) => Err(Error::GuestStopped {
+                during: "shut it down",
+                state,
+            }),
+            None => self.force_off(domain, source.shutdown_timeout).await,
+        }
+    }
+
+    async fn force_off(&self, domain: &DomainId, waited: Duration) -> Result<(), Error> {
+        self.ui.warn(&format!(
+            "the guest has not shut down within {} s (`shutdown_timeout`); it is forced off, and what \
+             it had not written to its disk is lost",
+            waited.as_secs()
+        ));
+        self.hypervisor.destroy_domain(domain).await?;
+        Ok(())
+    }
+}
+
+fn shutdown_mode(mode: lvhost_config::ShutdownMode) -> ShutdownMode {
+    match mode {
+        lvhost_config::ShutdownMode::Acpi => ShutdownMode::Acpi,
+        lvhost_config::ShutdownMode::Guest => ShutdownMode::Guest,
+        lvhost_config::ShutdownMode::Initctl => ShutdownMode::Initctl,
+        lvhost_config::ShutdownMode::Signal => ShutdownMode::Signal,
+        lvhost_config::ShutdownMode::Paravirt => ShutdownMode::Paravirt,
+    }
+}

@@ -1,0 +1,108 @@
+//! The `output_directory`: a copy of the artifact on this machine, holes as holes.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lvhost_libvirt::{Progress, SparseFile, VolumeFacts, VolumeId};
+
+use super::Build;
+use crate::error::Error;
+use crate::plan::Plan;
+
+/// The rights of a new file, before the user's umask takes some away.
+const CREATED: u32 = 0o666;
+
+/// How often the user sees how far the download is.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+/// Checks, before anything is made, that the folder can take the copy. With `force` only what the copy
+/// itself is named is replaced, at the end.
+pub(super) async fn check(directory: &Path, plan: &Plan, force: bool) -> Result<(), Error> {
+    let failed = |error| Error::Output {
+        action: "look into",
+        path: directory.to_path_buf(),
+        source: error,
+    };
+    let mut entries = match tokio::fs::read_dir(directory).await {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let name = file_name(&plan.volumes[plan.artifact].id);
+    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+        if force && entry.file_name().to_str() == Some(&name) {
+            continue;
+        }
+        if !force {
+            return Err(Error::OutputExists {
+                path: directory.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The copy's name. A pool may call its volumes by what no file can be called.
+fn file_name(volume: &VolumeId) -> String {
+    volume.name.replace('/', "_")
+}
+
+/// Downloads the artifact. A download that fails or is cancelled leaves no file.
+pub(super) async fn download(
+    build: &Build,
+    volume: &VolumeId,
+    facts: &VolumeFacts,
+    directory: &Path,
+) -> Result<PathBuf, Error> {
+    let path = directory.join(file_name(volume));
+    let failed = |action, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Output {
+            action,
+            path,
+            source,
+        }
+    };
+    build
+        .ui
+        .say(&format!("Downloading {volume} to {}", path.display()));
+    tokio::fs::create_dir_all(directory)
+        .await
+        .map_err(failed("make", directory))?;
+    // Beside its final name, under which nothing half is ever seen; removed when it is dropped.
+    let partial = tempfile::Builder::new()
+        .prefix(".lvhost-")
+        .permissions(std::fs::Permissions::from_mode(CREATED))
+        .tempfile_in(directory)
+        .map_err(failed("write into", directory))?;
+    let file = partial
+        .as_file()
+        .try_clone()
+        .map_err(failed("write into", directory))?;
+    // Of other formats only the guest's size is known beforehand.
+    let total = (facts.format.as_deref() == Some("raw")).then_some(facts.capacity);
+    let transfer = build
+        .ui
+        .transfer(&format!("download {}", volume.name), total);
+    let progress = Progress::default();
+    let sink = Box::new(SparseFile::new(Arc::new(file)));
+    let mut work = build
+        .hypervisor
+        .download_volume(volume, sink, progress.clone());
+    let mut report = tokio::time::interval(REPORT_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => break result?,
+            _ = report.tick() => transfer.set_position(progress.bytes()),
+        }
+    }
+    transfer.set_position(progress.bytes());
+    transfer.finish();
+    let persisted = partial.persist(&path);
+    persisted.map_err(|error| failed("write", &path)(error.error))?;
+    Ok(path)
+}
