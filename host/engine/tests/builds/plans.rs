@@ -17,7 +17,9 @@ fn folder() -> PathBuf {
 fn xml(scene: &Scene) -> String {
     let mut text = String::new();
     for name in scene.hypervisor.domains() {
-        let spec = scene.hypervisor.domain_spec(&name).unwrap();
+        let mut spec = scene.hypervisor.domain_spec(&name).unwrap();
+        // The hypervisor's choice, another one each time.
+        spec.uuid = None;
         let _ = writeln!(text, "{}", domain_xml(&spec).trim_end());
     }
     for id in scene.hypervisor.volumes() {
