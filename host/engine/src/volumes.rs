@@ -76,18 +76,22 @@ pub(crate) struct Volumes<'a> {
 impl Volumes<'_> {
     /// Prepares all; returns their facts in the order of the plan. The first failure ends the others.
     pub(crate) async fn prepare(&self) -> Result<Vec<VolumeFacts>, Error> {
-        let volumes = self.plan.volumes.iter().enumerate();
-        stream::iter(volumes.map(|(index, volume)| async move {
-            self.one(index, volume)
-                .await
-                .map_err(|error| Error::Volume {
-                    volume: volume.id.clone(),
-                    source: Box::new(error),
-                })
-        }))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await
+        // Not by a closure that the stream keeps: the compiler can't tell that such a stream may be sent
+        // to another thread.
+        let work: Vec<_> = (0..self.plan.volumes.len())
+            .map(|index| self.prepare_one(index))
+            .collect();
+        stream::iter(work).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn prepare_one(&self, index: usize) -> Result<VolumeFacts, Error> {
+        let volume = &self.plan.volumes[index];
+        self.one(index, volume)
+            .await
+            .map_err(|error| Error::Volume {
+                volume: volume.id.clone(),
+                source: Box::new(error),
+            })
     }
 
     async fn one(&self, index: usize, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
