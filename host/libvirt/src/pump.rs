@@ -68,10 +68,6 @@ impl<S: Sink> Pump<S> {
         self.remaining.unwrap_or(0)
     }
 
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress.clone()
-    }
-
     pub(crate) fn data(&mut self, mut bytes: &[u8]) -> Result<(), PumpError<S::Error>> {
         self.announce(bytes.len() as u64)?;
         while !bytes.is_empty() {

@@ -67,13 +67,13 @@ pub(super) async fn open(
         match StreamSink::open(session, &id, length) {
             Ok(sink) => {
                 if opened.send(Ok(())).is_ok() {
-                    let _ = ended.send(run(
-                        session,
-                        &id,
+                    let pump = Pump::new(sink, length, progress.clone());
+                    let asked = Asked {
+                        id: &id,
                         length,
-                        Pump::new(sink, length, progress),
-                        queue,
-                    ));
+                        progress,
+                    };
+                    let _ = ended.send(run(session, &asked, pump, queue));
                 } else {
                     sink.abort();
                 }
@@ -85,29 +85,42 @@ pub(super) async fn open(
     Ok(upload)
 }
 
-/// The thread's life after the stream is open.
-fn run(
-    session: &Session,
-    id: &VolumeId,
+/// What was asked for.
+struct Asked<'a> {
+    id: &'a VolumeId,
     length: Option<u64>,
-    mut pump: Pump<StreamSink>,
-    mut queue: mpsc::Receiver<Command>,
-) -> Result<()> {
-    let context = Context::new(session, format!("upload to the volume {id}"));
-    let progress = pump.progress();
-    // Of an upload without a length, what has come is the least that is needed.
-    let failed = |error: StreamError| {
-        let needed = length.unwrap_or_else(|| progress.bytes());
+    progress: Progress,
+}
+
+impl Asked<'_> {
+    /// libvirt's error, or that of a pool that is full.
+    fn error(&self, session: &Session, error: StreamError) -> Error {
+        let action = format!("upload to the volume {}", self.id);
+        // Of an upload without a length, what has come is the least that is needed.
+        let needed = self.length.unwrap_or_else(|| self.progress.bytes());
         match error {
-            StreamError::Libvirt(error) => session.measured(context.error(error), &id.pool, needed),
+            StreamError::Libvirt(error) => {
+                let error = Context::new(session, action).error(error);
+                session.measured(error, &self.id.pool, needed)
+            }
             StreamError::Full { room } => Error::NoSpace {
-                action: format!("upload to the volume {id}"),
+                action,
                 message: "the volume would grow beyond what its pool has left".to_owned(),
                 needed: Some(needed),
                 available: Some(room),
             },
         }
-    };
+    }
+}
+
+/// The thread's life after the stream is open.
+fn run(
+    session: &Session,
+    asked: &Asked<'_>,
+    mut pump: Pump<StreamSink>,
+    mut queue: mpsc::Receiver<Command>,
+) -> Result<()> {
+    let id = asked.id;
     let result = feed(&mut pump, &mut queue);
     let sink = match result {
         Ok(()) if pump.remaining() == 0 => pump.into_sink(),
@@ -118,7 +131,7 @@ fn run(
         }
         Err(stop) => {
             let error = match stop {
-                PumpError::Sink(error) => failed(error),
+                PumpError::Sink(error) => asked.error(session, error),
                 PumpError::TooLong => Error::too_long(id),
                 PumpError::Read(source) => Error::ReadSource {
                     id: id.clone(),
@@ -135,7 +148,7 @@ fn run(
     };
     sink.stream
         .finish()
-        .map_err(|error| failed(StreamError::Libvirt(error)))
+        .map_err(|error| asked.error(session, StreamError::Libvirt(error)))
 }
 
 /// Carries out commands until the last.

@@ -118,3 +118,76 @@ fn elements<'a, 'i>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Ite
     node.children()
         .filter(move |child| child.has_tag_name(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DiskBus, Firmware, TpmModel, TpmVersion};
+
+    #[test]
+    fn kinds_of_guests_are_read_with_machines_of_a_single_domain_type() {
+        let known = capabilities(
+            "<capabilities><host/>
+              <guest><os_type>hvm</os_type><arch name='x86_64'>
+                <machine maxCpus='1'>pc-q35-10.0</machine>
+                <machine canonical='pc-q35-10.0'>q35</machine>
+                <domain type='qemu'/>
+                <domain type='kvm'><machine>microvm</machine><machine>q35</machine></domain>
+              </arch></guest>
+              <guest><os_type>exe</os_type><arch name='i686'><domain type='lxc'/></arch></guest>
+              <guest><os_type>broken</os_type></guest>
+            </capabilities>",
+        )
+        .unwrap();
+        assert_eq!(known.guests.len(), 2);
+        assert_eq!(known.guests[0].machines, ["microvm", "pc-q35-10.0", "q35"]);
+        assert!(known.offers("kvm", "x86_64") && !known.offers("kvm", "i686"));
+        assert_eq!(known.archs("lxc"), ["i686"]);
+        assert_eq!(
+            capabilities("<capabilities/>").unwrap(),
+            Capabilities::default()
+        );
+    }
+
+    #[test]
+    fn what_is_not_supported_is_not_offered() {
+        let domain = |tpm: &str, loader: &str| {
+            domain_capabilities(&format!(
+                "<domainCapabilities><path>/qemu</path><machine>virt-10</machine>
+                  <vcpu max='8'/>
+                  <os supported='yes'><enum name='firmware'><value>efi</value></enum>
+                    <loader supported='{loader}'><value>/code.fd</value>
+                      <enum name='secure'><value>yes</value><value>no</value></enum></loader></os>
+                  <cpu><mode name='custom' supported='yes'/>
+                    <mode name='host-passthrough' supported='no'/></cpu>
+                  <devices>
+                    <disk supported='yes'><enum name='bus'>
+                      <value>virtio</value><value>of-later-times</value></enum></disk>
+                    <graphics supported='no'><enum name='type'><value>vnc</value></enum></graphics>
+                    <tpm supported='yes'>
+                      <enum name='model'><value>tpm-tis</value></enum>
+                      <enum name='backendModel'><value>{tpm}</value></enum>
+                      <enum name='backendVersion'><value>2.0</value></enum></tpm>
+                  </devices></domainCapabilities>"
+            ))
+            .unwrap()
+        };
+        let full = domain("emulator", "yes");
+        assert_eq!(full.firmware, [Firmware::Efi]);
+        assert_eq!(full.loaders, ["/code.fd"]);
+        assert!(full.secure_boot);
+        assert_eq!(full.cpu_modes, ["custom"]);
+        assert_eq!(full.disk_buses, [DiskBus::Virtio]);
+        assert!(full.graphics.is_empty());
+        assert_eq!(full.tpm_models, [TpmModel::Tis]);
+        assert_eq!(full.tpm_versions, [TpmVersion::V2_0]);
+        assert_eq!(
+            (full.max_vcpus, full.machine.as_deref()),
+            (Some(8), Some("virt-10"))
+        );
+        // A TPM of the host cannot be given to a guest that is built.
+        let bare = domain("passthrough", "no");
+        assert!(bare.tpm_models.is_empty() && bare.tpm_versions.is_empty());
+        assert!(bare.loaders.is_empty() && !bare.secure_boot);
+    }
+}

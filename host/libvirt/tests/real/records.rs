@@ -17,6 +17,11 @@ async fn a_record_is_read_back_changed_and_kept_through_an_update() {
     };
     let spec = DomainSpec {
         build: Some(record.clone()),
+        // It can be defined before its volumes are made, so that it tells of them.
+        disks: vec![Disk::new(
+            DiskSource::Volume(VolumeId::new(&pool, "not there yet")),
+            DiskDevice::Disk,
+        )],
         ..domain()
     };
     let id = libvirt.define_domain(&spec).await.unwrap();
@@ -41,6 +46,7 @@ async fn a_record_is_read_back_changed_and_kept_through_an_update() {
 
     let changed = DomainSpec {
         memory_mib: 96,
+        disks: Vec::new(),
         build: Some(claimed.clone()),
         ..spec.clone()
     };
