@@ -3,38 +3,46 @@
 
 use lvhost_plugin_sdk::Diagnostic;
 
+use crate::location;
+
 /// Algorithms and how many hexadecimal digits their checksums have.
 const ALGORITHMS: [(&str, usize); 4] = [("md5", 32), ("sha1", 40), ("sha256", 64), ("sha512", 128)];
 
-/// What there is to say about the option `checksum`.
-pub(crate) fn check(checksum: Option<&str>) -> Option<Diagnostic> {
+/// What there is to say about the option `checksum`. It isn't missed where the URLs bring their
+/// own.
+pub(crate) fn check(checksum: Option<&str>, is_in_urls: bool) -> Option<Diagnostic> {
     let Some(text) = checksum.map(str::trim).filter(|text| !text.is_empty()) else {
+        if is_in_urls {
+            return None;
+        }
         let message = "without a checksum nobody notices when the image is changed or damaged";
         return Some(Diagnostic::warning("checksum", message).help(
-            "set `checksum = \"sha256:DIGITS\"`, which most sites publish beside their images, or \
-             `checksum = \"none\"`",
+            "set `checksum = \"sha256:DIGITS\"`, or `checksum = \"file:URL\"` with the list that most \
+             sites publish beside their images, or `checksum = \"none\"`",
         ));
     };
-    if text.eq_ignore_ascii_case("none") {
-        return None;
-    }
     let (message, help) = problem(text)?;
     Some(Diagnostic::error("checksum", message).help(help))
 }
 
-fn problem(text: &str) -> Option<(String, &'static str)> {
+/// What is wrong with a checksum, and what to do about it.
+pub(crate) fn problem(text: &str) -> Option<(String, &'static str)> {
+    if text.eq_ignore_ascii_case("none") {
+        return None;
+    }
     let help = "write `sha256:` and the 64 digits";
     let (length, digits) = match text.split_once(':') {
-        Some((prefix, _)) if prefix.eq_ignore_ascii_case("file") => {
-            let help = "copy the digits out of the file and write `sha256:DIGITS`";
-            return Some(("`file:` checksums are not supported".to_owned(), help));
+        Some((prefix, list)) if prefix.eq_ignore_ascii_case("file") => {
+            let problem = location::check(list).err()?;
+            let message = format!("where the checksums are: {}", problem.message);
+            return Some((message, problem.help));
         }
         Some((prefix, digits)) => {
             let known = ALGORITHMS
                 .iter()
                 .find(|(name, _)| prefix.eq_ignore_ascii_case(name));
             let Some((_, length)) = known else {
-                let help = "use `md5`, `sha1`, `sha256` or `sha512`";
+                let help = "use `md5`, `sha1`, `sha256`, `sha512` or `file`";
                 return Some((format!("`{prefix}` is no checksum algorithm"), help));
             };
             (Some(*length), digits)
@@ -73,16 +81,20 @@ mod tests {
             format!(" sha256:{digits}{digits} "),
             format!("SHA512:{}", digits.repeat(4)),
             digits.repeat(2),
+            "file:https://example.org/SHA256SUMS".to_owned(),
+            "file:./SHA256SUMS".to_owned(),
         ];
         for checksum in cases {
-            assert_eq!(check(Some(&checksum)), None, "{checksum}");
+            assert_eq!(check(Some(&checksum), false), None, "{checksum}");
         }
     }
 
     #[test]
     fn no_checksum_is_warned_of() {
         for checksum in [None, Some(""), Some(" ")] {
-            assert_eq!(check(checksum).unwrap().severity, Severity::Warning);
+            let diagnostic = check(checksum, false).unwrap();
+            assert_eq!(diagnostic.severity, Severity::Warning);
+            assert_eq!(check(checksum, true), None);
         }
     }
 
@@ -93,13 +105,11 @@ mod tests {
             ("abc", "no algorithm has 3 digits"),
             ("sha256:xyz", "'x' is no hexadecimal digit"),
             ("crc32:00", "`crc32` is no checksum algorithm"),
-            (
-                "file:https://example.org/SHA256SUMS",
-                "`file:` checksums are not supported",
-            ),
+            ("file:", "where the checksums are: it is empty"),
+            ("file:git::https://h/a", "would run `git`"),
         ];
         for (checksum, message) in cases {
-            let diagnostic = check(Some(checksum)).unwrap();
+            let diagnostic = check(Some(checksum), true).unwrap();
             assert_eq!(diagnostic.severity, Severity::Error);
             assert!(
                 diagnostic.message.contains(message),

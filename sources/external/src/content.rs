@@ -4,6 +4,8 @@
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
 use lvhost_plugin_sdk::{Codec, Error, Image};
 
+use crate::location::Packing;
+
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -35,41 +37,54 @@ const OTHER_FORMATS: [(&[u8], &str, &str); 7] = [
 ];
 
 const CONVERT: &str = "convert it first: `qemu-img convert -O qcow2 IMAGE IMAGE.qcow2`";
-const UNPACK: &str = "unpack it first, and give the path of the image in it";
+const UNPACK: &str = "unpack it first, or add `?archive=zip` or `?archive=tar` to its URL";
 
 /// Where a tar archive says so: POSIX.1-2017, pax, "ustar Interchange Format".
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
-/// Tells by its first bytes how a file is compressed.
+/// Tells by what its URL says, or else by its first bytes, how a file is compressed.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if the name says that it is compressed, and it is not.
-pub(crate) fn compression(name: &str, beginning: &[u8]) -> Result<Compression, Error> {
-    let by_magic = CODECS
+/// [`Error::Corrupt`] if the URL or the name says that it is compressed, and it is not.
+pub(crate) fn compression(
+    name: &str,
+    packing: Packing,
+    beginning: &[u8],
+) -> Result<Compression, Error> {
+    let found = CODECS
         .iter()
-        .find(|(_, magic, _)| beginning.starts_with(magic));
-    if let Some((codec, ..)) = by_magic {
-        return Ok(Compression::Codec(*codec));
+        .find(|(_, magic, _)| beginning.starts_with(magic))
+        .map(|(codec, ..)| *codec);
+    let (expected, reason) = match packing {
+        Packing::AsItIs => return Ok(Compression::None),
+        Packing::Compressed(codec) => (codec, "has `archive=` in its URL".to_owned()),
+        Packing::Recognise => match (found, by_extension(name)) {
+            (Some(codec), _) => return Ok(Compression::Codec(codec)),
+            (None, None) => return Ok(Compression::None),
+            (None, Some((codec, extension))) => (codec, format!("ends in `{extension}`")),
+        },
+    };
+    if found == Some(expected) {
+        return Ok(Compression::Codec(expected));
     }
+    refuse_pages(name, beginning)?;
+    Err(Error::Corrupt(format!(
+        "`{name}` {reason} and is not {}; check what is at its URL",
+        match expected {
+            Codec::Gzip => "compressed by gzip",
+            Codec::Bzip2 => "compressed by bzip2",
+            Codec::Xz => "compressed by xz",
+            Codec::Zstd => "compressed by zstd",
+        }
+    )))
+}
+
+fn by_extension(name: &str) -> Option<(Codec, &'static str)> {
     let lower = name.to_ascii_lowercase();
-    match CODECS
+    CODECS
         .iter()
         .find(|(_, _, extension)| lower.ends_with(extension))
-    {
-        Some((codec, _, extension)) => {
-            refuse_pages(name, beginning)?;
-            Err(Error::Corrupt(format!(
-                "`{name}` ends in `{extension}` and is not {}; check what is at its URL",
-                match codec {
-                    Codec::Gzip => "compressed by gzip",
-                    Codec::Bzip2 => "compressed by bzip2",
-                    Codec::Xz => "compressed by xz",
-                    Codec::Zstd => "compressed by zstd",
-                }
-            )))
-        }
-        None => Ok(Compression::None),
-    }
+        .map(|(codec, _, extension)| (*codec, *extension))
 }
 
 /// What an image is, decompressed.

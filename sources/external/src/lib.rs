@@ -25,9 +25,12 @@ impl VolumeSource for External {
             .option(
                 OptionSchema::text_list(
                     "urls",
-                    "Where the image can be had: `http` and `https` URLs and local paths, tried in \
-                     this order until one works. Images in qcow2 and raw format are recognised by \
-                     themselves, also when they are compressed by gzip, bzip2, xz or zstd.",
+                    "Where the image can be had: `http`, `https` and `s3` URLs and local paths, \
+                     tried in this order until one works. Images in qcow2 and raw format are \
+                     recognised by themselves, also when they are compressed by gzip, bzip2, xz or \
+                     zstd, or the one file in a zip or tar archive; `…/a.zip//NAME` names one of \
+                     several. `?archive=`, `?checksum=` and `?filename=` steer the download and \
+                     don't reach the server.",
                 )
                 .required(),
             )
@@ -35,7 +38,8 @@ impl VolumeSource for External {
                 OptionSchema::text(
                     "checksum",
                     "The checksum of the file as it is downloaded: `sha256:DIGITS`, `sha512:`, \
-                     `sha1:`, `md5:`, the digits alone, or `none`.",
+                     `sha1:`, `md5:`, the digits alone, `file:` and the URL or path of a list of \
+                     checksums such as `SHA256SUMS`, or `none`.",
                 )
                 .default_is("`none`, with a warning"),
             )
@@ -50,9 +54,13 @@ impl VolumeSource for External {
                     .help("give at least one URL or path"),
             );
         }
+        let mut said = Vec::new();
         for (index, url) in urls.iter().enumerate() {
             match location::check(url) {
-                Ok(()) => configuration.need(Grant::Url(url.clone())),
+                Ok(steering) => {
+                    said.push(steering);
+                    configuration.need(Grant::Url(url.clone()));
+                }
                 Err(problem) => {
                     let path = format!("urls[{index}]");
                     configuration
@@ -60,9 +68,17 @@ impl VolumeSource for External {
                 }
             }
         }
+        if said.iter().any(|it| it.packing != said[0].packing) {
+            // Which of them the file comes from is not told, and need not be.
+            configuration.report(
+                Diagnostic::error("urls", "`archive=` is not the same in all URLs")
+                    .help("they are places of one file: write the same in each"),
+            );
+        }
+        let is_in_urls = !said.is_empty() && said.iter().all(|it| it.has_checksum);
         configuration
             .diagnostics
-            .extend(checksum::check(options.text("checksum")));
+            .extend(checksum::check(options.text("checksum"), is_in_urls));
         configuration
     }
 
@@ -74,7 +90,9 @@ impl VolumeSource for External {
         let blob = host.download(urls, checksum)?;
         let name = blob.name();
         let beginning = beginning_of(&mut blob.reader()?)?;
-        match content::compression(&name, &beginning)? {
+        let first = urls.first().and_then(|url| location::check(url).ok());
+        let packing = first.unwrap_or_default().packing;
+        match content::compression(&name, packing, &beginning)? {
             Compression::None => {
                 let content = content::recognise(&name, &beginning)?;
                 let image = content.image(Some(blob.size()))?;

@@ -249,8 +249,7 @@ fn a_capacity_below_the_virtual_size_is_refused_before_the_upload() {
 
 #[test]
 fn validation_reports_every_url_and_grants_the_good_ones() {
-    let options =
-        Options::default().with("urls", OptionValue::text_list(["s3://bucket/a", URL, ""]));
+    let options = Options::default().with("urls", OptionValue::text_list(["ftp://h/a", URL, ""]));
     let configuration = External::configure(&open(), &options);
     let found: Vec<_> = configuration
         .diagnostics
@@ -283,4 +282,40 @@ fn a_cancelled_build_ends_at_once() {
         External::prepare(&open(), &options(&[URL]), &host),
         Err(Error::Cancelled)
     );
+}
+
+#[test]
+fn what_the_url_says_of_compression_counts() {
+    let raw = b"boot sector".repeat(20_000);
+    let packed = compressed(Codec::Gzip, &raw);
+    let prepare = |url: &str, data: &[u8]| {
+        let host = FakeHost::new().with_download(url, data);
+        External::prepare(&open(), &options(&[url]), &host).map(|_| host.written().pieces.clone())
+    };
+    let as_it_is = prepare("https://h/a.img.gz?archive=false", &packed);
+    assert_eq!(as_it_is, Ok(vec![Piece::Splice(packed.clone())]));
+    let decompressed = prepare("https://h/a?archive=gz", &packed);
+    assert_eq!(decompressed, Ok(vec![Piece::Splice(raw.clone())]));
+    for data in [&raw, &compressed(Codec::Xz, &raw)] {
+        let error = prepare("https://h/a?archive=gz", data).unwrap_err();
+        let reason = "has `archive=` in its URL and is not compressed by gzip";
+        assert!(error.message().contains(reason), "{error:?}");
+    }
+}
+
+#[test]
+fn urls_of_one_file_are_packed_alike_and_may_bring_their_checksum() {
+    let own = format!("https://h/a?archive=gz&checksum={}", "0".repeat(64));
+    let configure = |urls: &[&str]| {
+        let urls = OptionValue::text_list(urls.iter().copied());
+        let options = Options::default().with("urls", urls);
+        let found = External::configure(&open(), &options)
+            .diagnostics
+            .into_iter();
+        found.map(|one| one.path).collect::<Vec<_>>()
+    };
+    assert_eq!(configure(&[&own, &own]), [""; 0]);
+    assert_eq!(configure(&[&own, URL]), ["urls", "checksum"]);
+    let zips = [URL, "https://h/a.zip", "https://h/a?archive=zip"];
+    assert_eq!(configure(&zips), ["checksum"]);
 }
