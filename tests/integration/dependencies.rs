@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lvhost-config", &["lvhost-hcl"]),
     // Image layouts are part of what authors of sources are given.
     ("lvhost-plugin-sdk", &["lvhost-image"]),
-    // Only its build script uses the runtime, to compile the components ahead of time.
+    // Its build script compiles the components and asks them what they are; the library keeps the answers.
     ("lvhost-sources", &["lvhost-runtime"]),
     ("lvhost-source-backing-store", &["lvhost-plugin-sdk"]),
     ("lvhost-source-cloning", &["lvhost-plugin-sdk"]),

@@ -16,3 +16,4 @@ mod hypervisor;
 mod lvhost;
 mod real_guests;
 mod server;
+mod third_party;

@@ -1,19 +1,15 @@
 //! What can be typed on the command line.
-//!
-//! Packer's users type long options with one dash (`-var-file=x`). Those spellings are turned into
-//! the usual ones before clap sees them.
 
-use std::ffi::{OsStr, OsString};
+mod packer_style;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use lvhost_config::Size;
 
 use crate::exit_code::EXIT_CODES;
-
-/// The long options that may be written with one dash.
-const PACKER_STYLE: [&str; 8] = [
-    "color", "except", "help", "only", "var", "var-file", "verbose", "version",
-];
 
 /// Builds virtual machine images on libvirt from Packer's templates, without Packer.
 #[derive(Debug, Parser)]
@@ -45,11 +41,196 @@ fn after_help() -> String {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build the images a template describes.
-    Run(Template),
+    Run(Run),
     /// Check a template without touching anything: no hypervisor, no network, nothing written.
-    Validate(Template),
+    Validate(Validate),
+    /// Show what a build would make, download and be allowed to reach, without doing it.
+    Plan(Plan),
+    /// List the kinds of volume sources there are, or show the options of one.
+    Sources(Sources),
+    /// Check whether this machine and a hypervisor can build images, and say what to do.
+    Doctor(Doctor),
+    /// Remove what builds that were killed have left at a hypervisor.
+    Clean(Clean),
+    /// Look after the cache of downloads.
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Print a script that completes lvhost's commands and options in a shell.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder.
+    Man {
+        /// Write a page for each command into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
     /// Print the version.
     Version,
+}
+
+/// Whom a command writes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Whoever reads a terminal or a log.
+    People,
+    /// A program that reads one JSON document.
+    ReaderOfDocuments,
+    /// A program that reads one JSON object a line.
+    ReaderOfEvents,
+}
+
+impl Command {
+    /// Whom it writes for.
+    pub(crate) fn audience(&self) -> Audience {
+        let output = match self {
+            Self::Run(run) if run.output.json => return Audience::ReaderOfEvents,
+            Self::Run(run) => run.output,
+            Self::Validate(validate) => validate.output,
+            Self::Plan(plan) => plan.output,
+            Self::Sources(sources) => sources.output,
+            Self::Doctor(doctor) => doctor.output,
+            Self::Clean(clean) => clean.output,
+            Self::Cache(Cache::List { output }) => *output,
+            Self::Cache(Cache::Prune(prune)) => prune.output,
+            Self::Completions { .. } | Self::Man { .. } | Self::Version => {
+                return Audience::People;
+            }
+        };
+        if output.json {
+            Audience::ReaderOfDocuments
+        } else {
+            Audience::People
+        }
+    }
+}
+
+/// `lvhost run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) template: Template,
+
+    /// Replace volumes of an earlier build that are in the way.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// What to do when a build fails: remove what it made, leave it all there, or ask.
+    #[arg(long, value_name = "WHAT", default_value = "cleanup")]
+    pub(crate) on_error: OnError,
+
+    /// How many builds run at the same time; 0 is all of them.
+    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    pub(crate) parallel_builds: usize,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost validate`.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) template: Template,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) template: Template,
+
+    /// Ask the hypervisor as well what of it is there, what is missing and what is in the way.
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost sources`.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// The kind to show the options of, as in `type = "external"`.
+    #[arg(value_name = "TYPE")]
+    pub(crate) type_name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The hypervisor, as in `libvirt_uri`; libvirt's default without it.
+    #[arg(value_name = "URI", default_value = "")]
+    pub(crate) uri: String,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost clean`.
+#[derive(Debug, Args)]
+pub(crate) struct Clean {
+    /// The hypervisor, as in `libvirt_uri`; libvirt's default without it.
+    #[arg(value_name = "URI", default_value = "")]
+    pub(crate) uri: String,
+
+    /// Remove without asking.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Remove what this build left, although it can't be seen from here that it is dead: it ran on
+    /// another host or in another container. Can be given several times.
+    #[arg(long = "build", value_name = "ID")]
+    pub(crate) builds: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `lvhost cache`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cache {
+    /// List the downloads that are kept.
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove downloads, those that were not used for the longest time first.
+    Prune(Prune),
+}
+
+/// `lvhost cache prune`.
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Remove what was not used for so many days.
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) unused_for: Option<u32>,
+
+    /// Remove until what is left is no larger than this, as in `20G`.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) keep: Option<u64>,
+
+    /// Remove everything.
+    #[arg(long, conflicts_with_all = ["unused_for", "keep"], required_unless_present_any = ["unused_for", "keep"])]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// For whom a command writes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Write JSON to standard output, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A template and what it is given.
@@ -93,6 +274,28 @@ pub(crate) enum Color {
     Never,
 }
 
+/// What happens to what a failed build has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// It is removed.
+    Cleanup,
+    /// It stays, the guest running, until `lvhost clean` removes it.
+    Abort,
+    /// The user is asked.
+    Ask,
+}
+
+/// Shells that completions can be made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// Bourne Again Shell.
+    Bash,
+    /// Friendly Interactive Shell.
+    Fish,
+    /// Z Shell.
+    Zsh,
+}
+
 /// Reads the command line.
 ///
 /// # Errors
@@ -100,33 +303,17 @@ pub(crate) enum Color {
 pub(crate) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Arguments, clap::Error> {
-    Arguments::try_parse_from(with_two_dashes(arguments))
-}
-
-fn with_two_dashes(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut only_values = false;
-    let rewrite = |argument: OsString| {
-        only_values |= argument == "--";
-        if !only_values && is_packer_style(&argument) {
-            let mut longer = OsString::from("-");
-            longer.push(&argument);
-            longer
-        } else {
-            argument
+    let arguments = packer_style::with_two_dashes(arguments);
+    Arguments::try_parse_from(&arguments).map_err(|error| {
+        let foreign = packer_style::foreign(&arguments);
+        match foreign.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+            None => error,
+            Some((name, instead)) => Arguments::command().error(
+                ErrorKind::UnknownArgument,
+                format!("Packer's option `-{name}` is not supported by lvhost: {instead}"),
+            ),
         }
-    };
-    arguments.into_iter().map(rewrite).collect()
-}
-
-fn is_packer_style(argument: &OsStr) -> bool {
-    let Some(option) = argument.as_encoded_bytes().strip_prefix(b"-") else {
-        return false;
-    };
-    let name = option
-        .split(|byte| *byte == b'=')
-        .next()
-        .unwrap_or_default();
-    PACKER_STYLE.iter().any(|known| known.as_bytes() == name)
+    })
 }
 
 fn variable(argument: &str) -> Result<(String, String), String> {
@@ -138,21 +325,29 @@ fn variable(argument: &str) -> Result<(String, String), String> {
     }
 }
 
+fn size(argument: &str) -> Result<u64, String> {
+    let size = argument.parse::<Size>();
+    size.map(|size| size.0).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
-    fn template(arguments: &[&str]) -> Template {
+    fn run(arguments: &[&str]) -> Run {
         let all = ["lvhost", "run"]
             .iter()
             .chain(arguments)
             .map(OsString::from);
         match parse(all).unwrap().command {
-            Command::Run(template) => template,
+            Command::Run(run) => run,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn refusal(arguments: &[&str]) -> String {
+        let all = ["lvhost"].iter().chain(arguments).map(OsString::from);
+        parse(all).unwrap_err().to_string()
     }
 
     #[test]
@@ -169,7 +364,7 @@ mod tests {
             &["t.pkr.hcl", "--var=a=b=c", "--var-file=x.hcl"],
         ];
         for spelling in spellings {
-            let template = template(spelling);
+            let template = run(spelling).template;
             assert_eq!(
                 template.variables,
                 [("a".to_owned(), "b=c".to_owned())],
@@ -186,22 +381,55 @@ mod tests {
 
     #[test]
     fn lists_are_split_at_commas() {
-        assert_eq!(template(&["-only=a.b,c.*", "t"]).only, ["a.b", "c.*"]);
-        assert_eq!(template(&["-except", "a.b", "t"]).except, ["a.b"]);
+        assert_eq!(run(&["-only=a.b,c.*", "t"]).template.only, ["a.b", "c.*"]);
+        assert_eq!(run(&["-except", "a.b", "t"]).template.except, ["a.b"]);
     }
 
     #[test]
     fn a_value_behind_two_dashes_stays_as_it_is() {
-        assert_eq!(template(&["--", "-only"]).path, PathBuf::from("-only"));
+        assert_eq!(run(&["--", "-only"]).template.path, PathBuf::from("-only"));
     }
 
     #[test]
-    fn what_is_not_a_variable_is_refused() {
-        for argument in ["novalue", "=x", " =x"] {
-            let all = ["lvhost", "run", "-var", argument, "t"].map(OsString::from);
-            let refusal = parse(all).unwrap_err().to_string();
-            assert!(refusal.contains("write NAME=VALUE"), "{refusal}");
+    fn builds_are_steered_as_in_packer() {
+        let plain = run(&["t"]);
+        assert!(!plain.force);
+        assert_eq!(plain.on_error, OnError::Cleanup);
+        assert_eq!(plain.parallel_builds, 0);
+        let steered = run(&["-force", "-on-error=ask", "-parallel-builds=1", "t"]);
+        assert!(steered.force);
+        assert_eq!(steered.on_error, OnError::Ask);
+        assert_eq!(steered.parallel_builds, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_the_way_out() {
+        let cases: [(&[&str], &str); 7] = [
+            (&["run", "-var", "novalue", "t"], "write NAME=VALUE"),
+            (&["run", "-var", "=x", "t"], "write NAME=VALUE"),
+            (&["run", "-var", " =x", "t"], "write NAME=VALUE"),
+            (&["run", "-debug", "t"], "use `-on-error=ask`"),
+            (&["run", "-machine-readable", "t"], "use `--json`"),
+            (
+                &["run", "-on-error=continue", "t"],
+                "[possible values: cleanup, abort, ask]",
+            ),
+            (&["cache", "prune"], "--all"),
+        ];
+        for (arguments, expected) in cases {
+            let said = refusal(arguments);
+            assert!(said.contains(expected), "{arguments:?}: {said}");
         }
+    }
+
+    #[test]
+    fn sizes_are_written_as_in_templates() {
+        let arguments = ["lvhost", "cache", "prune", "--keep", "1.5G"].map(OsString::from);
+        let Command::Cache(Cache::Prune(prune)) = parse(arguments).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(prune.keep, Some(3 << 29));
+        assert!(refusal(&["cache", "prune", "--keep", "much"]).contains("much"));
     }
 
     #[test]

@@ -1,36 +1,279 @@
-//! Loads the volume sources that ship with lvhost.
+//! The volume sources of a run: those that ship with lvhost, and what a template uses beside them.
+//!
+//! ```text
+//!  built in ───────────────────────────────┐
+//!  types in the template ─┬─ in lvhost.hcl? ┼─► pinned, compiled, allowed ──► Sources
+//!                         ├─ a file there?  └─► compiled; asked what it needs, then refused
+//!                         └─ neither ─────────► what to do about it
+//! ```
+//!
+//! What is not built in is compiled when a template uses it, and nothing of that is kept: machine code
+//! that is read from a file would have to be trusted, whoever has put it there, while what it takes to
+//! compile a component is a fraction of a second beside a build of minutes. See `docs/sources.md`.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use lvhost_engine::Sources;
-use lvhost_runtime::{ComponentBytes, Limits, Runtime, Settings};
+use lvhost_config::{Project, is_type_name};
+use lvhost_engine::{Allowed, Permission, SourceKind, Sources};
+use lvhost_hcl::{Diagnostic, Diagnostics, Document, SourceMap, Span};
+use lvhost_runtime::{ComponentBytes, Limits, LoadError, Runtime, Settings, Source};
 
 use crate::exit_code::Failure;
 use crate::input::InputError;
+use crate::project::{self, Entry};
 use crate::surroundings::Surroundings;
+use crate::third_party::{ComponentFile, Places};
+use crate::unlisted::Unlisted;
 
 /// The time that components see, for reproducible images:
 /// <https://reproducible-builds.org/specs/source-date-epoch>.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
-/// Loads all of them.
-///
-/// # Errors
-/// When WebAssembly can't be run here, or `SOURCE_DATE_EPOCH` is not a number.
-pub(crate) fn load(surroundings: &Surroundings) -> Result<Sources, Failure> {
-    let settings = Settings {
-        source_date_epoch: source_date_epoch(surroundings)?,
-    };
-    let runtime = Runtime::new(settings).map_err(unable)?;
-    let mut loaded = Vec::new();
-    for bundled in lvhost_sources::all() {
-        let bytes = ComponentBytes::Precompiled(bundled.precompiled);
-        let source = runtime
-            .load(bundled.type_name, bytes, Limits::default())
-            .map_err(unable)?;
-        loaded.push(source);
+/// What runs components, and those that ship with lvhost.
+pub(crate) struct Components {
+    runtime: Runtime,
+    built_in: Sources,
+    surroundings: Arc<Surroundings>,
+    /// What has been compiled, by digest and name: a template may be looked at more than once.
+    compiled: Mutex<BTreeMap<(String, String), Source>>,
+}
+
+/// The sources of one template.
+pub(crate) struct TemplateSources {
+    pub(crate) sources: Arc<Sources>,
+    /// Those it uses although nobody has allowed them.
+    pub(crate) unlisted: Vec<Unlisted>,
+}
+
+impl Components {
+    /// Makes what ships with lvhost ready; each is loaded when it is first called.
+    ///
+    /// # Errors
+    /// When WebAssembly can't be run here, or `SOURCE_DATE_EPOCH` is not a number.
+    pub(crate) fn new(surroundings: &Arc<Surroundings>) -> Result<Self, Failure> {
+        let settings = Settings {
+            source_date_epoch: source_date_epoch(surroundings)?,
+        };
+        let runtime = Runtime::new(settings).map_err(unable)?;
+        let built_in = lvhost_sources::all().iter().map(|bundled| {
+            let limits = Limits::default();
+            let description = bundled.description();
+            runtime.embedded(bundled.type_name, bundled.precompiled, description, limits)
+        });
+        Ok(Self {
+            built_in: Sources::new(built_in).map_err(unable)?,
+            runtime,
+            surroundings: Arc::clone(surroundings),
+            compiled: Mutex::default(),
+        })
     }
-    Sources::new(loaded).map_err(unable)
+
+    /// Those that ship with lvhost.
+    pub(crate) fn built_in(&self) -> &Sources {
+        &self.built_in
+    }
+
+    /// Those of a template that lies in `folder`. What is wrong with the project's settings goes to
+    /// `report`, and there are none then. The text of the settings becomes one of `files`.
+    pub(crate) fn of_template(
+        &self,
+        document: &Document,
+        folder: &Path,
+        files: &mut SourceMap,
+        report: &mut Diagnostics,
+    ) -> Option<TemplateSources> {
+        let mut own = Diagnostics::default();
+        let project = project::read(folder, &self.surroundings, files, &mut own);
+        let sources = self.gather(document, folder, &project, &mut own);
+        let is_right = !own.has_errors();
+        report.extend(own);
+        is_right.then_some(sources)
+    }
+
+    fn gather(
+        &self,
+        document: &Document,
+        folder: &Path,
+        project: &Project,
+        report: &mut Diagnostics,
+    ) -> TemplateSources {
+        let entries = self.entries(project, report);
+        let places = Places::new(folder, &self.surroundings);
+        let mut gathered = TemplateSources {
+            sources: Arc::default(),
+            unlisted: Vec::new(),
+        };
+        let mut sources = self.built_in.clone();
+        for (name, span) in types(document) {
+            if sources.kind(&name).is_some() {
+                continue;
+            }
+            if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
+                // No two have the same name, here and below: that was asked first.
+                if let Some(kind) = self.listed(entry, &places, report) {
+                    sources.add(kind).ok();
+                }
+            } else if is_type_name(&name) {
+                match places.find(&name) {
+                    Some(file) => {
+                        let kind = self.unlisted(&name, file, span, report);
+                        if let Some((kind, unlisted)) = kind {
+                            sources.add(kind).ok();
+                            gathered.unlisted.push(unlisted);
+                        }
+                    }
+                    None => sources.advise(&name, places.advice(&name)),
+                }
+            }
+        }
+        gathered.sources = Arc::new(sources);
+        gathered
+    }
+
+    /// The entries of `lvhost.hcl`, all of them checked.
+    fn entries<'a>(&self, project: &'a Project, report: &mut Diagnostics) -> Vec<Entry<'a>> {
+        let mut entries = Vec::new();
+        for named in &project.source_plugins {
+            if let Some(kind) = self.built_in.kind(&named.name) {
+                report.push(
+                    Diagnostic::error(
+                        named.name_span,
+                        format!("`{}` is built in and can't be replaced", named.name),
+                    )
+                    .detail(format!("a name of the source `{}`", kind.type_name))
+                    .help("give the component another name, and use that as `type`"),
+                );
+                continue;
+            }
+            entries.push(Entry {
+                name: &named.name,
+                name_span: named.name_span,
+                plugin: &named.plugin,
+                limits: project::limits(named.plugin.limits.as_ref(), report),
+                allowed: Arc::new(Allowed::read(
+                    named.plugin.allow.as_ref(),
+                    &self.surroundings.working_directory,
+                    report,
+                )),
+            });
+        }
+        entries
+    }
+
+    /// A component that has an entry.
+    fn listed(
+        &self,
+        entry: &Entry<'_>,
+        places: &Places,
+        report: &mut Diagnostics,
+    ) -> Option<SourceKind> {
+        let file = match places.of_entry(entry) {
+            Ok(file) => file,
+            Err(problem) => {
+                report.push(problem);
+                return None;
+            }
+        };
+        if let Err(problem) = file.is_pinned_by(entry) {
+            report.push(problem);
+            return None;
+        }
+        match self.compile(entry.name, &file, entry.limits.clone()) {
+            Ok(source) => Some(SourceKind::third_party(
+                source,
+                Permission::Entry(Arc::clone(&entry.allowed)),
+            )),
+            Err(error) => {
+                let span = entry.plugin.origin.span_of("file");
+                report.push(not_loadable(span, &file, &error));
+                None
+            }
+        }
+    }
+
+    /// A component that lies where it would be looked for, and that nobody has allowed: it is compiled
+    /// to ask it what it would need, which reaches nothing.
+    fn unlisted(
+        &self,
+        name: &str,
+        found: Result<ComponentFile, Diagnostic>,
+        span: Span,
+        report: &mut Diagnostics,
+    ) -> Option<(SourceKind, Unlisted)> {
+        let file = match found {
+            Ok(file) => file,
+            Err(problem) => {
+                report.push(problem);
+                return None;
+            }
+        };
+        match self.compile(name, &file, Limits::default()) {
+            Ok(source) => {
+                let kind = SourceKind::third_party(source, Permission::Missing);
+                let name = name.to_owned();
+                Some((kind, Unlisted { span, file, name }))
+            }
+            Err(error) => {
+                report.push(not_loadable(span, &file, &error));
+                None
+            }
+        }
+    }
+
+    fn compile(
+        &self,
+        name: &str,
+        file: &ComponentFile,
+        limits: Limits,
+    ) -> Result<Source, LoadError> {
+        let key = (file.sha256.clone(), name.to_owned());
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = compiled.get(&key) {
+            return Ok(source.clone());
+        }
+        let bytes = ComponentBytes::Wasm(file.bytes.clone());
+        let source = self.runtime.load(name, bytes, limits)?;
+        compiled.insert(key, source.clone());
+        Ok(source)
+    }
+}
+
+/// The types that a template's volumes have, each with its first place.
+fn types(document: &Document) -> Vec<(String, Span)> {
+    let mut types: Vec<(String, Span)> = Vec::new();
+    let sources = document.builds.iter().flat_map(|build| &build.sources);
+    let volumes = sources.flat_map(|source| source.body.blocks("volume"));
+    for block in volumes.flat_map(|volume| volume.body.blocks("source")) {
+        let Some(attribute) = block.body.attribute("type") else {
+            continue;
+        };
+        if let Some(name) = attribute.value.as_str()
+            && !types.iter().any(|(known, _)| known == name)
+        {
+            types.push((name.to_owned(), attribute.value_span));
+        }
+    }
+    types
+}
+
+fn not_loadable(span: Span, file: &ComponentFile, error: &LoadError) -> Diagnostic {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    let help = if causes.is_empty() {
+        "ask who made it for one that fits this version of lvhost".to_owned()
+    } else {
+        format!("the reason: {}", causes.join(": "))
+    };
+    Diagnostic::error(span, error.to_string())
+        .detail(file.shown())
+        .help(help)
 }
 
 fn unable(error: impl Error + Send + Sync + 'static) -> Failure {

@@ -1,16 +1,25 @@
 //! The `data` blocks a template can use. There is one kind, `sshkey`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use lvhost_engine::with_causes;
 use lvhost_hcl::{Body, DataOutcome, DataSources, Value, suggest};
 
-use crate::exit_code::with_causes;
 use crate::ssh_key::{KeyStore, KeyType};
 
 /// The data sources that are built in.
 pub(crate) enum BuiltIn {
     /// Options are checked, nothing is made.
-    CheckOnly,
+    CheckOnly {
+        /// Whether anything was asked for that only a build makes.
+        was_asked: AtomicBool,
+    },
+    /// For a look ahead: a key that is there is used, none is made.
+    Existing {
+        /// Where SSH keys are kept.
+        keys: KeyStore,
+    },
     /// For a build.
     ForBuild {
         /// Where SSH keys are kept.
@@ -27,6 +36,20 @@ struct KeyOptions {
 }
 
 impl BuiltIn {
+    /// To check a template.
+    pub(crate) fn check_only() -> Self {
+        Self::CheckOnly {
+            was_asked: AtomicBool::new(false),
+        }
+    }
+
+    /// For a look ahead; keys are below `cache`.
+    pub(crate) fn existing(cache: PathBuf) -> Self {
+        Self::Existing {
+            keys: KeyStore::new(cache.join("sshkey")),
+        }
+    }
+
     /// For a build; keys are kept below `cache`.
     pub(crate) fn for_build(cache: PathBuf) -> Self {
         Self::ForBuild {
@@ -34,11 +57,25 @@ impl BuiltIn {
         }
     }
 
+    /// Whether the template asked for something that a check does not make.
+    pub(crate) fn was_asked(&self) -> bool {
+        matches!(self, Self::CheckOnly { was_asked } if was_asked.load(Ordering::Relaxed))
+    }
+
     fn ssh_key(&self, options: &KeyOptions) -> DataOutcome {
-        let Self::ForBuild { keys } = self else {
-            return DataOutcome::Unknown;
+        let key = match self {
+            Self::CheckOnly { was_asked } => {
+                was_asked.store(true, Ordering::Relaxed);
+                return DataOutcome::Unknown;
+            }
+            Self::Existing { keys } => match keys.existing_key(&options.name, options.key_type) {
+                Ok(None) => return DataOutcome::Unknown,
+                Ok(Some(key)) => Ok(key),
+                Err(error) => Err(error),
+            },
+            Self::ForBuild { keys } => keys.key(&options.name, options.key_type),
         };
-        match keys.key(&options.name, options.key_type) {
+        match key {
             Ok(key) => DataOutcome::Value(Value::object([
                 (
                     "private_key_path",
@@ -170,11 +207,25 @@ mod tests {
     }
 
     #[test]
-    fn a_check_makes_nothing() {
-        assert_eq!(
-            BuiltIn::CheckOnly.evaluate("sshkey", "x", &body(&[])),
-            DataOutcome::Unknown
-        );
+    fn a_check_makes_nothing_and_remembers_that_there_is_something_to_make() {
+        let data = BuiltIn::check_only();
+        assert!(!data.was_asked());
+        let outcome = data.evaluate("sshkey", "x", &body(&[]));
+        assert_eq!(outcome, DataOutcome::Unknown);
+        assert!(data.was_asked());
+    }
+
+    #[test]
+    fn a_look_ahead_finds_keys_and_makes_none() {
+        let cache = tempfile::tempdir().unwrap();
+        let options = body(&[("type", "ed25519".into())]);
+        let ahead = BuiltIn::existing(cache.path().to_owned());
+        let outcome = ahead.evaluate("sshkey", "x", &options);
+        assert_eq!(outcome, DataOutcome::Unknown);
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
+        let build = BuiltIn::for_build(cache.path().to_owned());
+        let made = build.evaluate("sshkey", "x", &options);
+        assert_eq!(ahead.evaluate("sshkey", "x", &options), made);
     }
 
     #[test]

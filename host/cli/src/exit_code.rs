@@ -3,6 +3,10 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use lvhost_engine::with_causes;
+use serde::Serialize;
+
+use crate::arguments::Audience;
 use crate::input::InputError;
 use crate::printer::Printer;
 
@@ -10,7 +14,7 @@ use crate::printer::Printer;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    success
-  1    a build failed, or something lvhost needs does not work
+  1    a build or a check failed, or something lvhost needs does not work
   2    the command line or the template can't be used; no build was started
   130  cancelled by Ctrl-C or SIGTERM";
 
@@ -39,6 +43,26 @@ pub(crate) enum Failure {
         /// How many there were.
         total: usize,
     },
+    /// `lvhost doctor` has found what keeps builds from working. It has been shown already.
+    #[error("{failed} of {total} checks failed")]
+    Checks {
+        /// How many failed.
+        failed: usize,
+        /// How many there were.
+        total: usize,
+    },
+    /// The plan can't be carried out as things are. Why has been shown already.
+    #[error("the plan can't be carried out: {problems} problem{}", if *problems == 1 { "" } else { "s" })]
+    Plan {
+        /// How many reasons there are.
+        problems: usize,
+    },
+    /// Things of dead builds could not be removed. Why has been shown already.
+    #[error("{left} thing{} could not be removed", if *left == 1 { "" } else { "s" })]
+    NotClean {
+        /// How many there are.
+        left: usize,
+    },
     /// The user stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -65,20 +89,45 @@ impl Failure {
         }
     }
 
-    fn code(&self) -> u8 {
+    /// What the process ends with.
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Template { .. } => NOT_USABLE,
-            Self::Builds { .. } | Self::Unable { .. } => FAILED,
+            Self::Builds { .. }
+            | Self::Checks { .. }
+            | Self::Plan { .. }
+            | Self::NotClean { .. }
+            | Self::Unable { .. } => FAILED,
             Self::Cancelled => CANCELLED,
         }
     }
+
+    /// Whether the command itself has shown why.
+    fn is_told(&self) -> bool {
+        !matches!(self, Self::Input(_) | Self::Unable { .. } | Self::Cancelled)
+    }
+}
+
+/// A failure as the whole output of a command.
+#[derive(Serialize)]
+struct Problem {
+    error: String,
+    exit_code: u8,
 }
 
 /// Shows why, and gives the exit code.
-pub(crate) fn report(failure: &Failure, printer: &Printer) -> ExitCode {
-    // Of a single build there is nothing left to say: it has just been said.
-    if !matches!(failure, Failure::Builds { total: 1, .. }) {
-        printer.error(&with_causes(failure));
+pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -> ExitCode {
+    match audience {
+        // Of a single build there is nothing left to say: it has just been said.
+        Audience::People if matches!(failure, Failure::Builds { total: 1, .. }) => {}
+        Audience::People => printer.error(&with_causes(failure)),
+        Audience::ReaderOfDocuments if failure.is_told() => {}
+        Audience::ReaderOfDocuments => printer.json(&Problem {
+            error: with_causes(failure),
+            exit_code: failure.code(),
+        }),
+        // The last event has said it.
+        Audience::ReaderOfEvents => {}
     }
     ExitCode::from(failure.code())
 }
@@ -92,22 +141,6 @@ pub(crate) fn report_arguments(answer: &clap::Error) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
-}
-
-/// An error with everything behind it: `what failed: why: why that`.
-pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Transparent errors repeat what they wrap.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -124,6 +157,12 @@ mod tests {
                 failed: 1,
                 total: 2,
             },
+            Failure::Checks {
+                failed: 1,
+                total: 2,
+            },
+            Failure::Plan { problems: 1 },
+            Failure::NotClean { left: 1 },
             Failure::Cancelled,
             Failure::unable("the clock can't be read", "it is broken"),
         ];
@@ -134,9 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_told_once() {
-        let inner = std::io::Error::other("no space");
-        let failure = Failure::unable("the file can't be written", inner);
-        assert_eq!(with_causes(&failure), "the file can't be written: no space");
+    fn programs_are_told_what_they_were_not_told_yet() {
+        let cases = [
+            (Failure::Cancelled, Audience::ReaderOfDocuments, {
+                "{\"error\":\"cancelled\",\"exit_code\":130}\n"
+            }),
+            (
+                Failure::Template { errors: 1 },
+                Audience::ReaderOfDocuments,
+                "",
+            ),
+            (Failure::Cancelled, Audience::ReaderOfEvents, ""),
+            (Failure::Cancelled, Audience::People, ""),
+        ];
+        for (failure, audience, expected) in cases {
+            let (printer, recorded) = Printer::for_test();
+            report(&failure, audience, &printer);
+            assert_eq!(recorded.results(), expected, "{failure}, {audience:?}");
+        }
     }
 }

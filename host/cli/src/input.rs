@@ -53,6 +53,20 @@ pub(crate) enum InputError {
         /// What there is.
         existing: Vec<String>,
     },
+    /// There is no such kind of volume source.
+    #[error(
+        "there is no source `{wanted}`{}; there are {}",
+        close.as_ref().map(|close| format!(", did you mean `{close}`?")).unwrap_or_default(),
+        existing.join(", ")
+    )]
+    NoSuchSource {
+        /// What was asked for.
+        wanted: String,
+        /// One whose name is close.
+        close: Option<String>,
+        /// What there is.
+        existing: Vec<String>,
+    },
     /// An environment variable has a value that can't be used.
     #[error("the environment variable {name} can't be used: {reason}")]
     Variable {

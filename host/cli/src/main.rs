@@ -1,30 +1,42 @@
 //! The `lvhost` command: builds virtual machine images on libvirt from Packer's templates.
 //!
 //! ```text
-//!  arguments ─► template (read, evaluate, check) ─► validate: the verdict
-//!                       │                        └► run: connect, build, sum up, one after another
-//!      surroundings ────┘                                 │
-//!                                          ui ◄───────────┘   (bars or plain lines)
+//!  arguments ─► template: read, evaluate, check ─┬► validate: the verdict
+//!                       │                        ├► plan:     what a build would do
+//!      surroundings ────┘                        └► run ─► build, one for each source ─► ui
+//!                                                                    (bars, lines or JSON)
+//!  hypervisor alone ─► doctor: can it build?   clean: what dead builds left
 //! ```
 //! What goes wrong is turned into text and an exit code in one place, [`exit_code`].
 
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod async_runtime;
+mod build;
+mod cache;
+mod clean;
 mod components;
 mod data_sources;
+mod doctor;
 mod exit_code;
+mod findings;
 mod input;
 mod logging;
+mod plan;
 mod printer;
+mod project;
 mod run;
 mod selection;
+mod shell_support;
 mod signals;
+mod sources;
 mod ssh_key;
-mod summary;
 mod surroundings;
 mod template;
+mod third_party;
 mod ui;
+mod unlisted;
 mod validate;
 
 use std::process::ExitCode;
@@ -47,7 +59,7 @@ fn main() -> ExitCode {
     }
     match execute(&arguments.command, is_logging, surroundings, &printer) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => exit_code::report(&failure, &printer),
+        Err(failure) => exit_code::report(&failure, arguments.command.audience(), &printer),
     }
 }
 
@@ -58,8 +70,15 @@ fn execute(
     printer: &Printer,
 ) -> Result<(), Failure> {
     match command {
-        Command::Run(template) => run::run(template, is_logging, surroundings, printer),
-        Command::Validate(template) => validate::validate(template, surroundings, printer),
+        Command::Run(run) => run::run(run, is_logging, surroundings, printer),
+        Command::Validate(validate) => validate::validate(validate, surroundings, printer),
+        Command::Plan(plan) => plan::plan(plan, surroundings, printer),
+        Command::Doctor(doctor) => doctor::doctor(doctor, printer),
+        Command::Clean(clean) => clean::clean(clean, printer),
+        Command::Sources(sources) => sources::sources(sources, surroundings, printer),
+        Command::Cache(command) => cache::cache(command, &surroundings, printer),
+        Command::Completions { shell } => shell_support::completions(*shell, printer),
+        Command::Man { output } => shell_support::man(output.as_deref(), printer),
         Command::Version => {
             printer.result(concat!("lvhost ", env!("CARGO_PKG_VERSION")));
             Ok(())

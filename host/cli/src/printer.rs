@@ -6,14 +6,18 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use console::Style;
+use console::{Color as Hue, Style};
 use lvhost_hcl::RenderStyle;
+use serde::Serialize;
 
 use crate::arguments::Color;
 use crate::surroundings::Surroundings;
 
 /// Widest a diagnostic is drawn: beyond it lines are no longer readable.
 const WIDEST: usize = 160;
+
+/// The colours that tell builds apart. Yellow and red are those of warnings and errors.
+const BUILDS: [Hue; 4] = [Hue::Green, Hue::Cyan, Hue::Magenta, Hue::Blue];
 
 type Stream = Arc<Mutex<dyn Write + Send>>;
 
@@ -51,6 +55,15 @@ impl Printer {
         write_line(&self.results, line);
     }
 
+    /// What was asked for, as JSON on one line.
+    pub(crate) fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.result(&text),
+            // Only a map with keys that are no texts can't be written; there is none.
+            Err(error) => self.error(&error.to_string()),
+        }
+    }
+
     /// A line for the user.
     pub(crate) fn message(&self, line: &str) {
         write_line(&self.messages, line);
@@ -65,7 +78,7 @@ impl Printer {
     /// Text in a colour, if there are any.
     pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
         let style = match paint {
-            Paint::Announcement => Style::new().green().bold(),
+            Paint::Build(number) => Style::new().fg(BUILDS[number % BUILDS.len()]).bold(),
             Paint::Warning => Style::new().yellow().bold(),
             Paint::Error => Style::new().red().bold(),
             Paint::Aside => Style::new().dim(),
@@ -85,8 +98,8 @@ impl Printer {
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Paint {
-    /// Something begins or has happened.
-    Announcement,
+    /// A build, by its number, begins something or has done it.
+    Build(usize),
     /// Something is surprising.
     Warning,
     /// Something went wrong.

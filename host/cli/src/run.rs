@@ -1,74 +1,205 @@
-//! `lvhost run`: one build after another.
+//! `lvhost run`: all builds of a template, several at the same time.
+//!
+//! ```text
+//!  examine, making nothing ─► errors? ─► end
+//!      └─► make the SSH keys it asks for, examine again ─► one Builder.build a job, N at a time ─► sum
+//! ```
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use lvhost_engine::{
-    Artifact, Build, Contents, Error, Outcome, Provision, ProvisionError, Sources, SshConnector,
-    Ui, plan,
-};
+use futures::StreamExt;
+use futures::stream;
+use lvhost_config::Console;
+use lvhost_engine::with_causes;
 use lvhost_fetch::{Fetcher, ProxySettings, Settings};
-use lvhost_hcl::{Diagnostics, SourceMap, render};
-use lvhost_libvirt::{ConnectionUri, Libvirt};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Template;
-use crate::components;
+use crate::arguments::{self, OnError};
+use crate::async_runtime;
+use crate::build::Builder;
+use crate::components::Components;
 use crate::data_sources::BuiltIn;
-use crate::exit_code::{Failure, with_causes};
+use crate::exit_code::Failure;
 use crate::input::InputError;
 use crate::printer::Printer;
 use crate::signals::{self, AtRisk};
-use crate::summary;
 use crate::surroundings::Surroundings;
-use crate::template::{Checked, Job, Loaded};
-use crate::ui::{self, BuildUi, Screen};
+use crate::template::{Examined, Examiner, Job};
+use crate::ui::{self, BuildResult, Event, Questions, Screen, Style};
 
-/// Threads of the asynchronous runtime. The work is done elsewhere: by libvirt's threads, by those
-/// that hash and decompress, and in the guest.
-const WORKER_THREADS: usize = 2;
+/// Names a console that is shown while the guest runs.
+const WATCHED_CONSOLE: &str = "PACKER_LIBVIRT_STREAM_CONSOLE";
 
 /// Builds everything the template describes.
 ///
 /// # Errors
 /// See [`Failure`].
 pub(crate) fn run(
-    arguments: &Template,
+    arguments: &arguments::Run,
     is_logging: bool,
     surroundings: Surroundings,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let surroundings = Arc::new(surroundings);
-    let cache = surroundings.cache_directory().ok_or(InputError::NoCache)?;
-    let fetcher = fetcher(&surroundings, &cache)?;
-    let data_sources = BuiltIn::for_build(cache);
-    let loaded = Loaded::read(arguments, &surroundings, &data_sources, printer)?;
-    let sources = Arc::new(components::load(&surroundings)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::unable("the asynchronous runtime can't be started", error))?;
-    let result = runtime.block_on(async {
-        let checked = loaded.check(&sources, printer).await?;
-        let screen = ui::screen(printer, &surroundings, is_logging);
-        let run = Run {
-            surroundings,
-            sources,
+    let style = Style {
+        json: arguments.output.json,
+        is_logging,
+    };
+    let screen = ui::screen(style, printer, &surroundings);
+    let run = Run {
+        arguments,
+        surroundings: Arc::new(surroundings),
+        screen: Arc::clone(&screen),
+        printer: printer.clone(),
+    };
+    let result = run.all();
+    let failure = result.as_ref().err();
+    screen.show(&Event::RunFinished {
+        exit_code: failure.map_or(0, Failure::code),
+        error: failure.map(|failure| with_causes(failure)),
+    });
+    result
+}
+
+/// One call of the command.
+struct Run<'a> {
+    arguments: &'a arguments::Run,
+    surroundings: Arc<Surroundings>,
+    screen: Arc<dyn Screen>,
+    printer: Printer,
+}
+
+impl Run<'_> {
+    fn all(&self) -> Result<(), Failure> {
+        let cache = self.surroundings.cache_directory();
+        let cache = cache.ok_or(InputError::NoCache)?;
+        let watched_console = watched_console(&self.surroundings)?;
+        let fetcher = fetcher(&self.surroundings, &cache)?;
+        let components = Components::new(&self.surroundings)?;
+        let runtime = async_runtime::for_builds()?;
+        let result = runtime.block_on(async {
+            let mut examined = self.examine(&components, &cache).await?;
+            self.tell_diagnostics(&examined);
+            let jobs = std::mem::replace(&mut examined.jobs, Ok(Vec::new()))?;
+            let builder = self.builder(examined, fetcher, watched_console);
+            self.builds(jobs, builder).await
+        });
+        // A thread may still read the user's answers, of which nobody wants to know any more.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// Checks everything first, and makes what the template's `data` blocks ask for only if a build
+    /// will follow.
+    async fn examine(&self, components: &Components, cache: &Path) -> Result<Examined, InputError> {
+        let examiner = Examiner::new(&self.arguments.template, components, &self.surroundings)?;
+        let check_only = BuiltIn::check_only();
+        let checked = examiner.examine(&check_only).await;
+        if checked.jobs.is_ok() && check_only.was_asked() {
+            let for_build = BuiltIn::for_build(cache.to_owned());
+            return Ok(examiner.examine(&for_build).await);
+        }
+        Ok(checked)
+    }
+
+    fn tell_diagnostics(&self, examined: &Examined) {
+        if let Some(text) = examined.text(self.printer.render_style()) {
+            self.screen.show(&Event::Diagnostics {
+                build: None,
+                diagnostics: examined.findings(),
+                text,
+            });
+        }
+    }
+
+    fn builder(
+        &self,
+        examined: Examined,
+        fetcher: Fetcher,
+        watched_console: Option<Console>,
+    ) -> Builder {
+        let questions = Questions::new(Arc::clone(&self.screen), !self.arguments.output.json);
+        Builder {
+            surroundings: Arc::clone(&self.surroundings),
+            sources: examined.sources,
             fetcher,
-            files: Arc::clone(&checked.files),
-            screen,
-            printer: printer.clone(),
+            files: examined.files,
+            screen: Arc::clone(&self.screen),
+            questions: Arc::new(questions),
+            render_style: self.printer.render_style(),
             cancel: CancellationToken::new(),
             at_risk: AtRisk::default(),
+            force: self.arguments.force,
+            on_error: on_error(self.arguments.on_error),
+            watched_console,
+        }
+    }
+
+    /// Runs the builds. One that fails does not keep the others from running.
+    async fn builds(&self, jobs: Vec<Job>, builder: Builder) -> Result<(), Failure> {
+        let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+        self.screen.show(&Event::RunStarted {
+            version: env!("CARGO_PKG_VERSION"),
+            builds: &names,
+        });
+        signals::follow(
+            builder.cancel.clone(),
+            builder.at_risk.clone(),
+            Arc::clone(&self.screen),
+            self.printer.clone(),
+        )
+        .map_err(|error| Failure::unable("signals can't be received", error))?;
+        let builder = Arc::new(builder);
+        let total = jobs.len();
+        let at_once = match self.arguments.parallel_builds {
+            0 => total.max(1),
+            limit => limit,
         };
-        run.all(checked).await
-    });
-    // A thread may still wait for the user's Enter, of which nobody wants to know any more.
-    runtime.shutdown_background();
-    result
+        let results = stream::iter(jobs)
+            .map(|job| {
+                let builder = Arc::clone(&builder);
+                tokio::spawn(async move { builder.build(job).await })
+            })
+            .buffer_unordered(at_once)
+            .collect::<Vec<_>>()
+            .await;
+        if builder.cancel.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        let succeeded =
+            |result: &&Result<BuildResult, _>| matches!(result, Ok(BuildResult::Succeeded));
+        let failed = total - results.iter().filter(succeeded).count();
+        if failed > 0 {
+            Err(Failure::Builds { failed, total })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The console that the user wants to see, by a variable that templates' users know from Packer.
+fn watched_console(surroundings: &Surroundings) -> Result<Option<Console>, InputError> {
+    let Some(word) = surroundings.set(WATCHED_CONSOLE) else {
+        return Ok(None);
+    };
+    match Console::from_word(word) {
+        Some(console) => Ok(Some(console)),
+        None => Err(InputError::Variable {
+            name: WATCHED_CONSOLE.to_owned(),
+            reason: format!("there is no console `{word}`; there are {}", {
+                let words = Console::CHOICES.iter().map(|choice| choice.word);
+                words.collect::<Vec<_>>().join(", ")
+            }),
+        }),
+    }
+}
+
+fn on_error(said: OnError) -> lvhost_engine::OnError {
+    match said {
+        OnError::Cleanup => lvhost_engine::OnError::CleanUp,
+        OnError::Abort => lvhost_engine::OnError::Abort,
+        OnError::Ask => lvhost_engine::OnError::Ask,
+    }
 }
 
 fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetcher, InputError> {
@@ -81,170 +212,4 @@ fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetcher, InputEr
             }
         })?;
     Ok(Fetcher::new(settings))
-}
-
-/// What all builds of a run share.
-struct Run {
-    surroundings: Arc<Surroundings>,
-    sources: Arc<Sources>,
-    fetcher: Fetcher,
-    files: Arc<SourceMap>,
-    screen: Arc<dyn Screen>,
-    printer: Printer,
-    cancel: CancellationToken,
-    at_risk: AtRisk,
-}
-
-impl Run {
-    /// One build after another. One that fails does not keep the next from running.
-    async fn all(&self, checked: Checked) -> Result<(), Failure> {
-        let (cancel, at_risk) = (self.cancel.clone(), self.at_risk.clone());
-        signals::follow(
-            cancel,
-            at_risk,
-            Arc::clone(&self.screen),
-            self.printer.clone(),
-        )
-        .map_err(|error| Failure::unable("signals can't be received", error))?;
-        let total = checked.jobs.len();
-        let mut failed = 0;
-        for job in checked.jobs {
-            if !self.build(job).await {
-                failed += 1;
-            }
-            if self.cancel.is_cancelled() {
-                return Err(Failure::Cancelled);
-            }
-        }
-        if failed > 0 {
-            Err(Failure::Builds { failed, total })
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Runs one build and tells how it went; whether it has made its artifact.
-    async fn build(&self, job: Job) -> bool {
-        let uri = ConnectionUri::new(job.libvirt.libvirt_uri.as_str()).to_string();
-        let ui = Arc::new(BuildUi::new(
-            job.name.clone(),
-            Arc::clone(&self.screen),
-            self.printer.clone(),
-        ));
-        let begun = Instant::now();
-        let hypervisor = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Error::Cancelled),
-            connected = self.connect(&job, &ui, &uri) => connected,
-        };
-        let connecting = begun.elapsed();
-        let outcome = match hypervisor {
-            Err(error) => Outcome {
-                result: Err(error),
-                leftovers: Vec::new(),
-            },
-            Ok(hypervisor) => {
-                self.at_risk.set(at_risk(&job, &uri));
-                let build = self.prepare(&job, hypervisor, Arc::clone(&ui) as Arc<dyn Ui>);
-                let outcome = build.run(&job.libvirt, &job.configured).await;
-                self.at_risk.set(Vec::new());
-                outcome
-            }
-        };
-        self.tell(&outcome, &ui, &uri, connecting, begun.elapsed());
-        outcome.result.is_ok()
-    }
-
-    async fn connect(&self, job: &Job, ui: &BuildUi, uri: &str) -> Result<Libvirt, Error> {
-        ui.say(&format!("Connecting to {uri}"));
-        Ok(Libvirt::connect(&job.libvirt.libvirt_uri).await?)
-    }
-
-    fn prepare(&self, job: &Job, hypervisor: Libvirt, ui: Arc<dyn Ui>) -> Build {
-        let working_directory = self.surroundings.working_directory.clone();
-        Build {
-            hypervisor: Arc::new(hypervisor),
-            sources: Arc::clone(&self.sources),
-            fetcher: self.fetcher.clone(),
-            connector: Arc::new(SshConnector {
-                agent_socket: self.surroundings.set("SSH_AUTH_SOCK").map(Into::into),
-                working_directory: working_directory.clone(),
-                home_directory: self.surroundings.home(),
-            }),
-            provision: Arc::clone(&job.provision) as Arc<dyn Provision>,
-            ui,
-            cancel: self.cancel.clone(),
-            working_directory,
-            identity: job.identity,
-        }
-    }
-
-    fn tell(
-        &self,
-        outcome: &Outcome,
-        ui: &BuildUi,
-        uri: &str,
-        connecting: Duration,
-        whole: Duration,
-    ) {
-        for line in summary::leftovers(&outcome.leftovers, uri) {
-            ui.error(&line);
-        }
-        let whole = whole.as_secs_f64();
-        match &outcome.result {
-            Ok(artifact) => ui.say(&format!("Finished in {whole:.1} s: {}", artifact.volume)),
-            Err(Error::Cancelled) => ui.say(&format!("Cancelled after {whole:.1} s")),
-            Err(error) => {
-                ui.error(&with_causes(error));
-                if let Some(diagnostics) = diagnostics(error) {
-                    ui.block(&render(
-                        &self.files,
-                        diagnostics,
-                        self.printer.render_style(),
-                    ));
-                }
-                ui.say(&format!("Failed after {whole:.1} s"));
-            }
-        }
-        for line in summary::times(connecting, &ui.steps()) {
-            ui.detail(&line);
-        }
-        if let Ok(artifact) = &outcome.result {
-            tell_artifact(artifact, ui);
-        }
-    }
-}
-
-fn tell_artifact(artifact: &Artifact, ui: &BuildUi) {
-    for line in summary::artifact(artifact) {
-        ui.result(&line);
-    }
-}
-
-/// What an error says of places in the template.
-fn diagnostics(error: &Error) -> Option<&Diagnostics> {
-    match error {
-        Error::Template(diagnostics)
-        | Error::Provisioner {
-            source: ProvisionError::Options(diagnostics),
-            ..
-        } => Some(diagnostics),
-        _ => None,
-    }
-}
-
-/// What a build is going to make, for those who stop it in the middle.
-fn at_risk(job: &Job, uri: &str) -> Vec<String> {
-    // The port does not matter here.
-    let planned = plan(&job.libvirt, &job.configured, &job.identity, || {
-        Ok::<_, Infallible>(0)
-    });
-    let Ok(plan) = planned;
-    let mut things = vec![format!("the domain {:?} at {uri}", plan.domain)];
-    let made = plan
-        .volumes
-        .iter()
-        .filter(|volume| !matches!(volume.contents, Contents::Existing));
-    things.extend(made.map(|volume| format!("the volume {} at {uri}", volume.id)));
-    things
 }

@@ -5,6 +5,7 @@
 //!                                   └──Ctrl-C──► exit 130 at once; what may be left is said
 //! ```
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,23 +14,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit_code::CANCELLED;
 use crate::printer::Printer;
-use crate::ui::Screen;
+use crate::ui::{Event, Screen};
 
 /// What a user would have to look for if lvhost ended at this moment.
 #[derive(Clone, Default)]
-pub(crate) struct AtRisk(Arc<Mutex<Vec<String>>>);
+pub(crate) struct AtRisk(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
 
 impl AtRisk {
-    /// From now on these.
-    pub(crate) fn set(&self, things: Vec<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = things;
+    /// From now on these of a build.
+    pub(crate) fn set(&self, build: &str, things: Vec<String>) {
+        let mut builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        builds.insert(build.to_owned(), things);
+    }
+
+    /// Nothing of a build any more.
+    pub(crate) fn clear(&self, build: &str) {
+        let mut builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        builds.remove(build);
     }
 
     fn get(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        builds.values().flatten().cloned().collect()
     }
 }
 
@@ -47,10 +53,12 @@ pub(crate) fn follow(
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         tokio::select! {
-            _ = interrupt.recv() => screen.message(
-                "Cancelling, cleaning up; press Ctrl-C again to stop at once and leave things behind",
-            ),
-            _ = terminate.recv() => screen.message("Cancelling, cleaning up"),
+            _ = interrupt.recv() => screen.show(&Event::Cancelling {
+                text: "Cancelling, cleaning up; press Ctrl-C again to stop at once and leave things behind",
+            }),
+            _ = terminate.recv() => screen.show(&Event::Cancelling {
+                text: "Cancelling, cleaning up",
+            }),
         }
         cancel.cancel();
         interrupt.recv().await;
@@ -69,6 +77,7 @@ fn stopped(things: &[String]) -> String {
             text.push_str("\n  ");
             text.push_str(thing);
         }
+        text.push_str("\n`lvhost clean` lists and removes it");
     }
     text
 }

@@ -110,17 +110,36 @@ impl KeyStore {
     /// # Errors
     /// When it can't be made, kept or read.
     pub(crate) fn key(&self, name: &str, key_type: KeyType) -> Result<StoredKey, KeyError> {
-        Self::check_name(name)?;
-        let file = format!("ssh_private_key_{name}_{}.pem", key_type.as_str());
-        let path = self.folder.join(file);
-        let pair = match read(&path, name)? {
-            Some(pair) => pair,
-            None => self.make(&path, name, key_type)?,
-        };
+        if let Some(key) = self.existing_key(name, key_type)? {
+            return Ok(key);
+        }
+        let path = self.path(name, key_type);
         Ok(StoredKey {
-            public_key: pair.public_openssh,
+            public_key: self.make(&path, name, key_type)?.public_openssh,
             private_key_path: path,
         })
+    }
+
+    /// The key called `name`, if it is there.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) fn existing_key(
+        &self,
+        name: &str,
+        key_type: KeyType,
+    ) -> Result<Option<StoredKey>, KeyError> {
+        Self::check_name(name)?;
+        let path = self.path(name, key_type);
+        Ok(read(&path, name)?.map(|pair| StoredKey {
+            public_key: pair.public_openssh,
+            private_key_path: path,
+        }))
+    }
+
+    fn path(&self, name: &str, key_type: KeyType) -> PathBuf {
+        let file = format!("ssh_private_key_{name}_{}.pem", key_type.as_str());
+        self.folder.join(file)
     }
 
     fn make(&self, path: &Path, name: &str, key_type: KeyType) -> Result<KeyPair, KeyError> {

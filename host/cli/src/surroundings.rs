@@ -60,11 +60,34 @@ impl Surroundings {
     /// Where lvhost may keep what it can make again: `lvhost` in the user's cache folder, as
     /// <https://specifications.freedesktop.org/basedir> has it; `None` without a home.
     pub(crate) fn cache_directory(&self) -> Option<PathBuf> {
-        let configured = self.set("XDG_CACHE_HOME").map(PathBuf::from);
+        self.user_directory("XDG_CACHE_HOME", ".cache")
+    }
+
+    /// Where downloads are kept; `None` without a home.
+    pub(crate) fn download_directory(&self) -> Option<PathBuf> {
+        Some(self.cache_directory()?.join("downloads"))
+    }
+
+    /// Where a user puts volume sources for all templates: `lvhost/sources` in their folder for data;
+    /// `None` without a home.
+    pub(crate) fn source_directory(&self) -> Option<PathBuf> {
+        let data = self.user_directory("XDG_DATA_HOME", ".local/share")?;
+        Some(data.join("sources"))
+    }
+
+    /// Where lvhost keeps what outlives a build and is no result: `lvhost` in the user's state folder;
+    /// `None` without a home.
+    pub(crate) fn state_directory(&self) -> Option<PathBuf> {
+        self.user_directory("XDG_STATE_HOME", ".local/state")
+    }
+
+    /// `lvhost` in the folder that `variable` names, or else in that folder below the home.
+    fn user_directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let configured = self.set(variable).map(PathBuf::from);
         // The specification has relative paths ignored.
-        let caches = configured.filter(|path| path.is_absolute());
-        let caches = caches.or_else(|| Some(self.home()?.join(".cache")))?;
-        Some(caches.join("lvhost"))
+        let folder = configured.filter(|path| path.is_absolute());
+        let folder = folder.or_else(|| Some(self.home()?.join(below_home)))?;
+        Some(folder.join("lvhost"))
     }
 
     /// Whether text for people goes to a terminal that understands more than lines.

@@ -1,26 +1,32 @@
-//! From the files of a template to builds that can be run, or to everything that is wrong with it.
+//! From the files of a template to builds that can be run, and everything that is wrong with it.
 //!
 //! ```text
-//!  files ─► evaluate ─► each source of each build: decode ─► ask the components ─┐
-//!                  └──► each provisioner: check ─────────────────────────────────┴─► jobs, or errors
+//!  files ─► evaluate ─► the components it uses, by lvhost.hcl
+//!                  ├──► each source of each build: decode ─► ask the components ─┐
+//!                  └──► each provisioner: check ─────────────────────────────────┴─► jobs, diagnostics
 //! ```
+//! Errors of the language don't hide those of options: what can't be evaluated is unknown, and the
+//! check goes on with the rest. Only a file that can't be parsed ends it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use lvhost_config::{LibvirtSource, decode_source};
 use lvhost_engine::{Configured, Identity, Sources, TemplateProvisioners, configure, domain_name};
 use lvhost_hcl::{
-    Build, DataSources, Diagnostic, Diagnostics, Document, Environment, Provisioner, Severity,
-    Source, SourceMap, load, render,
+    Build, DataSources, Diagnostic, Diagnostics, Document, Environment, Inputs, Provisioner,
+    RenderStyle, Severity, Source, SourceMap, load, render,
 };
 use secrecy::SecretString;
 
 use crate::arguments::Template;
+use crate::components::Components;
 use crate::exit_code::Failure;
+use crate::findings::{Finding, findings};
 use crate::input::{self, InputError};
-use crate::printer::Printer;
 use crate::selection::Selection;
 use crate::surroundings::Surroundings;
+use crate::unlisted;
 
 /// The one builder there is.
 const BUILDER: &str = "libvirt";
@@ -28,14 +34,6 @@ const BUILDER: &str = "libvirt";
 /// Plugins whose work lvhost does itself. They are accepted in `required_plugins`; whatever version a
 /// template asks for, it gets lvhost's.
 const BUILT_IN_PLUGINS: [&str; 2] = ["libvirt", "sshkey"];
-
-/// A template that can be built from.
-pub(crate) struct Checked {
-    /// The files, for what only shows in the build.
-    pub(crate) files: Arc<SourceMap>,
-    /// What to build, in the order of the template.
-    pub(crate) jobs: Vec<Job>,
-}
 
 /// One source of one build.
 pub(crate) struct Job {
@@ -51,6 +49,40 @@ pub(crate) struct Job {
     pub(crate) identity: Identity,
 }
 
+/// What a template comes to.
+pub(crate) struct Examined {
+    /// The files, for what only shows in the build.
+    pub(crate) files: Arc<SourceMap>,
+    /// What makes its volumes.
+    pub(crate) sources: Arc<Sources>,
+    /// What is wrong with it, or odd.
+    pub(crate) diagnostics: Diagnostics,
+    /// What to build, in the order of the template; or that there are errors, or nothing to build.
+    pub(crate) jobs: Result<Vec<Job>, Failure>,
+}
+
+impl Examined {
+    /// The diagnostics as text; `None` if there are none.
+    pub(crate) fn text(&self, style: RenderStyle) -> Option<String> {
+        (!self.diagnostics.is_empty()).then(|| render(&self.files, &self.diagnostics, style))
+    }
+
+    /// The diagnostics as data.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        findings(&self.files, &self.diagnostics)
+    }
+
+    /// How many diagnostics are of that severity.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        count(&self.diagnostics, severity)
+    }
+}
+
+fn count(diagnostics: &Diagnostics, severity: Severity) -> usize {
+    let is = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+    diagnostics.iter().filter(is).count()
+}
+
 fn full_name(build_name: &str, source: &Source) -> String {
     match build_name {
         "" => source.address(),
@@ -58,88 +90,132 @@ fn full_name(build_name: &str, source: &Source) -> String {
     }
 }
 
-/// A template whose expressions are evaluated.
-pub(crate) struct Loaded {
-    document: Document,
-    files: SourceMap,
-    diagnostics: Diagnostics,
+/// A template that was read, and what is needed to look into it.
+pub(crate) struct Examiner<'a> {
+    inputs: Inputs,
     selection: Selection,
+    components: &'a Components,
     surroundings: Arc<Surroundings>,
 }
 
-impl Loaded {
-    /// Reads and evaluates the template that `arguments` name.
+impl<'a> Examiner<'a> {
+    /// Reads the files that `arguments` name.
     ///
     /// # Errors
-    /// What can't be read; errors in the template, which are shown.
-    pub(crate) fn read(
+    /// What can't be read.
+    pub(crate) fn new(
         arguments: &Template,
+        components: &'a Components,
         surroundings: &Arc<Surroundings>,
-        data_sources: &dyn DataSources,
-        printer: &Printer,
-    ) -> Result<Self, Failure> {
-        let selection = Selection::new(arguments)?;
-        let inputs = input::read(arguments)?;
-        let surroundings = Arc::clone(surroundings);
-        let environment = Arc::clone(&surroundings) as Arc<dyn Environment>;
-        let (document, files, diagnostics) = load(&inputs, environment, data_sources);
-        let Some(document) = document else {
-            return Err(show(&files, &diagnostics, printer));
-        };
+    ) -> Result<Self, InputError> {
         Ok(Self {
-            document,
-            files,
-            diagnostics,
-            selection,
-            surroundings,
+            selection: Selection::new(arguments)?,
+            inputs: input::read(arguments)?,
+            components,
+            surroundings: Arc::clone(surroundings),
         })
     }
 
-    /// Checks everything that needs no hypervisor.
-    ///
-    /// # Errors
-    /// A selection that leaves nothing; errors in the template, which are shown.
-    pub(crate) async fn check(
-        self,
-        sources: &Sources,
-        printer: &Printer,
-    ) -> Result<Checked, Failure> {
-        let Self {
-            document,
-            files,
-            mut diagnostics,
-            selection,
-            surroundings,
-        } = self;
-        check_plugins(&document, &mut diagnostics);
-        let existing: Vec<String> = document.builds.iter().flat_map(names).collect();
-        let check = Check {
-            selection,
-            sources,
-            secrets: TemplateProvisioners::template_secrets(&document),
-            surroundings,
-        };
-        let mut jobs = Vec::new();
-        for build in document.builds {
-            jobs.extend(check.build(build, &mut diagnostics).await);
+    /// Evaluates the template and checks everything that needs no hypervisor. Can be done again, with
+    /// other data sources.
+    pub(crate) async fn examine(&self, data_sources: &dyn DataSources) -> Examined {
+        let environment = Arc::clone(&self.surroundings) as Arc<dyn Environment>;
+        let (document, mut files, mut diagnostics) = load(&self.inputs, environment, data_sources);
+        let folder = Path::new(&self.inputs.root);
+        let mut sources = Arc::default();
+        let mut jobs = Ok(Vec::new());
+        if let Some(document) = document
+            && let Some(of_template) =
+                self.components
+                    .of_template(&document, folder, &mut files, &mut diagnostics)
+        {
+            sources = of_template.sources;
+            jobs = self.check(document, &sources, &mut diagnostics).await;
+            let asked = jobs.iter().flatten();
+            let asked = asked.map(|job| (&job.libvirt, &job.configured));
+            unlisted::report(&of_template.unlisted, folder, asked, &mut diagnostics);
         }
-        if existing.is_empty() {
-            diagnostics.push(
+        let errors = count(&diagnostics, Severity::Error);
+        let jobs = if errors > 0 {
+            Err(Failure::Template { errors })
+        } else {
+            jobs.map_err(Failure::Input)
+        };
+        Examined {
+            files: Arc::new(files),
+            sources,
+            diagnostics,
+            jobs,
+        }
+    }
+
+    async fn check(
+        &self,
+        document: Document,
+        sources: &Sources,
+        report: &mut Diagnostics,
+    ) -> Result<Vec<Job>, InputError> {
+        check_plugins(&document, report);
+        let existing: Vec<String> = document.builds.iter().flat_map(names).collect();
+        if document.builds.is_empty() {
+            report.push(
                 Diagnostic::error(None, "the template builds nothing")
                     .help("add `build { sources = [\"source.libvirt.NAME\"] }`"),
             );
         }
-        let failure = show(&files, &diagnostics, printer);
-        if diagnostics.has_errors() {
-            return Err(failure);
+        let secrets = TemplateProvisioners::template_secrets(&document);
+        let mut jobs = Vec::new();
+        for build in document.builds {
+            jobs.extend(self.build(build, sources, &secrets, report).await);
         }
         if jobs.is_empty() {
-            return Err(InputError::NothingSelected { existing }.into());
+            return Err(InputError::NothingSelected { existing });
         }
-        Ok(Checked {
-            files: Arc::new(files),
-            jobs,
-        })
+        Ok(jobs)
+    }
+
+    async fn build(
+        &self,
+        build: Build,
+        sources: &Sources,
+        secrets: &[SecretString],
+        report: &mut Diagnostics,
+    ) -> Vec<Job> {
+        not_supported(&build, report);
+        let build_name = build.name.unwrap_or_default();
+        let provisioners: Arc<[Provisioner]> = build.provisioners.into();
+        let mut jobs = Vec::new();
+        for source in build.sources {
+            let name = full_name(&build_name, &source);
+            if !self.selection.includes(&name) {
+                continue;
+            }
+            if source.type_name != BUILDER {
+                report.push(unknown_builder(&source));
+                continue;
+            }
+            let identity = Identity::random();
+            let libvirt = decode_source(&source.body, &sources.schemas(), report);
+            let domain = domain_name(&libvirt, &identity);
+            let configured = configure(&libvirt, sources, &domain, report).await;
+            let provision = TemplateProvisioners {
+                provisioners: Arc::clone(&provisioners),
+                source,
+                build_name: build_name.clone(),
+                working_directory: self.surroundings.working_directory.clone(),
+                secrets: secrets.to_vec(),
+            };
+            report.extend(provision.check());
+            let provision = Arc::new(provision);
+            jobs.push(Job {
+                name,
+                libvirt,
+                configured,
+                provision,
+                identity,
+            });
+        }
+        jobs
     }
 }
 
@@ -169,54 +245,6 @@ fn check_plugins(document: &Document, report: &mut Diagnostics) {
                 )),
             );
         }
-    }
-}
-
-/// What the check of every build needs.
-struct Check<'a> {
-    selection: Selection,
-    sources: &'a Sources,
-    secrets: Vec<SecretString>,
-    surroundings: Arc<Surroundings>,
-}
-
-impl Check<'_> {
-    async fn build(&self, build: Build, report: &mut Diagnostics) -> Vec<Job> {
-        not_supported(&build, report);
-        let build_name = build.name.unwrap_or_default();
-        let provisioners: Arc<[Provisioner]> = build.provisioners.into();
-        let mut jobs = Vec::new();
-        for source in build.sources {
-            let name = full_name(&build_name, &source);
-            if !self.selection.includes(&name) {
-                continue;
-            }
-            if source.type_name != BUILDER {
-                report.push(unknown_builder(&source));
-                continue;
-            }
-            let identity = Identity::random();
-            let libvirt = decode_source(&source.body, &self.sources.schemas(), report);
-            let domain = domain_name(&libvirt, &identity);
-            let configured = configure(&libvirt, self.sources, &domain, report).await;
-            let provision = TemplateProvisioners {
-                provisioners: Arc::clone(&provisioners),
-                source,
-                build_name: build_name.clone(),
-                working_directory: self.surroundings.working_directory.clone(),
-                secrets: self.secrets.clone(),
-            };
-            report.extend(provision.check());
-            let provision = Arc::new(provision);
-            jobs.push(Job {
-                name,
-                libvirt,
-                configured,
-                provision,
-                identity,
-            });
-        }
-        jobs
     }
 }
 
@@ -250,15 +278,4 @@ fn unknown_builder(source: &Source) -> Diagnostic {
     )
     .detail(format!("there is: {BUILDER}"))
     .suggest(&source.type_name, [BUILDER])
-}
-
-/// Shows all of `diagnostics`; the failure counts the errors among them.
-fn show(files: &SourceMap, diagnostics: &Diagnostics, printer: &Printer) -> Failure {
-    if !diagnostics.is_empty() {
-        printer.message(&render(files, diagnostics, printer.render_style()));
-    }
-    let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
-    Failure::Template {
-        errors: diagnostics.iter().filter(is_error).count(),
-    }
 }

@@ -61,8 +61,10 @@ pub struct Inputs {
 
 /// Loads a template.
 ///
-/// A document is returned when there are no errors; it may hold unknown values where a data
-/// source was not run. The source map is there in any case, for [`crate::render`].
+/// A document is returned unless a file can't be parsed. It can only be built from if the
+/// diagnostics have no errors, but further checks can be made on it: what is wrong is unknown in
+/// it or left out. It also holds unknown values where a data source was not run. The source map
+/// is there in any case, for [`crate::render`].
 pub fn load(
     inputs: &Inputs,
     environment: Arc<dyn Environment>,
@@ -112,12 +114,12 @@ pub fn load(
     };
     let builds = builds.read(&blocks.builds, &mut diagnostics);
 
-    let document = (!diagnostics.has_errors()).then(|| Document {
+    let document = Document {
         required_version,
         required_plugins,
         variables,
         sources: sources.into_values().collect(),
         builds,
-    });
-    (document, files, diagnostics)
+    };
+    (Some(document), files, diagnostics)
 }

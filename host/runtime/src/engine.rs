@@ -40,10 +40,8 @@ fn configuration() -> Config {
         // What no compiler for WASI 0.2 needs is attack surface.
         .wasm_memory64(false)
         .wasm_multi_memory(false)
-        .wasm_threads(false)
         .shared_memory(false)
         .wasm_gc(false)
-        .wasm_exceptions(false)
         .wasm_relaxed_simd(false)
         .wasm_component_model_error_context(false)
         .wasm_component_model_gc(false)

@@ -185,4 +185,5 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
+// As Packer's own go.mod has it: a replacement counts in the main module only.
 replace github.com/zclconf/go-cty => github.com/nywilken/go-cty v1.13.3

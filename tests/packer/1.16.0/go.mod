@@ -432,4 +432,5 @@ require (
 	modernc.org/sqlite v1.46.1 // indirect
 )
 
+// As Packer's own go.mod has it: a replacement counts in the main module only.
 replace github.com/zclconf/go-cty => github.com/nywilken/go-cty v1.13.3

@@ -105,4 +105,5 @@ require (
 	libvirt.org/go/libvirtxml v1.8009.0 // indirect
 )
 
+// As Packer's own go.mod has it: a replacement counts in the main module only.
 replace github.com/zclconf/go-cty => github.com/nywilken/go-cty v1.13.3

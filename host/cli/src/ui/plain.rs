@@ -6,7 +6,9 @@ use std::time::Duration;
 use lvhost_engine::Transfer;
 
 use super::Screen;
+use super::event::Event;
 use super::tally::Tally;
+use super::text::{Line, Text};
 use crate::printer::Printer;
 
 /// How long at least between two lines about one transfer.
@@ -21,26 +23,28 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 /// Shows lines.
 pub(super) struct Plain {
     printer: Printer,
+    text: Text,
 }
 
 impl Plain {
-    pub(super) fn new(printer: Printer) -> Self {
-        Self { printer }
+    pub(super) fn new(printer: Printer, text: Text) -> Self {
+        Self { printer, text }
     }
 }
 
 impl Screen for Plain {
-    fn message(&self, line: &str) {
-        self.printer.message(line);
+    fn show(&self, event: &Event<'_>) {
+        for line in self.text.lines(event) {
+            match line {
+                Line::Message(line) => self.printer.message(&line),
+                Line::Result(line) => self.printer.result(&line),
+            }
+        }
     }
 
-    fn result(&self, line: &str) {
-        self.printer.result(line);
-    }
-
-    fn transfer(&self, label: &str, total: Option<u64>) -> Box<dyn Transfer> {
+    fn transfer(&self, build: &str, name: &str, total: Option<u64>) -> Box<dyn Transfer> {
         let lines = Lines {
-            label: label.to_owned(),
+            label: format!("{build}: {name}"),
             printer: self.printer.clone(),
             state: Mutex::new(State {
                 tally: Tally::new(total),
@@ -131,6 +135,11 @@ impl Drop for Lines {
 mod tests {
     use super::*;
 
+    fn plain(printer: Printer) -> Plain {
+        let text = Text::new(printer.clone());
+        Plain::new(printer, text)
+    }
+
     #[test]
     fn lines_come_neither_too_often_nor_too_seldom() {
         let cases = [
@@ -152,7 +161,7 @@ mod tests {
     #[test]
     fn a_transfer_tells_its_beginning_and_its_end_once() {
         let (printer, recorded) = Printer::for_test();
-        let transfer = Plain::new(printer).transfer("disk: upload", Some(2 << 20));
+        let transfer = plain(printer).transfer("b", "disk: upload", Some(2 << 20));
         transfer.advance(1 << 20);
         transfer.finish();
         transfer.finish();
@@ -160,9 +169,9 @@ mod tests {
         let said = recorded.messages();
         let lines: Vec<_> = said.lines().collect();
         assert_eq!(lines.len(), 2, "{said}");
-        assert_eq!(lines[0], "    disk: upload: begins, 2.00 MiB");
+        assert_eq!(lines[0], "    b: disk: upload: begins, 2.00 MiB");
         assert!(
-            lines[1].starts_with("    disk: upload: done, 2.00 MiB in 0.0 s"),
+            lines[1].starts_with("    b: disk: upload: done, 2.00 MiB in 0.0 s"),
             "{said}"
         );
     }
@@ -170,13 +179,16 @@ mod tests {
     #[test]
     fn one_that_is_dropped_has_stopped() {
         let (printer, recorded) = Printer::for_test();
-        let transfer = Plain::new(printer).transfer("disk: download", None);
+        let transfer = plain(printer).transfer("b", "disk: download", None);
         transfer.advance(10);
         drop(transfer);
         let said = recorded.messages();
-        assert!(said.starts_with("    disk: download: begins\n"), "{said}");
         assert!(
-            said.contains("    disk: download: stopped after 10 B in 0.0 s"),
+            said.starts_with("    b: disk: download: begins\n"),
+            "{said}"
+        );
+        assert!(
+            said.contains("    b: disk: download: stopped after 10 B in 0.0 s"),
             "{said}"
         );
     }

@@ -27,6 +27,14 @@ impl Tally {
         }
     }
 
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
     pub(super) fn set_total(&mut self, total: Option<u64>) {
         self.total = total;
     }

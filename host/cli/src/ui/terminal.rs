@@ -10,52 +10,71 @@ use indicatif::{
 use lvhost_engine::Transfer;
 
 use super::Screen;
+use super::event::Event;
+use super::layout::layout;
 use super::tally::Tally;
+use super::text::{Line, Text};
 use crate::printer::Printer;
-
-/// With a total: how much, how fast, how long still.
-const BAR: &str = "    {prefix} [{bar:24.green}] {binary_bytes}/{binary_total_bytes} \
-                   {binary_bytes_per_sec}{left}";
-
-/// Without one: how much and how fast.
-const SPINNER: &str = "    {prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}";
 
 /// Shows bars below lines.
 pub(super) struct Terminal {
     bars: MultiProgress,
+    /// Columns there are now.
+    width: fn() -> usize,
     printer: Printer,
+    text: Text,
 }
 
 impl Terminal {
-    pub(super) fn new(printer: Printer) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), printer)
+    pub(super) fn new(printer: Printer, text: Text) -> Self {
+        let width = || usize::from(console::Term::stderr().size().1);
+        Self::on(ProgressDrawTarget::stderr(), width, printer, text)
     }
 
-    fn on(target: ProgressDrawTarget, printer: Printer) -> Self {
+    fn on(target: ProgressDrawTarget, width: fn() -> usize, printer: Printer, text: Text) -> Self {
         Self {
             bars: MultiProgress::with_draw_target(target),
+            width,
             printer,
+            text,
         }
     }
 }
 
 impl Screen for Terminal {
-    fn message(&self, line: &str) {
-        self.bars.suspend(|| self.printer.message(line));
+    fn show(&self, event: &Event<'_>) {
+        let lines = self.text.lines(event);
+        if lines.is_empty() {
+            return;
+        }
+        self.bars.suspend(|| {
+            for line in &lines {
+                match line {
+                    Line::Message(line) => self.printer.message(line),
+                    Line::Result(line) => self.printer.result(line),
+                }
+            }
+        });
     }
 
-    fn result(&self, line: &str) {
-        self.bars.suspend(|| self.printer.result(line));
+    fn make_room(&self) {
+        // What can't be cleared is overwritten by the question.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
     }
 
-    fn transfer(&self, label: &str, total: Option<u64>) -> Box<dyn Transfer> {
-        let bar = ProgressBar::no_length()
-            .with_prefix(label.to_owned())
-            .with_finish(ProgressFinish::AndClear);
+    fn go_on(&self) {
+        self.bars.set_draw_target(ProgressDrawTarget::stderr());
+    }
+
+    fn transfer(&self, build: &str, name: &str, total: Option<u64>) -> Box<dyn Transfer> {
+        let label = format!("{build}: {name}");
+        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
         let bar = Bar {
             bar: self.bars.add(bar),
             bars: self.bars.clone(),
-            label: label.to_owned(),
+            width: self.width,
+            label,
             printer: self.printer.clone(),
             state: Mutex::new(State {
                 tally: Tally::new(total),
@@ -71,6 +90,7 @@ impl Screen for Terminal {
 struct Bar {
     bar: ProgressBar,
     bars: MultiProgress,
+    width: fn() -> usize,
     label: String,
     printer: Printer,
     state: Mutex<State>,
@@ -83,9 +103,10 @@ struct State {
 
 impl Bar {
     fn show_total(&self, total: Option<u64>) {
-        let template = if total.is_some() { BAR } else { SPINNER };
-        // The templates are constants; a test reads them.
-        if let Ok(style) = ProgressStyle::with_template(template) {
+        let (label, template) = layout(&self.label, total.is_some(), (self.width)());
+        self.bar.set_prefix(label);
+        // The templates are made of constants; a test reads them.
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             self.bar
                 .set_style(style.progress_chars("=> ").with_key("left", time_left));
         }
@@ -221,28 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_are_right() {
-        for template in [BAR, SPINNER] {
-            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
-        }
-    }
-
-    #[test]
     fn every_transfer_has_a_bar_until_it_ends_with_a_line() {
         let (printer, recorded) = Printer::for_test();
         let drawn = Drawn::default();
         let target = ProgressDrawTarget::term_like(Box::new(drawn.clone()));
-        let terminal = Terminal::on(target, printer);
-        let upload = terminal.transfer("disk: upload", Some(4 << 20));
-        let download = terminal.transfer("cd: download", None);
+        let text = Text::new(printer.clone());
+        let terminal = Terminal::on(target, || 120, printer, text);
+        let upload = terminal.transfer("b", "disk: upload", Some(4 << 20));
+        let download = terminal.transfer("b", "cd: download", None);
         upload.set_position(0);
         upload.advance(1 << 20);
         download.advance(3 << 20);
-        terminal.message("a line above");
-        assert!(drawn.contains("disk: upload [======>"), "{drawn:?}");
+        terminal.show(&Event::Cancelling {
+            text: "a line above",
+        });
+        assert!(drawn.contains("b: disk: upload [======>"), "{drawn:?}");
         assert!(drawn.contains("1.00 MiB/4.00 MiB"), "{drawn:?}");
         assert!(drawn.contains("/s, 0s left"), "{drawn:?}");
-        assert!(drawn.contains("cd: download"), "{drawn:?}");
+        assert!(drawn.contains("b: cd: download"), "{drawn:?}");
         upload.finish();
         drop(upload);
         drop(download);
@@ -251,11 +268,11 @@ mod tests {
         assert_eq!(lines.len(), 3, "{said}");
         assert_eq!(lines[0], "a line above");
         assert!(
-            lines[1].starts_with("    disk: upload: done, 4.00 MiB in "),
+            lines[1].starts_with("    b: disk: upload: done, 4.00 MiB in "),
             "{said}"
         );
         assert!(
-            lines[2].starts_with("    cd: download: stopped after 3.00 MiB in "),
+            lines[2].starts_with("    b: cd: download: stopped after 3.00 MiB in "),
             "{said}"
         );
     }

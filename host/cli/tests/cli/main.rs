@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod cache;
+mod hypervisor;
 mod lvhost;
+mod plan;
 mod run;
+mod shells;
+mod sources;
+mod terminal;
+mod third_party;
 mod usage;
 mod validate;

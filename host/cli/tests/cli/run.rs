@@ -2,14 +2,16 @@
 //! own tests.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::lvhost::{Lvhost, template};
+use serde_json::{Value, json};
+
+use crate::lvhost::{Lvhost, Said, template};
 
 /// Nobody listens there.
-const NOWHERE: &str = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+pub(crate) const NOWHERE: &str = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
 
 #[test]
 fn a_hypervisor_that_cannot_be_reached_is_said_and_the_build_has_failed() {
@@ -74,6 +76,189 @@ fn the_password_of_a_connection_is_not_shown() {
     );
 }
 
+/// The events of a run, without what is different each time.
+fn events(said: &Said) -> Vec<Value> {
+    let lines = said.results.lines();
+    let mut events: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for event in &mut events {
+        let event = event.as_object_mut().unwrap();
+        assert!(
+            event
+                .remove("time")
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .ends_with('Z')
+        );
+    }
+    events
+}
+
+fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
+}
+
+#[test]
+fn programs_get_events() {
+    let said = without_guest("1s").call(&["run", "-json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.messages, "");
+    let events = events(&said);
+    assert_eq!(
+        events[0],
+        json!({
+            "event": "run-started",
+            "version": env!("CARGO_PKG_VERSION"),
+            "builds": ["libvirt.example"],
+        })
+    );
+    let started = named(&events, "build-started");
+    assert_eq!(started[0]["build"], "libvirt.example");
+    assert_eq!(started[0]["uri"], "test:///default");
+    assert!(started[0]["build_id"].as_str().unwrap().len() == 36);
+    let steps: Vec<_> = named(&events, "step-finished")
+        .iter()
+        .map(|event| event["step"].as_str().unwrap().to_owned())
+        .collect();
+    for step in [
+        "connect-to-libvirt",
+        "check",
+        "volumes",
+        "start",
+        "shut-down",
+        "clean-up",
+    ] {
+        assert!(steps.iter().any(|known| known == step), "{step}: {steps:?}");
+    }
+    let messages = named(&events, "message");
+    assert!(
+        messages
+            .iter()
+            .any(|event| event["text"] == "Starting the domain web" && event["level"] == "info"),
+        "{messages:?}"
+    );
+    let finished = named(&events, "build-finished");
+    assert_eq!(finished[0]["result"], "failed");
+    let error = finished[0]["error"].as_str().unwrap();
+    assert!(error.contains("`shutdown_timeout`"), "{error}");
+    assert_eq!(
+        events.last().unwrap(),
+        &json!({"event": "run-finished", "exit_code": 1, "error": "1 of 1 builds failed"})
+    );
+}
+
+#[test]
+fn programs_get_what_is_wrong_with_the_template_as_an_event() {
+    let wrong = template(NOWHERE, "").replace("  volume {", "  vcup = 2\n  volume {");
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &wrong)
+        .call(&["run", "--json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(said.messages, "");
+    let events = events(&said);
+    assert_eq!(events.len(), 2, "{events:?}");
+    let diagnostic = &events[0]["diagnostics"][0];
+    assert_eq!(diagnostic["severity"], "error");
+    assert_eq!(diagnostic["file"], "t.pkr.hcl");
+    assert_eq!(diagnostic["line"], 14);
+    assert_eq!(diagnostic["column"], 3);
+    assert_eq!(diagnostic["end_column"], 7);
+    assert_eq!(events[1]["exit_code"], 2);
+    let said = Lvhost::new().call(&["run", "--json", "nothing.pkr.hcl"]);
+    let last: Value = serde_json::from_str(said.results.trim_end()).unwrap();
+    assert_eq!(last["event"], "run-finished");
+    assert!(
+        last["error"]
+            .as_str()
+            .unwrap()
+            .contains("can't read nothing.pkr.hcl")
+    );
+}
+
+#[test]
+fn builds_run_beside_each_other_unless_one_at_a_time_is_wanted() {
+    let one = without_guest("1s");
+    let template = std::fs::read_to_string(one.folder().join("t.pkr.hcl")).unwrap();
+    let template = template
+        .replace("  domain_name      = \"web\"\n", "")
+        .replace(
+            "sources = [\"source.libvirt.example\"]",
+            "source \"source.libvirt.example\" {\n    name = \"one\"\n  }\n  \
+         source \"source.libvirt.example\" {\n    name = \"two\"\n  }",
+        );
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &template);
+    let order = |arguments: &[&str]| -> Vec<(String, String)> {
+        let said = lvhost.call(arguments);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        events(&said)
+            .iter()
+            .filter(|event| {
+                ["build-started", "build-finished"].contains(&event["event"].as_str().unwrap())
+            })
+            .map(|event| {
+                let text = |name: &str| event[name].as_str().unwrap().to_owned();
+                (text("event"), text("build"))
+            })
+            .collect()
+    };
+    let kinds = |order: &[(String, String)]| -> Vec<String> {
+        order.iter().map(|(event, _)| event.clone()).collect()
+    };
+    let together = order(&["run", "-json", "t.pkr.hcl"]);
+    assert_eq!(
+        kinds(&together),
+        [
+            "build-started",
+            "build-started",
+            "build-finished",
+            "build-finished"
+        ]
+    );
+    let alone = order(&["run", "-json", "-parallel-builds=1", "t.pkr.hcl"]);
+    assert_eq!(
+        kinds(&alone),
+        [
+            "build-started",
+            "build-finished",
+            "build-started",
+            "build-finished"
+        ]
+    );
+    assert_eq!(alone[0].1, alone[1].1);
+    assert_eq!(alone[2].1, "libvirt.two");
+}
+
+#[test]
+fn what_a_failed_build_made_can_stay() {
+    let said = without_guest("1s").call(&["run", "-on-error=abort", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for expected in [
+        "==> libvirt.example: the domain \"web\" is left for you to look at\n",
+        "    libvirt.example: remove it at test:///default with: virsh ",
+    ] {
+        assert!(
+            said.messages.contains(expected),
+            "{expected}:\n{}",
+            said.messages
+        );
+    }
+    assert!(!said.messages.contains("Cleaning up"), "{}", said.messages);
+    // Where nobody can be asked, nothing stays.
+    let said = without_guest("1s").call(&["run", "-on-error=ask", "t.pkr.hcl"]);
+    assert!(
+        said.messages
+            .contains("nobody can be asked (standard input is not a terminal)"),
+        "{}",
+        said.messages
+    );
+    assert!(said.messages.contains("Cleaning up"), "{}", said.messages);
+}
+
 #[test]
 fn a_template_that_is_wrong_is_not_run() {
     let wrong = template(NOWHERE, "").replace("  volume {", "  vcup = 2\n  volume {");
@@ -106,11 +291,19 @@ fn the_key_of_a_template_is_made_once_and_kept_in_the_cache() {
     let made = std::fs::read(&key).unwrap();
     lvhost.call(&["run", "t.pkr.hcl"]);
     assert_eq!(std::fs::read(&key).unwrap(), made);
+    // A template that is wrong makes none.
+    let lvhost = Lvhost::new().file(
+        "t.pkr.hcl",
+        &keyed.replace("  volume {", "  vcup = 2\n  volume {"),
+    );
+    let said = lvhost.call(&["run", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(!lvhost.cache().exists());
 }
 
 /// The part of a build's life that libvirt's test driver can do: a hypervisor that lives in the memory
 /// of the process which connects to it.
-fn without_guest(shutdown_timeout: &str) -> Lvhost {
+pub(crate) fn without_guest(shutdown_timeout: &str) -> Lvhost {
     let template = format!(
         r#"source "libvirt" "example" {{
   libvirt_uri      = "test:///default"
@@ -205,40 +398,4 @@ fn a_signal_cancels_the_build_which_cleans_up() {
         assert!(said.ends_with("error: cancelled\n"), "{said}");
         assert!(!said.contains("could not be removed"), "{said}");
     }
-}
-
-#[test]
-fn a_terminal_gets_colours_unless_they_are_not_wanted() {
-    let lvhost = Lvhost::new().file("t.pkr.hcl", &template(NOWHERE, ""));
-    // From util-linux: calls a command with a terminal of its own.
-    let Ok(probe) = Command::new("script").arg("--version").output() else {
-        println!("SKIPPED: there is no `script` to make a terminal with");
-        return;
-    };
-    assert!(probe.status.success());
-    let on_terminal = |no_color: &str| {
-        let inner = format!("{} run t.pkr.hcl", env!("CARGO_BIN_EXE_lvhost"));
-        let output = Command::new("script")
-            .args(["--quiet", "--return", "--command", &inner, "/dev/null"])
-            .current_dir(lvhost.folder())
-            .env_clear()
-            .envs([
-                ("PATH", "/usr/bin:/bin"),
-                ("TERM", "xterm"),
-                ("NO_COLOR", no_color),
-            ])
-            .env("HOME", lvhost.folder())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let said = on_terminal("");
-    assert!(
-        said.contains("\u{1b}[32m\u{1b}[1m==> libvirt.example:\u{1b}[0m"),
-        "{said:?}"
-    );
-    let said = on_terminal("1");
-    assert!(said.contains("==> libvirt.example: Connecting"), "{said:?}");
 }

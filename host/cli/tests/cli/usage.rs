@@ -22,6 +22,13 @@ fn the_help_tells_commands_and_exit_codes() {
     for expected in [
         "run ",
         "validate ",
+        "plan ",
+        "sources ",
+        "doctor ",
+        "clean ",
+        "cache ",
+        "completions ",
+        "man ",
         "version ",
         "Exit codes:",
         "130  cancelled",
@@ -40,6 +47,10 @@ fn the_help_tells_commands_and_exit_codes() {
         "--only",
         "--except",
         "--color",
+        "--force",
+        "--on-error",
+        "--parallel-builds",
+        "--json",
     ] {
         assert!(
             said.results.contains(expected),
@@ -63,8 +74,8 @@ fn what_cannot_be_used_ends_with_2_and_says_why() {
         ),
         (&["validate"], "<PATH>"),
         (
-            &["run", "-force", "t.pkr.hcl"],
-            "unexpected argument '-f' found",
+            &["run", "-debug", "t.pkr.hcl"],
+            "Packer's option `-debug` is not supported by lvhost: use `-on-error=ask`",
         ),
         (
             &["validate", "-var", "novalue", "t.pkr.hcl"],

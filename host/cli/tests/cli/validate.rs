@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::lvhost::{Lvhost, template};
 
 const VALID: &str = "The configuration is valid.\n";
@@ -246,6 +248,67 @@ fn a_selection_leaves_out_what_is_wrong_elsewhere() {
         let said = lvhost.call(&["validate", selection, "t.pkr.hcl"]);
         assert_eq!(said.code, Some(0), "{selection}: {said:?}");
     }
+}
+
+#[test]
+fn errors_of_the_language_do_not_hide_those_of_options() {
+    let wrong = template("qemu:///system", "").replace(
+        "  volume {",
+        "  memory = uper(\"x\")\n  vcup   = 2\n  volume {",
+    );
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &wrong)
+        .call(&["validate", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    for expected in ["did you mean `upper`?", "did you mean `vcpu`?"] {
+        assert!(
+            said.messages.contains(expected),
+            "{expected}: {}",
+            said.messages
+        );
+    }
+    assert!(
+        said.messages
+            .ends_with("error: the template has 2 errors\n"),
+        "{}",
+        said.messages
+    );
+}
+
+#[test]
+fn programs_get_the_verdict_as_json() {
+    let right = template("qemu:///system", "");
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &right)
+        .call(&["validate", "--json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let verdict: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(
+        verdict,
+        json!({"valid": true, "error_count": 0, "warning_count": 0, "diagnostics": []})
+    );
+    let wrong = right.replace("  volume {", "  vcup = 2\n  volume {");
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &wrong);
+    let said = lvhost.call(&["validate", "-json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(said.messages, "");
+    let verdict: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(verdict["valid"], false);
+    assert_eq!(verdict["error_count"], 1);
+    let diagnostic = &verdict["diagnostics"][0];
+    assert_eq!(diagnostic["help"], "did you mean `vcpu`?");
+    for (name, expected) in [
+        ("line", 14),
+        ("column", 3),
+        ("end_line", 14),
+        ("end_column", 7),
+    ] {
+        assert_eq!(diagnostic[name], expected, "{name}: {diagnostic}");
+    }
+    let said = lvhost.call(&["validate", "-json", "nothing.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let problem: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(problem["exit_code"], 2);
 }
 
 #[test]

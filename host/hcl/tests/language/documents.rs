@@ -321,6 +321,24 @@ fn elements_of_values_have_places() {
 }
 
 #[test]
+fn what_is_wrong_does_not_keep_the_rest_from_being_looked_at() {
+    let template = "source \"t\" \"t\" {\n  wrong = uper(\"x\")\n  right = \"y\"\n}\n\
+                    build {\n  sources = [\"t.t\", \"t.other\"]\n}\n";
+    let loaded = load_template(template);
+    assert!(loaded.diagnostics.has_errors());
+    let document = loaded.document.as_ref().unwrap();
+    let sources = &document.builds[0].sources;
+    assert_eq!(sources.len(), 1);
+    assert!(sources[0].body.value("wrong").unwrap().is_unknown());
+    assert_eq!(text(&sources[0].body, "right"), "y");
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_leaves_no_document() {
+    assert!(load_template("source \"t\" {").document.is_none());
+}
+
+#[test]
 fn what_is_wrong_in_a_provisioner_is_found_when_it_runs_too() {
     let template = "source \"t\" \"t\" {}\nbuild {\n  sources = [\"t.t\"]\n  provisioner \"p\" {\n    \
                     x = build.Port + 1\n  }\n}\n";

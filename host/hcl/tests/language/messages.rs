@@ -7,7 +7,10 @@ use super::world::{World, inputs, load_inputs, load_template};
 
 fn messages(template: &str) -> String {
     let loaded = load_template(template);
-    assert!(loaded.document.is_none(), "there is something wrong in it");
+    assert!(
+        loaded.diagnostics.has_errors(),
+        "there is something wrong in it"
+    );
     loaded.messages()
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use lvhost_hcl::{
-    Body, Diagnostics, RenderStyle, SourceMap, Value, load_settings as load, render,
-};
+use lvhost_hcl::{Body, Diagnostics, RenderStyle, SourceMap, Value, load_settings as load, render};
 
 use super::world::{World, file};
 

@@ -148,9 +148,10 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The document; shows what is wrong if there is none.
+    /// The document; shows what is wrong if anything is.
     pub(crate) fn document(self) -> Document {
         let messages = self.messages();
+        assert!(!self.diagnostics.has_errors(), "{messages}");
         self.document.unwrap_or_else(|| panic!("{messages}"))
     }
 

@@ -1,0 +1,184 @@
+//! One build: connect, hand everything over to the engine, tell how it ended.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lvhost_config::Console;
+use lvhost_engine::{
+    Build, Contents, Error, OnError, Outcome, Provision, ProvisionError, Sources, SshConnector, Ui,
+    plan, with_causes,
+};
+use lvhost_fetch::Fetcher;
+use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
+use lvhost_libvirt::{ConnectionUri, Libvirt, Owner};
+use tokio_util::sync::CancellationToken;
+
+use crate::findings::findings;
+use crate::signals::AtRisk;
+use crate::surroundings::Surroundings;
+use crate::template::Job;
+use crate::ui::{ArtifactFacts, BuildResult, BuildUi, Event, Questions, Screen, StepTime};
+
+/// What all builds of a run share.
+pub(crate) struct Builder {
+    pub(crate) surroundings: Arc<Surroundings>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) fetcher: Fetcher,
+    /// The template's, for what only shows in a build.
+    pub(crate) files: Arc<SourceMap>,
+    pub(crate) screen: Arc<dyn Screen>,
+    pub(crate) questions: Arc<Questions>,
+    pub(crate) render_style: RenderStyle,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) at_risk: AtRisk,
+    pub(crate) force: bool,
+    pub(crate) on_error: OnError,
+    /// A console that is shown line by line.
+    pub(crate) watched_console: Option<Console>,
+}
+
+impl Builder {
+    /// Runs one build and tells how it went.
+    pub(crate) async fn build(&self, job: Job) -> BuildResult {
+        // One whose turn comes when all is being cancelled does not even begin.
+        if self.cancel.is_cancelled() {
+            return BuildResult::Cancelled;
+        }
+        let uri = ConnectionUri::new(job.libvirt.libvirt_uri.as_str()).to_string();
+        let ui = Arc::new(BuildUi::new(
+            job.name.clone(),
+            Arc::clone(&self.screen),
+            Arc::clone(&self.questions),
+        ));
+        let begun = Instant::now();
+        ui.show(&Event::BuildStarted {
+            build: &job.name,
+            build_id: job.identity.build_id().to_string(),
+            uri: &uri,
+        });
+        let hypervisor = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::Cancelled),
+            connected = Libvirt::connect(&job.libvirt.libvirt_uri) => connected.map_err(Error::from),
+        };
+        ui.step(StepTime::of_connecting(begun.elapsed()));
+        let outcome = match hypervisor {
+            Err(error) => Outcome {
+                result: Err(error),
+                leftovers: Vec::new(),
+                kept: Vec::new(),
+            },
+            Ok(hypervisor) => {
+                self.at_risk.set(&job.name, at_risk(&job, &uri));
+                let build = self.prepare(&job, hypervisor, Arc::clone(&ui) as Arc<dyn Ui>);
+                let outcome = build.run(&job.libvirt, &job.configured).await;
+                self.at_risk.clear(&job.name);
+                outcome
+            }
+        };
+        self.tell(&job.name, &outcome, &ui, &uri, begun)
+    }
+
+    fn prepare(&self, job: &Job, hypervisor: Libvirt, ui: Arc<dyn Ui>) -> Build {
+        let working_directory = self.surroundings.working_directory.clone();
+        Build {
+            hypervisor: Arc::new(hypervisor),
+            sources: Arc::clone(&self.sources),
+            fetcher: self.fetcher.clone(),
+            connector: Arc::new(SshConnector {
+                agent_socket: self.surroundings.set("SSH_AUTH_SOCK").map(Into::into),
+                working_directory: working_directory.clone(),
+                home_directory: self.surroundings.home(),
+                user: self.surroundings.set("USER").map(str::to_owned),
+                hypervisor: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()),
+            }),
+            provision: Arc::clone(&job.provision) as Arc<dyn Provision>,
+            ui,
+            cancel: self.cancel.clone(),
+            working_directory,
+            identity: job.identity,
+            force: self.force,
+            on_error: self.on_error,
+            owner: Owner::this_process().ok(),
+            log_directory: self.log_directory(job),
+            watched_console: self.watched_console,
+        }
+    }
+
+    /// Where the logs of a build go: a folder of its own, since the console of one that failed shall
+    /// still be there after the next has been tried.
+    fn log_directory(&self, job: &Job) -> Option<PathBuf> {
+        let logs = self.surroundings.state_directory()?.join("logs");
+        Some(logs.join(job.identity.build_id().to_string()))
+    }
+
+    fn tell(
+        &self,
+        name: &str,
+        outcome: &Outcome,
+        ui: &BuildUi,
+        uri: &str,
+        begun: Instant,
+    ) -> BuildResult {
+        for leftover in &outcome.leftovers {
+            ui.show(&Event::leftover(name, uri, leftover));
+        }
+        for kept in &outcome.kept {
+            ui.show(&Event::kept(name, uri, kept));
+        }
+        let result = match &outcome.result {
+            Ok(_) => BuildResult::Succeeded,
+            Err(Error::Cancelled) => BuildResult::Cancelled,
+            Err(_) => BuildResult::Failed,
+        };
+        let error = outcome.result.as_ref().err();
+        if let Some(diagnostics) = error.and_then(diagnostics) {
+            ui.show(&Event::Diagnostics {
+                build: Some(name),
+                diagnostics: findings(&self.files, diagnostics),
+                text: render(&self.files, diagnostics, self.render_style),
+            });
+        }
+        ui.show(&Event::BuildFinished {
+            build: name,
+            result,
+            error: error
+                .filter(|_| result == BuildResult::Failed)
+                .map(|error| with_causes(error)),
+            seconds: begun.elapsed().as_secs_f64(),
+            steps: &ui.steps(),
+            artifact: outcome.result.as_ref().ok().map(ArtifactFacts::from),
+        });
+        result
+    }
+}
+
+/// What an error says of places in the template.
+fn diagnostics(error: &Error) -> Option<&Diagnostics> {
+    match error {
+        Error::Template(diagnostics)
+        | Error::Provisioner {
+            source: ProvisionError::Options(diagnostics),
+            ..
+        } => Some(diagnostics),
+        _ => None,
+    }
+}
+
+/// What a build is going to make, for those who stop it in the middle.
+fn at_risk(job: &Job, uri: &str) -> Vec<String> {
+    // The port does not matter here.
+    let planned = plan(&job.libvirt, &job.configured, &job.identity, || {
+        Ok::<_, Infallible>(0)
+    });
+    let Ok(plan) = planned;
+    let mut things = vec![format!("the domain {:?} at {uri}", plan.domain)];
+    let made = plan
+        .volumes
+        .iter()
+        .filter(|volume| !matches!(volume.contents, Contents::Existing));
+    things.extend(made.map(|volume| format!("the volume {} at {uri}", volume.id)));
+    things
+}

@@ -1,0 +1,99 @@
+//! `lvhost plan`: what a build would make, download and be allowed to reach.
+//!
+//! ```text
+//!  template ─► jobs ─► one Planned each, a value ─┬──────────────────────────────► text or JSON
+//!                                                 └► --check: ask the hypervisor ─┘
+//! ```
+//! Without `--check` nothing is touched: no hypervisor, no network, no file but those of the template
+//! and the cache's index.
+
+mod check;
+mod describe;
+mod text;
+
+use std::sync::Arc;
+
+use lvhost_hcl::Severity;
+use serde::Serialize;
+
+use self::describe::Planned;
+use crate::arguments;
+use crate::async_runtime;
+use crate::components::Components;
+use crate::data_sources::BuiltIn;
+use crate::exit_code::Failure;
+use crate::findings::Finding;
+use crate::printer::Printer;
+use crate::surroundings::Surroundings;
+use crate::template::Examiner;
+
+/// All plans of a template, for `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    valid: bool,
+    diagnostics: Vec<Finding>,
+    builds: &'a [Planned],
+}
+
+/// Shows the plan of every build the template describes.
+///
+/// # Errors
+/// See [`Failure`]; with `--check`, that something is missing or in the way.
+pub(crate) fn plan(
+    arguments: &arguments::Plan,
+    surroundings: Surroundings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let surroundings = Arc::new(surroundings);
+    let components = Components::new(&surroundings)?;
+    let examiner = Examiner::new(&arguments.template, &components, &surroundings)?;
+    let data_sources = match surroundings.cache_directory() {
+        Some(cache) => BuiltIn::existing(cache),
+        None => BuiltIn::check_only(),
+    };
+    let runtime = async_runtime::small()?;
+    let mut examined = runtime.block_on(examiner.examine(&data_sources));
+    let diagnostics = examined.findings();
+    if !arguments.output.json
+        && let Some(text) = examined.text(printer.render_style())
+    {
+        printer.message(&text);
+    }
+    let jobs = match std::mem::replace(&mut examined.jobs, Ok(Vec::new())) {
+        Ok(jobs) => jobs,
+        Err(failure) => {
+            if arguments.output.json && examined.count(Severity::Error) > 0 {
+                printer.json(&Report {
+                    valid: false,
+                    diagnostics,
+                    builds: &[],
+                });
+            }
+            return Err(failure);
+        }
+    };
+    let mut builds = Vec::new();
+    for job in &jobs {
+        let mut planned = Planned::of(job, &surroundings)?;
+        if arguments.check {
+            planned.check = Some(runtime.block_on(check::check(job)));
+        }
+        if !arguments.output.json {
+            text::show(&planned, printer);
+        }
+        builds.push(planned);
+    }
+    if arguments.output.json {
+        printer.json(&Report {
+            valid: true,
+            diagnostics,
+            builds: &builds,
+        });
+    }
+    let problems = builds.iter().flat_map(|planned| &planned.check);
+    let problems: usize = problems.map(|check| check.problems.len()).sum();
+    if problems > 0 {
+        return Err(Failure::Plan { problems });
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! A build's plan as plain data.
+
+use std::convert::Infallible;
+
+use lvhost_config::{SourceValue, VolumeSource};
+use lvhost_engine::{Contents, Plan, PlannedVolume, plan};
+use lvhost_fetch::Location;
+use lvhost_libvirt::{ConnectionUri, InterfaceSource, VolumeFacts, final_domain_xml};
+use lvhost_runtime::Grant;
+use serde::Serialize;
+
+use super::check::Checked;
+use crate::exit_code::Failure;
+use crate::surroundings::Surroundings;
+use crate::template::Job;
+
+/// What one build would do.
+#[derive(Debug, Serialize)]
+pub(super) struct Planned {
+    pub(super) build: String,
+    /// Without a password.
+    pub(super) uri: String,
+    pub(super) domain: String,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) interfaces: Vec<Interface>,
+    /// With stars in the place of passwords, and the volumes' formats as far as they are known.
+    pub(super) domain_xml: String,
+    /// What the hypervisor says of it, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check: Option<Checked>,
+}
+
+/// A volume of the domain.
+#[derive(Debug, Serialize)]
+pub(super) struct Volume {
+    pub(super) pool: String,
+    pub(super) name: String,
+    /// Whether it is what the build is for.
+    pub(super) is_artifact: bool,
+    pub(super) contents: ContentsKind,
+    /// The kind of source that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
+    /// Bytes a guest sees; if left out, as many as its source has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) capacity: Option<u64>,
+    /// Bytes taken from the pool at once.
+    pub(super) allocation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<String>,
+    /// What its source may reach for it, and nothing else.
+    pub(super) granted: Vec<Granted>,
+    /// Whether that depends on values that are only known when the build runs.
+    pub(super) is_known: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) download: Option<Download>,
+}
+
+/// Where a volume's bytes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ContentsKind {
+    /// It is there already and is only used.
+    Existing,
+    /// It begins empty.
+    Blank,
+    /// A source makes it.
+    Source,
+}
+
+/// Something a source may reach.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
+pub(super) enum Granted {
+    /// Without a password.
+    Url(String),
+    /// A URL and everything below it, without a password.
+    UrlsBelow(String),
+    /// A path or pattern on this machine.
+    Files(String),
+    /// A volume of the hypervisor.
+    Volume(String),
+    /// A path on the hypervisor.
+    HypervisorPath(String),
+}
+
+/// What would be downloaded.
+#[derive(Debug, Serialize)]
+pub(super) struct Download {
+    /// In the order they are tried, without passwords.
+    pub(super) urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checksum: Option<String>,
+}
+
+/// A network interface of the domain.
+#[derive(Debug, Serialize)]
+pub(super) struct Interface {
+    pub(super) mac: String,
+    /// What it is attached to, as `network default`.
+    pub(super) attached_to: String,
+}
+
+impl Planned {
+    /// What `job` would do.
+    ///
+    /// # Errors
+    /// The template's overlays of the domain's XML don't fit.
+    pub(super) fn of(job: &Job, _: &Surroundings) -> Result<Self, Failure> {
+        let plan = plan_of(job);
+        let facts: Vec<VolumeFacts> = plan.volumes.iter().map(facts_to_be).collect();
+        let spec = plan.domain_spec(&job.libvirt, &job.identity, None, &facts);
+        let domain_xml = final_domain_xml(&spec)
+            .map_err(|error| Failure::unable("the domain's XML can't be made", error))?;
+        let volumes = plan.volumes.iter().enumerate();
+        Ok(Self {
+            build: job.name.clone(),
+            uri: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()).to_string(),
+            domain: plan.domain.clone(),
+            volumes: volumes
+                .map(|(index, planned)| volume(planned, index == plan.artifact))
+                .collect(),
+            interfaces: plan
+                .interfaces
+                .iter()
+                .map(|interface| Interface {
+                    mac: interface.mac.clone(),
+                    attached_to: attached_to(&interface.source),
+                })
+                .collect(),
+            domain_xml,
+            check: None,
+        })
+    }
+}
+
+/// The engine's plan of `job`. Ports that lvhost chooses are chosen when the build runs: 0 here.
+pub(super) fn plan_of(job: &Job) -> Plan {
+    let planned = plan(&job.libvirt, &job.configured, &job.identity, || {
+        Ok::<_, Infallible>(0)
+    });
+    let Ok(plan) = planned;
+    plan
+}
+
+/// What will be known of a volume, as far as it can be told before it is made.
+fn facts_to_be(volume: &PlannedVolume) -> VolumeFacts {
+    let path = format!("(where the pool {} has {})", volume.id.pool, volume.id.name);
+    VolumeFacts {
+        key: path.clone(),
+        path,
+        capacity: volume.capacity.unwrap_or_default(),
+        allocation: volume.allocation,
+        format: volume.format.clone(),
+        backing: None,
+    }
+}
+
+fn volume(planned: &PlannedVolume, is_artifact: bool) -> Volume {
+    let (contents, source, grants, is_known) = match &planned.contents {
+        Contents::Existing => (ContentsKind::Existing, None, &[][..], true),
+        Contents::Blank => (ContentsKind::Blank, None, &[][..], true),
+        Contents::Source { block, grants } => (
+            ContentsKind::Source,
+            Some(block),
+            grants.as_slice(),
+            block.is_known(),
+        ),
+    };
+    Volume {
+        pool: planned.id.pool.clone(),
+        name: planned.id.name.clone(),
+        is_artifact,
+        contents,
+        source: source.map(|block| block.type_name.clone()),
+        capacity: planned.capacity,
+        allocation: planned.allocation,
+        format: planned.format.clone(),
+        granted: grants.iter().map(granted).collect(),
+        is_known,
+        download: source.and_then(|block| download(block, grants)),
+    }
+}
+
+fn granted(grant: &Grant) -> Granted {
+    match grant {
+        Grant::Url(url) => Granted::Url(shown(url)),
+        Grant::UrlsBelow(url) => Granted::UrlsBelow(shown(url)),
+        Grant::Files(pattern) => Granted::Files(pattern.clone()),
+        Grant::Volume(id) => Granted::Volume(id.to_string()),
+        Grant::HypervisorPath(path) => Granted::HypervisorPath(path.clone()),
+    }
+}
+
+/// What of the grants comes over a network.
+fn download(block: &VolumeSource, grants: &[Grant]) -> Option<Download> {
+    let urls: Vec<String> = grants
+        .iter()
+        .filter_map(|grant| match grant {
+            Grant::Url(url) => Some(url),
+            _ => None,
+        })
+        .filter(|url| !matches!(Location::parse(url), Ok(Location::Path(_))))
+        .map(|url| shown(url))
+        .collect();
+    let checksum = block
+        .settings
+        .iter()
+        .find(|setting| setting.name == "checksum");
+    let checksum = checksum.and_then(|setting| match &setting.value {
+        Some(SourceValue::Text(text)) => Some(text.clone()),
+        _ => None,
+    });
+    (!urls.is_empty()).then_some(Download { urls, checksum })
+}
+
+/// A URL without its password.
+fn shown(url: &str) -> String {
+    Location::parse(url).map_or_else(
+        |_| "(not a URL)".to_owned(),
+        |location| location.to_string(),
+    )
+}
+
+fn attached_to(source: &InterfaceSource) -> String {
+    match source {
+        InterfaceSource::Network { network } => format!("network {network}"),
+        InterfaceSource::Bridge { bridge } => format!("bridge {bridge}"),
+        InterfaceSource::Direct { device, .. } => format!("device {device}"),
+        InterfaceSource::User { port_forwards } => {
+            let forwards: Vec<String> = port_forwards
+                .iter()
+                .map(|forward| match forward.host_port {
+                    0 => format!("a free port to {}", forward.guest_port),
+                    port => format!("{port} to {}", forward.guest_port),
+                })
+                .collect();
+            match forwards.is_empty() {
+                true => "user".to_owned(),
+                false => format!("user, forwards {}", forwards.join(", ")),
+            }
+        }
+    }
+}

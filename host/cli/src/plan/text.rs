@@ -1,0 +1,94 @@
+//! A plan as text for people.
+
+use indicatif::BinaryBytes;
+
+use super::describe::{ContentsKind, Granted, Planned, Volume};
+use crate::printer::{Paint, Printer};
+
+/// Prints `planned`.
+pub(super) fn show(planned: &Planned, printer: &Printer) {
+    let heading = |text: &str| printer.result(&printer.paint(Paint::Build(0), text));
+    heading(&format!("{}:", planned.build));
+    printer.result(&format!("  hypervisor  {}", planned.uri));
+    printer.result(&format!("  domain      {}", planned.domain));
+    for volume in &planned.volumes {
+        show_volume(volume, printer);
+    }
+    for interface in &planned.interfaces {
+        printer.result(&format!(
+            "  interface   {}, MAC {}",
+            interface.attached_to, interface.mac
+        ));
+    }
+    printer.result("  the domain's XML:");
+    for line in planned.domain_xml.lines() {
+        printer.result(&format!("    {line}"));
+    }
+    let Some(check) = &planned.check else {
+        return;
+    };
+    printer.result("  at the hypervisor:");
+    for found in &check.found {
+        let word = printer.paint(Paint::Build(0), "ok");
+        printer.result(&format!("    {word}       {found}"));
+    }
+    for problem in &check.problems {
+        let word = printer.paint(Paint::Error, "problem");
+        printer.result(&format!("    {word}  {problem}"));
+    }
+}
+
+fn show_volume(volume: &Volume, printer: &Printer) {
+    let artifact = if volume.is_artifact {
+        ", the artifact"
+    } else {
+        ""
+    };
+    printer.result(&format!(
+        "  volume      {}/{}{artifact}",
+        volume.pool, volume.name
+    ));
+    let from = match volume.contents {
+        ContentsKind::Existing => "is there already and is only used".to_owned(),
+        ContentsKind::Blank => "begins empty".to_owned(),
+        ContentsKind::Source => {
+            let source = volume.source.as_deref().filter(|name| !name.is_empty());
+            format!(
+                "made by `{}`",
+                source.unwrap_or("(a source known in the build)")
+            )
+        }
+    };
+    let size = match volume.capacity {
+        Some(capacity) => format!(", {}", BinaryBytes(capacity)),
+        None => String::new(),
+    };
+    let format = volume.format.as_ref().map(|format| format!(", {format}"));
+    let detail = |text: String| printer.result(&format!("                {text}"));
+    detail(format!("{from}{size}{}", format.unwrap_or_default()));
+    if let Some(download) = &volume.download {
+        for url in &download.urls {
+            detail(format!("downloads {url}"));
+        }
+        detail(match download.checksum.as_deref() {
+            None | Some("none") => "without a checksum".to_owned(),
+            Some(checksum) => format!("checksum {checksum}"),
+        });
+    }
+    for granted in &volume.granted {
+        match granted {
+            // It has just been said.
+            Granted::Url(_) if volume.download.is_some() => {}
+            Granted::Url(path) => detail(format!("may read the file {path}")),
+            Granted::UrlsBelow(url) => detail(format!("may download what is below {url}")),
+            Granted::Files(pattern) => detail(format!("may read the files {pattern}")),
+            Granted::Volume(id) => detail(format!("may read the volume {id}")),
+            Granted::HypervisorPath(path) => {
+                detail(format!("may use the hypervisor's path {path}"));
+            }
+        }
+    }
+    if !volume.is_known {
+        detail("the rest depends on values that are only known when the build runs".to_owned());
+    }
+}

@@ -1,0 +1,203 @@
+//! One build's way to the screen.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lvhost_engine::{Step, Stream, Transfer, Ui};
+
+use super::Screen;
+use super::event::{Event, Level, StepTime};
+use super::questions::Questions;
+
+/// Shows one build and remembers how long its steps took.
+pub(crate) struct BuildUi {
+    build: String,
+    screen: Arc<dyn Screen>,
+    questions: Arc<Questions>,
+    steps: Mutex<Vec<StepTime>>,
+}
+
+impl BuildUi {
+    /// A build called `build`.
+    pub(crate) fn new(build: String, screen: Arc<dyn Screen>, questions: Arc<Questions>) -> Self {
+        Self {
+            build,
+            screen,
+            questions,
+            steps: Mutex::default(),
+        }
+    }
+
+    /// Shows an event.
+    pub(crate) fn show(&self, event: &Event<'_>) {
+        self.screen.show(event);
+    }
+
+    /// A step is over.
+    pub(crate) fn step(&self, step: StepTime) {
+        self.show(&Event::StepFinished {
+            build: &self.build,
+            step: &step,
+        });
+        self.steps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(step);
+    }
+
+    /// The steps so far, in the order they ended.
+    pub(crate) fn steps(&self) -> Vec<StepTime> {
+        self.steps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn message(&self, level: Level, text: &str) {
+        self.show(&Event::Message {
+            build: &self.build,
+            level,
+            text,
+        });
+    }
+}
+
+#[async_trait]
+impl Ui for BuildUi {
+    fn say(&self, message: &str) {
+        self.message(Level::Info, message);
+    }
+
+    fn warn(&self, message: &str) {
+        self.message(Level::Warning, message);
+    }
+
+    fn error(&self, message: &str) {
+        self.message(Level::Error, message);
+    }
+
+    fn output(&self, stream: Stream, line: &str) {
+        self.show(&Event::output(&self.build, stream, &harmless(line)));
+    }
+
+    fn step_finished(&self, step: Step, time: Duration) {
+        self.step(StepTime::of(step, time));
+    }
+
+    fn transfer(&self, name: &str, total: Option<u64>) -> Box<dyn Transfer> {
+        self.screen.transfer(&self.build, name, total)
+    }
+
+    async fn wait_for_user(&self, note: &str) -> Result<(), String> {
+        let show = || {
+            if !note.is_empty() {
+                self.say(note);
+            }
+            self.say("Press Enter to go on");
+        };
+        self.questions.ask(show).await.map(drop)
+    }
+
+    async fn ask(&self, question: &str, choices: &[&str]) -> Result<usize, String> {
+        let letters = letters(choices);
+        let show = || {
+            self.say(question);
+            for (letter, choice) in letters.iter().zip(choices) {
+                self.say(&format!("  [{letter}] {choice}"));
+            }
+        };
+        loop {
+            let answer = self.questions.ask(show).await?;
+            if let Some(taken) = taken(&answer, &letters, choices) {
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+/// What to type for each choice: its first letter, or its number where that is taken.
+fn letters(choices: &[&str]) -> Vec<String> {
+    let mut letters: Vec<String> = Vec::with_capacity(choices.len());
+    for (index, choice) in choices.iter().enumerate() {
+        let first = choice
+            .chars()
+            .next()
+            .map(|first| first.to_lowercase().to_string());
+        let free = first.filter(|first| !letters.contains(first));
+        letters.push(free.unwrap_or_else(|| (index + 1).to_string()));
+    }
+    letters
+}
+
+/// The choice that an answer means: its letter, or the beginning of one only.
+fn taken(answer: &str, letters: &[String], choices: &[&str]) -> Option<usize> {
+    let answer = answer.trim().to_lowercase();
+    if answer.is_empty() {
+        return None;
+    }
+    if let Some(index) = letters.iter().position(|letter| *letter == answer) {
+        return Some(index);
+    }
+    let mut meant = choices
+        .iter()
+        .enumerate()
+        .filter(|(_, choice)| choice.to_lowercase().starts_with(&answer));
+    match (meant.next(), meant.next()) {
+        (Some((index, _)), None) => Some(index),
+        _ => None,
+    }
+}
+
+/// What a guest printed, without what could steer the user's terminal. Of a line that was written over
+/// with carriage returns, what was last to be seen.
+fn harmless(line: &str) -> String {
+    let last = line
+        .rsplit('\r')
+        .find(|part| !part.is_empty())
+        .unwrap_or_default();
+    let plain = console::strip_ansi_codes(last);
+    plain
+        .chars()
+        .filter(|character| *character == '\t' || !character.is_control())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_cannot_steer_the_terminal() {
+        let cases = [
+            ("plain\ttext", "plain\ttext"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}shown", "shown"),
+            (" 10 %\r 20 %\r", " 20 %"),
+            ("bell\u{7}back\u{8}", "bellback"),
+            ("grüße", "grüße"),
+            ("", ""),
+        ];
+        for (said, shown) in cases {
+            assert_eq!(harmless(said), shown, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_taken_by_its_letter_or_its_beginning() {
+        let choices = ["clean up", "abort", "retry", "accept"];
+        let letters = letters(&choices);
+        assert_eq!(letters, ["c", "a", "r", "4"]);
+        for (answer, expected) in [
+            ("c", Some(0)),
+            (" A\n", Some(1)),
+            ("ab", Some(1)),
+            ("4", Some(3)),
+            ("retry", Some(2)),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(taken(answer, &letters, &choices), expected, "{answer:?}");
+        }
+    }
+}

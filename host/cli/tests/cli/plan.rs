@@ -1,0 +1,197 @@
+//! `lvhost plan`: everything a build would do, and nothing done.
+
+use serde_json::Value;
+
+use crate::lvhost::{Lvhost, template};
+
+/// A template with a disk that is downloaded, a seed, and a volume that is there already.
+fn download(uri: &str) -> String {
+    format!(
+        r#"data "sshkey" "install" {{}}
+
+source "libvirt" "example" {{
+  libvirt_uri = "{uri}"
+  domain_name = "web"
+
+  network_address_source = "lease"
+
+  network_interface {{
+    type  = "managed"
+    alias = "communicator"
+    mac   = "52:54:00:00:00:01"
+  }}
+
+  communicator {{
+    ssh_username         = "debian"
+    ssh_private_key_file = data.sshkey.install.private_key_path
+  }}
+
+  volume {{
+    alias    = "artifact"
+    capacity = "10G"
+    source {{
+      type     = "external"
+      urls     = ["https://me:topsecret@example.org/image.qcow2"]
+      checksum = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    }}
+  }}
+
+  volume {{
+    source {{
+      type     = "files"
+      contents = {{ "hello.txt" = "hello" }}
+      files    = ["seed/*.txt"]
+    }}
+  }}
+
+  volume {{
+    name = "data"
+  }}
+}}
+
+build {{
+  sources = ["source.libvirt.example"]
+}}
+"#
+    )
+}
+
+/// Nobody listens there.
+const NOWHERE: &str = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+
+#[test]
+fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &download(NOWHERE));
+    let said = lvhost.call(&["plan", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for expected in [
+        "libvirt.example:\n",
+        "  hypervisor  qemu+unix:///system?socket=/nonexistent/libvirt-sock\n",
+        "  domain      web\n",
+        "  volume      default/web-artifact, the artifact\n",
+        "made by `external`, 10.00 GiB",
+        "downloads https://***@example.org/image.qcow2\n",
+        "checksum sha256:0000000000",
+        "may read the files seed/*.txt\n",
+        "  volume      default/data\n",
+        "is there already and is only used\n",
+        "  interface   network default, MAC 52:54:00:00:00:01\n",
+        "<name>web</name>",
+    ] {
+        assert!(
+            said.results.contains(expected),
+            "{expected}:\n{}",
+            said.results
+        );
+    }
+    assert!(!said.results.contains("topsecret"), "{}", said.results);
+    assert_eq!(said.messages, "");
+    // No key, no cache, nothing but the template.
+    assert_eq!(std::fs::read_dir(lvhost.folder()).unwrap().count(), 1);
+}
+
+#[test]
+fn programs_get_the_plan_as_json() {
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &download(NOWHERE));
+    let said = lvhost.call(&["plan", "-json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let plan: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(plan["valid"], true);
+    let build = &plan["builds"][0];
+    assert_eq!(build["build"], "libvirt.example");
+    assert_eq!(build["domain"], "web");
+    let disk = &build["volumes"][0];
+    assert_eq!(disk["contents"], "source");
+    assert_eq!(disk["source"], "external");
+    assert_eq!(disk["capacity"], 10u64 << 30);
+    assert_eq!(disk["is_artifact"], true);
+    assert_eq!(
+        disk["download"]["urls"][0],
+        "https://***@example.org/image.qcow2"
+    );
+    assert_eq!(disk["granted"][0]["kind"], "url", "{}", disk["granted"]);
+    assert_eq!(build["volumes"][2]["contents"], "existing");
+    assert!(build["domain_xml"].as_str().unwrap().starts_with("<domain"));
+    assert_eq!(build.get("check"), None);
+}
+
+#[test]
+fn what_is_wrong_with_the_template_is_told_instead() {
+    let wrong = template(NOWHERE, "").replace("  volume {", "  vcup = 2\n  volume {");
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &wrong);
+    let said = lvhost.call(&["plan", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.messages.contains("did you mean `vcpu`?"), "{said:?}");
+    let said = lvhost.call(&["plan", "--json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let plan: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(plan["valid"], false);
+    assert_eq!(plan["diagnostics"][0]["line"], 14, "{plan}");
+}
+
+#[test]
+fn a_hypervisor_that_is_asked_and_does_not_answer_is_a_problem() {
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &template(NOWHERE, ""));
+    let said = lvhost.call(&["plan", "--check", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(
+        said.results
+            .contains("problem  cannot connect to the hypervisor at qemu+unix"),
+        "{}",
+        said.results
+    );
+    assert!(
+        said.messages
+            .ends_with("error: the plan can't be carried out: 1 problem\n"),
+        "{}",
+        said.messages
+    );
+}
+
+/// libvirt's test driver has a pool `default-pool`, a network `default` and a domain `test`.
+#[test]
+fn what_is_there_and_what_is_missing_is_told() {
+    let own = template("test:///default", "");
+    let there = own.replace(
+        "alias    = \"artifact\"",
+        "pool = \"default-pool\"\n    alias    = \"artifact\"",
+    );
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &there)
+        .call(&["plan", "--check", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for expected in [
+        "ok       pool default-pool (dir), ",
+        "-artifact yet: it will be made\n",
+        "ok       network default\n",
+    ] {
+        assert!(
+            said.results.contains(expected),
+            "{expected}: {}",
+            said.results
+        );
+    }
+    let missing = own.replace(
+        "type = \"managed\"",
+        "type    = \"managed\"\n    network = \"lan\"",
+    );
+    let missing = missing.replace(
+        "  network_interface",
+        "  domain_name = \"test\"\n  network_interface",
+    );
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &missing)
+        .call(&["plan", "--check", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for expected in [
+        "problem  there is no storage pool \"default\"",
+        "problem  there is no network \"lan\"",
+        "problem  there is a domain \"test\" already\n",
+    ] {
+        assert!(
+            said.results.contains(expected),
+            "{expected}: {}",
+            said.results
+        );
+    }
+}
