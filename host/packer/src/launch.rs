@@ -19,9 +19,9 @@ const PORTS: RangeInclusive<u16> = 10_000..=25_000;
 /// What a plugin is started for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invocation {
-    /// To print what it is: see [`describe`](crate::describe), and to do nothing else.
+    /// To print what it is: see [`describe`](crate::describe()), and to do nothing else.
     Describe,
-    /// To serve as a builder: see [`Listener`](crate::Listener) and [`serve`](crate::serve).
+    /// To serve as a builder: see [`Listener`](crate::Listener) and [`serve`](crate::serve()).
     Builder {
         /// What Packer wants the options' description in.
         encoding: SpecEncoding,

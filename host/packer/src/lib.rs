@@ -14,8 +14,8 @@
 //!   socket ─► yamux and numbered streams (mux) ─► net/rpc (rpc) ─► MessagePack (msgpack)
 //! ```
 //! A plugin's `main` reads an [`Invocation`] from its arguments and environment. For
-//! [`Invocation::Describe`] it prints [`describe`]. For [`Invocation::Builder`] it binds a [`Listener`],
-//! prints its [`handshake`](Listener::handshake), and [`serve`]s its [`Builder`] on the connection that it
+//! [`Invocation::Describe`] it prints [`describe()`]. For [`Invocation::Builder`] it binds a [`Listener`],
+//! prints its [`handshake`](Listener::handshake), and [`serve()`]s its [`Builder`] on the connection that it
 //! [`accept`](Listener::accept)s. `examples/echo.rs` is a whole plugin.
 //!
 //! Nothing here reads the environment, prints, or ends the process. Packer also expects of a plugin's
