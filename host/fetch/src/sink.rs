@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -110,16 +111,18 @@ impl Sink {
         let (to_writer, from_writer) = mpsc::channel(QUEUE);
         let (to_hasher, from_hasher) = mpsc::channel(QUEUE);
         let (position, etag) = (start.offset, start.etag.clone());
+        let written = Arc::new(AtomicU64::new(position));
+        let reached = Arc::clone(&written);
         let held = Arc::clone(lock);
         let writing = tokio::task::spawn_blocking(move || {
             let _held = held;
-            write(&file, from_writer, position)
+            write(&file, from_writer, position, &written)
         });
         let held = Arc::clone(lock);
         let record = partial.clone();
         let hashing = tokio::task::spawn_blocking(move || {
             let _held = held;
-            hash(&record, from_hasher, start)
+            hash(&record, from_hasher, start, &reached)
         });
         Self {
             partial,
@@ -207,8 +210,13 @@ impl Sink {
     }
 }
 
-/// The writer's thread.
-fn write(file: &File, mut messages: mpsc::Receiver<Message>, offset: u64) -> io::Result<()> {
+/// The writer's thread. `written` tells the other one how far it has got.
+fn write(
+    file: &File,
+    mut messages: mpsc::Receiver<Message>,
+    offset: u64,
+    written: &AtomicU64,
+) -> io::Result<()> {
     let mut position = offset;
     while let Some(message) = messages.blocking_recv() {
         match message {
@@ -221,6 +229,7 @@ fn write(file: &File, mut messages: mpsc::Receiver<Message>, offset: u64) -> io:
                 position += bytes.len() as u64;
             }
         }
+        written.store(position, Ordering::Release);
     }
     // A hole at the end is not there until the length says so.
     file.set_len(position)
@@ -257,26 +266,39 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// The hasher's thread.
-fn hash(partial: &Partial, mut messages: mpsc::Receiver<Message>, start: Start) -> Hashers {
+fn hash(
+    partial: &Partial,
+    mut messages: mpsc::Receiver<Message>,
+    start: Start,
+    written: &AtomicU64,
+) -> Hashers {
     let Start {
         mut offset,
         mut etag,
         mut hashers,
     } = start;
     let mut next_checkpoint = offset + CHECKPOINT_INTERVAL;
+    // One that waits for the writer: a process killed before would leave too short a file for it.
+    let mut due: Option<(u64, Hashers)> = None;
     while let Some(message) = messages.blocking_recv() {
         match message {
             Message::Restart(new) => {
                 hashers = hashers.fresh();
                 (offset, etag, next_checkpoint) = (0, new, CHECKPOINT_INTERVAL);
+                due = None;
                 logged(partial.forget());
             }
             Message::Data(bytes) => {
                 hashers.update(&bytes);
                 offset += bytes.len() as u64;
                 if offset >= next_checkpoint {
-                    checkpoint(partial, etag.as_deref(), offset, &hashers);
+                    due = Some((offset, hashers.clone()));
                     next_checkpoint = offset + CHECKPOINT_INTERVAL;
+                }
+                let is_written =
+                    |due: &mut (u64, Hashers)| written.load(Ordering::Acquire) >= due.0;
+                if let Some((offset, hashers)) = due.take_if(is_written) {
+                    checkpoint(partial, etag.as_deref(), offset, &hashers);
                 }
             }
         }
@@ -321,7 +343,7 @@ mod tests {
                     .unwrap();
             }
             drop(sender);
-            write(&file, receiver, 0).unwrap();
+            write(&file, receiver, 0, &AtomicU64::new(0)).unwrap();
             let mut read = vec![0xff; data.len()];
             file.read_exact_at(&mut read, 0).unwrap();
             assert!(read == data, "pieces of {size}");

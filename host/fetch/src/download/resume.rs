@@ -42,6 +42,11 @@ fn resume_point(
     cancel: &CancellationToken,
 ) -> Result<Start, Failed> {
     if let Some(checkpoint) = partial.checkpoint() {
+        // Zeros at the end are not written. Whatever else is missing shows in the digest, as it does
+        // if the file can't be made longer.
+        if file.metadata().is_ok_and(|it| it.len() < checkpoint.offset) {
+            let _ = file.set_len(checkpoint.offset);
+        }
         let mut hashers = Hashers::new(wanted);
         let mut hashed = 0;
         let whole = local::visit(file, checkpoint.offset, |bytes| {

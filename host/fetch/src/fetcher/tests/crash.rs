@@ -7,8 +7,11 @@ use super::*;
 /// Set in the process that is to be killed: the cache and the URL.
 const ROLE: &str = "LVHOST_FETCH_TEST_VICTIM";
 
-/// Long enough for a checkpoint on the way.
-const LENGTH: usize = 70 << 20;
+/// Bytes of an image that is soon there.
+const SHORT: usize = 6 << 20;
+
+/// Bytes of one that gets a checkpoint on the way.
+const LONG: usize = 70 << 20;
 
 /// Bytes after which a checkpoint has been left.
 const BEHIND_A_CHECKPOINT: usize = 66 << 20;
@@ -47,17 +50,18 @@ async fn a_killed_download_leaves_the_cache_sound() {
     if let Ok(role) = std::env::var(ROLE) {
         return die(&role).await;
     }
-    let image: Arc<[u8]> = body(1, LENGTH).into();
-    for cut in [
-        0,
-        1,
-        5 << 20,
-        BEHIND_A_CHECKPOINT,
-        LENGTH,
-        LENGTH,
-        LENGTH,
-        LENGTH,
-    ] {
+    let cases = [
+        (0, SHORT),
+        (1, SHORT),
+        (5 << 20, SHORT),
+        (BEHIND_A_CHECKPOINT, LONG),
+        (SHORT, SHORT),
+        (SHORT, SHORT),
+        (SHORT, SHORT),
+        (SHORT, SHORT),
+    ];
+    for (cut, length) in cases {
+        let image: Arc<[u8]> = body(1, length).into();
         let bench = Bench::new();
         let never = Arc::new(Notify::new());
         let (sent, mut reached) = tokio::sync::mpsc::unbounded_channel();
@@ -68,7 +72,7 @@ async fn a_killed_download_leaves_the_cache_sound() {
                 return reply;
             }
             let reply = reply.cut(cut).report(sent.clone());
-            if cut < LENGTH {
+            if cut < length {
                 reply.hold(&never)
             } else {
                 reply
