@@ -195,6 +195,6 @@ pub(crate) fn entry_text(name: &str, file: Option<&str>, sha256: &str, allow: &[
         }
         text.push_str("  }\n");
     }
-    text.push_str("}\n");
+    text.push('}');
     text
 }

@@ -27,6 +27,7 @@ fn template(options: &str) -> String {
 {options}
     }}
   }}
+  libvirt_uri = "qemu:///system"
 }}
 
 build {{
