@@ -15,7 +15,7 @@ mod survey;
 use std::io::{self, BufRead, IsTerminal};
 
 use lvhost_engine::with_causes;
-use lvhost_libvirt::{ConnectionUri, DomainState, Hypervisor, Libvirt, Owner};
+use lvhost_libvirt::{ConnectionUri, DomainState, Hypervisor, Libvirt, Owner, VolumeId};
 use serde::Serialize;
 
 use self::survey::{Found, Standing, survey};
@@ -214,7 +214,7 @@ impl Call<'_> {
                 Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => Ok(()),
                 result => result,
             };
-            note(deleted, format!("the volume {volume}"));
+            note(deleted, format!("the volume {}", place(volume)));
         }
         if errors.is_empty() {
             let undefined = self.hypervisor.undefine_domain(&found.domain).await;
@@ -238,10 +238,15 @@ fn entry(found: &Found) -> Entry {
         host: owner.map(|owner| owner.host.clone()),
         pid: owner.map(|owner| owner.pid),
         state: found.standing,
-        volumes: found.volumes.iter().map(ToString::to_string).collect(),
+        volumes: found.volumes.iter().map(place).collect(),
         removed: false,
         errors: Vec::new(),
     }
+}
+
+/// A volume as `pool/name`.
+fn place(volume: &VolumeId) -> String {
+    format!("{}/{}", volume.pool, volume.name)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod text;
 
 use std::sync::Arc;
 
+use lvhost_fetch::{Cache, CacheEntry};
 use lvhost_hcl::Severity;
 use serde::Serialize;
 
@@ -33,6 +34,15 @@ struct Report<'a> {
     valid: bool,
     diagnostics: Vec<Finding>,
     builds: &'a [Planned],
+}
+
+/// What was downloaded before. A cache that is not there yet is not made.
+fn cached(surroundings: &Surroundings) -> Result<Vec<CacheEntry>, Failure> {
+    let Some(folder) = surroundings.download_directory().filter(|it| it.is_dir()) else {
+        return Ok(Vec::new());
+    };
+    let entries = Cache::open(&folder).and_then(|cache| cache.entries());
+    entries.map_err(|error| Failure::unable("the cache of downloads can't be used", error))
 }
 
 /// Shows the plan of every build the template describes.
@@ -72,9 +82,10 @@ pub(crate) fn plan(
             return Err(failure);
         }
     };
+    let cached = cached(&surroundings)?;
     let mut builds = Vec::new();
     for job in &jobs {
-        let mut planned = Planned::of(job, &surroundings)?;
+        let mut planned = Planned::of(job, &cached)?;
         if arguments.check {
             planned.check = Some(runtime.block_on(check::check(job)));
         }

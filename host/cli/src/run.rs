@@ -58,6 +58,7 @@ pub(crate) fn run(
         exit_code: failure.map_or(0, Failure::code),
         error: failure.map(|failure| with_causes(failure)),
     });
+    screen.leave();
     result
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn follow(
         }
         cancel.cancel();
         interrupt.recv().await;
+        screen.leave();
         // Straight to the stream: the screen may be what hangs.
         printer.error(&stopped(&at_risk.get()));
         end_now();

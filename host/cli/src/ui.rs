@@ -9,6 +9,7 @@
 mod build_ui;
 mod event;
 mod json;
+mod key_echo;
 mod layout;
 mod plain;
 mod questions;
@@ -40,6 +41,9 @@ pub(crate) trait Screen: Send + Sync {
 
     /// Draws as before [`Self::make_room`].
     fn go_on(&self) {}
+
+    /// Leaves the terminal as it was before. Nothing is shown any more.
+    fn leave(&self) {}
 }
 
 /// What a screen has to be like.

@@ -179,19 +179,7 @@ options! {
             graphics: Vec<Graphics>,
         }
         not_supported {
-            "boot_command",
-            "boot_key_interval",
-            "boot_keygroup_interval",
-            "boot_wait",
             "communicator_link_local_interface",
-            "http_bind_address",
-            "http_content",
-            "http_directory",
-            "http_interface",
-            "http_network_protocol",
-            "http_port_max",
-            "http_port_min",
-            "key_hold_time",
             "output_compact",
         }
     }

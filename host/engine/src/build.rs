@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::consoles::Consoles;
 pub use self::failure::OnError;
+use crate::boot::{self, Boot};
 use crate::configure::Configured;
 use crate::connect::Connector;
 use crate::error::Error;
@@ -104,6 +105,7 @@ struct Guest {
     domain: DomainId,
     state: watch::Receiver<DomainState>,
     consoles: Consoles,
+    boot: Boot,
 }
 
 /// How a build ended.
@@ -266,6 +268,14 @@ impl Build {
         ledger: &Ledger,
     ) -> Result<Guest, Error> {
         self.ui.say(&format!("Starting the domain {}", plan.domain));
+        let boot = boot::prepare(
+            source,
+            plan,
+            self.hypervisor.as_ref(),
+            &self.working_directory,
+            &self.ui,
+        )
+        .await?;
         let domain = ledger
             .complete(plan.domain_spec(source, &self.identity, self.owner.clone(), facts))
             .await?;
@@ -273,16 +283,26 @@ impl Build {
         let mut state = self.hypervisor.watch_domain(&domain).await?;
         state.borrow_and_update();
         // What a guest writes to a console before somebody listens is lost.
-        self.hypervisor.start_domain_paused(&domain).await?;
+        let is_paused = match self.hypervisor.start_domain_paused(&domain).await {
+            Ok(()) => true,
+            Err(lvhost_libvirt::Error::NotSupported { .. }) => {
+                self.hypervisor.start_domain(&domain).await?;
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
         // The event may come after the answer. Until it does, the receiver still says that the domain
         // is off, which from here on means that the guest has stopped.
         let _ = tokio::time::timeout(START_EVENT, state.changed()).await;
         let consoles = self.listen(source, &domain).await;
-        self.hypervisor.resume_domain(&domain).await?;
+        if is_paused {
+            self.hypervisor.resume_domain(&domain).await?;
+        }
         Ok(Guest {
             domain,
             state,
             consoles,
+            boot,
         })
     }
 }

@@ -7,6 +7,7 @@ use lvhost_runtime::{
     Configuration, Grant, OptionSetting, OptionValue, Severity, Volume as ComponentVolume, VolumeId,
 };
 
+use crate::boot;
 use crate::overlay;
 use crate::permission::{self, Permission};
 use crate::sources::Sources;
@@ -35,6 +36,7 @@ pub async fn configure(
     domain: &str,
     report: &mut Diagnostics,
 ) -> Configured {
+    boot::check(source, report);
     overlay::check(source, report);
     let mut configured = Vec::with_capacity(source.volume.len());
     for volume in &source.volume {

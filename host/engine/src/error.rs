@@ -7,6 +7,8 @@ use lvhost_hcl::Diagnostics;
 use lvhost_libvirt::{DomainState, VolumeId};
 use lvhost_runtime::ComponentError;
 
+use crate::boot::BootError;
+use crate::boot_command::TypeError;
 use crate::connect::SettingsError;
 
 /// An error with everything behind it: `what failed: why: why that`.
@@ -146,6 +148,12 @@ pub enum Error {
     /// The guest does not let us in.
     #[error(transparent)]
     Communicator(Box<lvhost_communicator::Error>),
+    /// What the guest is installed with is not ready.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// A key could not be typed.
+    #[error(transparent)]
+    Typing(#[from] TypeError),
     /// An option of the communicator can't be followed.
     #[error(transparent)]
     Connection(#[from] SettingsError),

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod boot;
 pub mod boot_command;
 mod build;
 mod configure;
@@ -25,6 +26,7 @@ mod sources;
 mod ui;
 mod volumes;
 
+pub use boot::BootError;
 pub use build::{Artifact, Build, OnError, Outcome};
 pub use configure::{Configured, configure};
 pub use connect::{Connector, SettingsError, SshConnector};

@@ -15,7 +15,7 @@
 mod breakpoint;
 mod environment;
 mod file;
-mod interpolate;
+pub(crate) mod interpolate;
 mod lines;
 mod mask;
 mod options;

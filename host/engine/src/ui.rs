@@ -14,6 +14,8 @@ pub enum Step {
     Volumes,
     /// The domain is defined and started.
     Start,
+    /// The `boot_command` is typed.
+    BootCommand,
     /// The guest boots: until its address is known and it lets us in.
     Connect,
     /// The provisioners run.
@@ -33,6 +35,7 @@ impl Step {
             Self::Check => "check",
             Self::Volumes => "volumes",
             Self::Start => "start",
+            Self::BootCommand => "boot command",
             Self::Connect => "boot and connect",
             Self::Provision => "provision",
             Self::ShutDown => "shut down",
@@ -43,7 +46,10 @@ impl Step {
 
     /// Whether the time is the guest's own and not the engine's.
     pub fn is_guests_own(self) -> bool {
-        matches!(self, Self::Connect | Self::Provision | Self::ShutDown)
+        matches!(
+            self,
+            Self::BootCommand | Self::Connect | Self::Provision | Self::ShutDown
+        )
     }
 }
 

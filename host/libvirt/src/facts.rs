@@ -78,6 +78,8 @@ pub struct NetworkFacts {
     pub active: bool,
     /// The bridge behind it, if it has one.
     pub bridge: Option<String>,
+    /// The hypervisor's own addresses in it.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Names one domain.

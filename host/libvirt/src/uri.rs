@@ -22,6 +22,13 @@ impl ConnectionUri {
         &self.0
     }
 
+    /// The name or address of the host in the URI, an IPv6 address without brackets; `None` if it
+    /// names none.
+    pub fn host(&self) -> Option<String> {
+        let (host, _) = split_port(Parts::of(&self.0).host);
+        (!host.is_empty()).then(|| decoded(host))
+    }
+
     /// The host that SSH leads to on the way to the hypervisor, if the transport is SSH (`ssh`,
     /// `libssh`, `libssh2`): through it guests can be reached that nobody else can.
     pub fn bastion(&self) -> Option<Bastion> {

@@ -4,14 +4,13 @@ use std::convert::Infallible;
 
 use lvhost_config::{SourceValue, VolumeSource};
 use lvhost_engine::{Contents, Plan, PlannedVolume, plan};
-use lvhost_fetch::Location;
+use lvhost_fetch::{CacheEntry, Content, Location};
 use lvhost_libvirt::{ConnectionUri, InterfaceSource, VolumeFacts, final_domain_xml};
 use lvhost_runtime::Grant;
 use serde::Serialize;
 
 use super::check::Checked;
 use crate::exit_code::Failure;
-use crate::surroundings::Surroundings;
 use crate::template::Job;
 
 /// What one build would do.
@@ -91,6 +90,9 @@ pub(super) struct Download {
     pub(super) urls: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checksum: Option<String>,
+    /// Whether it was downloaded before: without a checksum, the server is still asked whether it is
+    /// the same.
+    pub(super) cached: bool,
 }
 
 /// A network interface of the domain.
@@ -102,11 +104,11 @@ pub(super) struct Interface {
 }
 
 impl Planned {
-    /// What `job` would do.
+    /// What `job` would do. `cached` is what was downloaded before.
     ///
     /// # Errors
     /// The template's overlays of the domain's XML don't fit.
-    pub(super) fn of(job: &Job, _: &Surroundings) -> Result<Self, Failure> {
+    pub(super) fn of(job: &Job, cached: &[CacheEntry]) -> Result<Self, Failure> {
         let plan = plan_of(job);
         let facts: Vec<VolumeFacts> = plan.volumes.iter().map(facts_to_be).collect();
         let spec = plan.domain_spec(&job.libvirt, &job.identity, None, &facts);
@@ -118,7 +120,7 @@ impl Planned {
             uri: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()).to_string(),
             domain: plan.domain.clone(),
             volumes: volumes
-                .map(|(index, planned)| volume(planned, index == plan.artifact))
+                .map(|(index, planned)| volume(planned, index == plan.artifact, cached))
                 .collect(),
             interfaces: plan
                 .interfaces
@@ -156,7 +158,7 @@ fn facts_to_be(volume: &PlannedVolume) -> VolumeFacts {
     }
 }
 
-fn volume(planned: &PlannedVolume, is_artifact: bool) -> Volume {
+fn volume(planned: &PlannedVolume, is_artifact: bool, cached: &[CacheEntry]) -> Volume {
     let (contents, source, grants, is_known) = match &planned.contents {
         Contents::Existing => (ContentsKind::Existing, None, &[][..], true),
         Contents::Blank => (ContentsKind::Blank, None, &[][..], true),
@@ -178,7 +180,7 @@ fn volume(planned: &PlannedVolume, is_artifact: bool) -> Volume {
         format: planned.format.clone(),
         granted: grants.iter().map(granted).collect(),
         is_known,
-        download: source.and_then(|block| download(block, grants)),
+        download: source.and_then(|block| download(block, grants, cached)),
     }
 }
 
@@ -193,7 +195,7 @@ fn granted(grant: &Grant) -> Granted {
 }
 
 /// What of the grants comes over a network.
-fn download(block: &VolumeSource, grants: &[Grant]) -> Option<Download> {
+fn download(block: &VolumeSource, grants: &[Grant], cached: &[CacheEntry]) -> Option<Download> {
     let urls: Vec<String> = grants
         .iter()
         .filter_map(|grant| match grant {
@@ -211,7 +213,26 @@ fn download(block: &VolumeSource, grants: &[Grant]) -> Option<Download> {
         Some(SourceValue::Text(text)) => Some(text.clone()),
         _ => None,
     });
-    (!urls.is_empty()).then_some(Download { urls, checksum })
+    (!urls.is_empty()).then(|| Download {
+        cached: cached
+            .iter()
+            .any(|entry| is_wanted(entry, &urls, checksum.as_deref())),
+        urls,
+        checksum,
+    })
+}
+
+/// Whether a file of the cache is the one that is meant: by its checksum, or as what came from one of
+/// the URLs.
+fn is_wanted(entry: &CacheEntry, urls: &[String], checksum: Option<&str>) -> bool {
+    let Content::Whole(sha256) = &entry.content else {
+        return false;
+    };
+    let is_meant = checksum.is_some_and(|checksum| {
+        let digest = checksum.strip_prefix("sha256:").unwrap_or(checksum);
+        digest.eq_ignore_ascii_case(&sha256.to_string())
+    });
+    is_meant || entry.urls.iter().any(|url| urls.contains(url))
 }
 
 /// A URL without its password.

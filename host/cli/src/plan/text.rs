@@ -67,8 +67,13 @@ fn show_volume(volume: &Volume, printer: &Printer) {
     let detail = |text: String| printer.result(&format!("                {text}"));
     detail(format!("{from}{size}{}", format.unwrap_or_default()));
     if let Some(download) = &volume.download {
+        let word = if download.cached {
+            "cached, from"
+        } else {
+            "downloads"
+        };
         for url in &download.urls {
-            detail(format!("downloads {url}"));
+            detail(format!("{word} {url}"));
         }
         detail(match download.checksum.as_deref() {
             None | Some("none") => "without a checksum".to_owned(),

@@ -54,8 +54,12 @@ mod tests {
             (140, LABEL, "    {prefix} [{bar:24.green}] "),
             (110, LABEL, "    {prefix} [{bar:12.green}] "),
             (100, LABEL, "    {prefix} {binary_bytes}/"),
-            (80, "…artifact: download", "    {prefix} {binary_bytes}/"),
-            (20, "…fact: download", "    {prefix} {binary_bytes}/"),
+            (
+                80,
+                "… web-artifact: download",
+                "    {prefix} {binary_bytes}/",
+            ),
+            (20, "…ifact: download", "    {prefix} {binary_bytes}/"),
         ];
         for (width, expected, begins) in cases {
             let (label, template) = layout(LABEL, true, width);

@@ -11,6 +11,7 @@ use lvhost_engine::Transfer;
 
 use super::Screen;
 use super::event::Event;
+use super::key_echo::KeyEcho;
 use super::layout::layout;
 use super::tally::Tally;
 use super::text::{Line, Text};
@@ -21,6 +22,7 @@ pub(super) struct Terminal {
     bars: MultiProgress,
     /// Columns there are now.
     width: fn() -> usize,
+    keys: Option<KeyEcho>,
     printer: Printer,
     text: Text,
 }
@@ -28,13 +30,17 @@ pub(super) struct Terminal {
 impl Terminal {
     pub(super) fn new(printer: Printer, text: Text) -> Self {
         let width = || usize::from(console::Term::stderr().size().1);
-        Self::on(ProgressDrawTarget::stderr(), width, printer, text)
+        Self {
+            keys: Some(KeyEcho::switched_off()),
+            ..Self::on(ProgressDrawTarget::stderr(), width, printer, text)
+        }
     }
 
     fn on(target: ProgressDrawTarget, width: fn() -> usize, printer: Printer, text: Text) -> Self {
         Self {
             bars: MultiProgress::with_draw_target(target),
             width,
+            keys: None,
             printer,
             text,
         }
@@ -65,6 +71,12 @@ impl Screen for Terminal {
 
     fn go_on(&self) {
         self.bars.set_draw_target(ProgressDrawTarget::stderr());
+    }
+
+    fn leave(&self) {
+        if let Some(keys) = &self.keys {
+            keys.restore();
+        }
     }
 
     fn transfer(&self, build: &str, name: &str, total: Option<u64>) -> Box<dyn Transfer> {

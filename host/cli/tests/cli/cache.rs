@@ -66,7 +66,10 @@ build {
         let url = format!("{}/{name}", server(body));
         lvhost = lvhost.file(&format!("{name}.pkr.hcl"), &template.replace("URL", &url));
         let said = lvhost.call(&["run", &format!("{name}.pkr.hcl")]);
-        assert!(said.messages.contains("download: done, 4.00 KiB"), "{said:?}");
+        assert!(
+            said.messages.contains("download: done, 4.00 KiB"),
+            "{said:?}"
+        );
     }
     lvhost
 }
@@ -82,14 +85,28 @@ fn downloads_are_listed_and_removed() {
     let lvhost = with_downloads();
     let said = lvhost.call(&["cache", "list"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    for expected in ["/one.raw\n", "/two.raw\n", "    4.00 KiB  used ", "2 files, 8.00 KiB in "] {
-        assert!(said.results.contains(expected), "{expected}: {}", said.results);
+    for expected in [
+        "/one.raw\n",
+        "/two.raw\n",
+        "    4.00 KiB  used ",
+        "2 files, 8.00 KiB in ",
+    ] {
+        assert!(
+            said.results.contains(expected),
+            "{expected}: {}",
+            said.results
+        );
     }
     let listed = json(&lvhost, &["cache", "list", "--json"]);
     let entries = listed["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 2);
     // The one used last comes first.
-    assert!(entries[0]["urls"][0].as_str().unwrap().ends_with("/two.raw"));
+    assert!(
+        entries[0]["urls"][0]
+            .as_str()
+            .unwrap()
+            .ends_with("/two.raw")
+    );
     assert_eq!(entries[0]["is_whole"], true);
     assert_eq!(entries[0]["length"], 4096);
 
@@ -106,7 +123,10 @@ fn downloads_are_listed_and_removed() {
     assert!(gone[0]["urls"][0].as_str().unwrap().ends_with("/one.raw"));
     let said = lvhost.call(&["cache", "prune", "--all"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.results.contains("1 file, 4.00 KiB removed from "), "{said:?}");
+    assert!(
+        said.results.contains("1 file, 4.00 KiB removed from "),
+        "{said:?}"
+    );
     let listed = json(&lvhost, &["cache", "list", "--json"]);
     assert_eq!(listed["entries"], serde_json::json!([]));
     let planned = json(&lvhost, &["plan", "--json", "one.raw.pkr.hcl"]);

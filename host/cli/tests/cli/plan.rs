@@ -162,7 +162,7 @@ fn what_is_there_and_what_is_missing_is_told() {
     assert_eq!(said.code, Some(0), "{said:?}");
     for expected in [
         "ok       pool default-pool (dir), ",
-        "-artifact yet: it will be made\n",
+        "-artifact\" in pool \"default-pool\" yet: it will be made\n",
         "ok       network default\n",
     ] {
         assert!(

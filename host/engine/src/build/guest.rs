@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use super::{Build, Guest};
 use crate::address::{self, stopped};
+use crate::boot;
+use crate::boot_command::{BootCommand, GuestKeyboard};
 use crate::error::{Error, with_causes};
 use crate::plan::Plan;
 use crate::provision::{Lines, ProvisionContext};
@@ -30,7 +32,16 @@ impl Build {
         plan: &Plan,
         guest: &mut Guest,
     ) -> Result<(), Error> {
-        let Guest { domain, state, .. } = guest;
+        let Guest {
+            domain,
+            state,
+            boot,
+            ..
+        } = guest;
+        if !boot.command.is_empty() {
+            let typing = self.type_boot_command(&boot.command, domain, state);
+            self.step(Step::BootCommand, typing).await?;
+        }
         let communicator = source.communicator.as_ref();
         let ssh = communicator.filter(|known| known.communicator != CommunicatorType::None);
         let Some(ssh) = ssh else {
@@ -57,6 +68,25 @@ impl Build {
         let mode = source.shutdown_mode.map(shutdown_mode);
         let down = self.shut_down(domain, mode, source.shutdown_timeout, state);
         self.step(Step::ShutDown, down).await
+    }
+
+    /// Types until all is typed. What it means that the guest goes off meanwhile is for what follows to
+    /// say: without a communicator it is the end that is waited for.
+    async fn type_boot_command(
+        &self,
+        command: &BootCommand,
+        domain: &DomainId,
+        state: &mut watch::Receiver<DomainState>,
+    ) -> Result<(), Error> {
+        let keyboard = GuestKeyboard {
+            hypervisor: self.hypervisor.as_ref(),
+            domain,
+        };
+        let tell = |typing| self.ui.say(&boot::progress(typing));
+        tokio::select! {
+            typed = command.type_on(&keyboard, &self.cancel, tell) => Ok(typed?),
+            _ = stopped(state) => Ok(()),
+        }
     }
 
     async fn connect(

@@ -15,18 +15,18 @@ use lvhost_hcl::{BUILD_ATTRIBUTES, Source, Value, suggest};
 
 /// What actions can refer to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// The names behind a dot, with what they stand for.
-    pub(super) fields: &'a [(&'a str, &'a str)],
+    pub(crate) fields: &'a [(&'a str, &'a str)],
     /// The object that the function `build` looks into.
-    pub(super) build: &'a Value,
-    /// The source that `build_name` and `build_type` speak of.
-    pub(super) source: &'a Source,
+    pub(crate) build: &'a Value,
+    /// The source that `build_name` and `build_type` speak of, where they can be used.
+    pub(crate) source: Option<&'a Source>,
 }
 
 /// A text with its actions replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Rendered {
+pub(crate) enum Rendered {
     /// The text.
     Text {
         /// It.
@@ -41,11 +41,11 @@ pub(super) enum Rendered {
 /// Why an action can't be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct InterpolationError {
+pub(crate) struct InterpolationError {
     /// What is wrong.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub(super) help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl InterpolationError {
@@ -107,7 +107,7 @@ const STATEMENTS: &[&str] = &[
 ///
 /// # Errors
 /// The first action that can't be replaced.
-pub(super) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, InterpolationError> {
+pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, InterpolationError> {
     let mut output = String::with_capacity(text.len());
     let (mut sensitive, mut known) = (false, true);
     let mut rest = text;
@@ -219,8 +219,13 @@ impl<'a> Action<'a> {
             [] => Ok(text("")),
             [Token::Literal(literal)] => Ok(text(literal)),
             [Token::Word(word)] if word.starts_with('.') => names.field(word).map(text),
-            [Token::Word("build_name")] => Ok(text(&names.source.name)),
-            [Token::Word("build_type")] => Ok(text(&names.source.type_name)),
+            [Token::Word(word @ ("build_name" | "build_type"))] => match names.source {
+                Some(source) if *word == "build_name" => Ok(text(&source.name)),
+                Some(source) => Ok(text(&source.type_name)),
+                None => Err(InterpolationError::new(format!(
+                    "`{word}` can't be used in this option"
+                ))),
+            },
             [Token::Word("build"), Token::Literal(name)] => names.build_attribute(name),
             [Token::Word("build"), ..] => Err(InterpolationError::new(
                 "`build` takes one name in quotes, such as {{ build `Host` }}",

@@ -61,7 +61,7 @@ pub(super) fn prepare(
     let names = |fields| Names {
         fields,
         build,
-        source,
+        source: Some(source),
     };
     match &options {
         lvhost_config::Provisioner::Shell(shell) => {
@@ -158,7 +158,7 @@ fn interpolate(body: &mut Body, source: &Source, build: &Value, report: &mut Dia
     let names = Names {
         fields: &[],
         build,
-        source,
+        source: Some(source),
     };
     for (name, attribute) in &mut body.attributes {
         if INTERPOLATED_LATER.contains(&name.as_str()) || !has_braces(&attribute.value) {

@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         let names = Names {
             fields: &fields,
             build: job.build,
-            source: job.source,
+            source: Some(job.source),
         };
         let command = render_later("execute_command", execute_command(shell), &names)?;
         Ok(Self {

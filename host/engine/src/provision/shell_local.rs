@@ -165,7 +165,7 @@ fn arguments(
         let names = Names {
             fields: &fields,
             build: job.build,
-            source: job.source,
+            source: Some(job.source),
         };
         render_later("execute_command", template, &names)
     };

@@ -59,6 +59,7 @@ impl World {
             name: name.into(),
             active,
             bridge: Some(format!("br-{name}")),
+            addresses: vec![[192, 0, 2, 1].into()],
         };
         self.networks.insert(name.into(), facts);
     }

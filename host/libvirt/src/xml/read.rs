@@ -28,6 +28,11 @@ pub(crate) fn network_facts(xml: &str, active: bool) -> Result<NetworkFacts> {
         name: required(network, &["name"])?.to_owned(),
         active,
         bridge: bridge.map(str::to_owned),
+        addresses: network
+            .children()
+            .filter(|child| child.has_tag_name("ip"))
+            .filter_map(|ip| ip.attribute("address")?.parse().ok())
+            .collect(),
     })
 }
 

@@ -27,7 +27,7 @@ fn rendered(text: &str) -> Result<Rendered, InterpolationError> {
         &Names {
             fields: &fields,
             build: &build,
-            source: &source(),
+            source: Some(&source()),
         },
     )
 }
