@@ -2,7 +2,7 @@
 //! machine's disk come from.
 //!
 //! A source is a type that implements [`VolumeSource`], in a crate of its own that is built as a
-//! `cdylib` for `wasm32-wasip2`. It can do nothing but compute and call its [`Host`]: it has no
+//! `cdylib` alone for `wasm32-wasip2`, optimised. It can do nothing but compute and call its [`Host`]: it has no
 //! files, no network, no environment. What it may reach through the host is what it asked for
 //! and the user has allowed.
 //!
