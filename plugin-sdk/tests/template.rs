@@ -71,7 +71,9 @@ fn the_template_passes_its_tests_and_becomes_a_component() {
     );
     // What a standard library brings along and lvhost refuses, by the names of its imports.
     for refused in ["wasi:filesystem/", "wasi:sockets/"] {
-        let is_there = bytes.windows(refused.len()).any(|part| part == refused.as_bytes());
+        let is_there = bytes
+            .windows(refused.len())
+            .any(|part| part == refused.as_bytes());
         assert!(!is_there, "{} imports {refused}", component.display());
     }
 }
