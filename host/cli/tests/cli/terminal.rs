@@ -94,6 +94,13 @@ impl Session {
         }
     }
 
+    /// Waits until the screen is as it is wanted.
+    fn until(&mut self, wanted: impl Fn(&str) -> bool) {
+        while !wanted(&self.contents()) {
+            assert!(self.receive(), "it ended:\n{}", self.contents());
+        }
+    }
+
     fn type_keys(&mut self, keys: &str) {
         self.pty.write_all(keys.as_bytes()).unwrap();
     }
@@ -246,9 +253,9 @@ fn a_user_is_asked_what_becomes_of_a_failed_build() {
         let mut session = Session::start(&lvhost, &arguments, 120, "");
         session.line(|line| line.contains("The build has failed: the guest has not powered"));
         session.line(|line| line.contains("[k] keep everything as it is"));
-        // What is no answer is asked again.
+        // What is no answer is asked again; what is typed before that is none either.
         session.type_keys("\n");
-        session.line(|line| line.contains("[c] clean up"));
+        session.until(|contents| contents.matches("[k] keep everything").count() == 2);
         session.type_keys(&format!("{answer}\n"));
         assert_eq!(session.end(), Some(code), "{}", session.contents());
         assert!(
