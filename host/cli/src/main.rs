@@ -19,6 +19,7 @@ mod clean;
 mod components;
 mod data_sources;
 mod doctor;
+mod downloads;
 mod exit_code;
 mod findings;
 mod input;

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::stream;
 use lvhost_config::Console;
 use lvhost_engine::with_causes;
-use lvhost_fetch::{Fetcher, ProxySettings, Settings};
+use lvhost_fetch::Fetcher;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{self, OnError};
@@ -20,6 +20,7 @@ use crate::async_runtime;
 use crate::build::Builder;
 use crate::components::Components;
 use crate::data_sources::BuiltIn;
+use crate::downloads;
 use crate::exit_code::Failure;
 use crate::input::InputError;
 use crate::printer::Printer;
@@ -75,7 +76,7 @@ impl Run<'_> {
         let cache = self.surroundings.cache_directory();
         let cache = cache.ok_or(InputError::NoCache)?;
         let watched_console = watched_console(&self.surroundings)?;
-        let fetcher = fetcher(&self.surroundings, &cache)?;
+        let fetcher = downloads::fetcher(&self.surroundings, &cache)?;
         let components = Components::new(&self.surroundings)?;
         let runtime = async_runtime::for_builds()?;
         let result = runtime.block_on(async {
@@ -201,16 +202,4 @@ fn on_error(said: OnError) -> lvhost_engine::OnError {
         OnError::Abort => lvhost_engine::OnError::Abort,
         OnError::Ask => lvhost_engine::OnError::Ask,
     }
-}
-
-fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetcher, InputError> {
-    let mut settings = Settings::new(cache.join("downloads"));
-    settings.proxy =
-        ProxySettings::from_variables(&surroundings.variables).map_err(|(name, error)| {
-            InputError::Variable {
-                name,
-                reason: format!("not a URL: {error}"),
-            }
-        })?;
-    Ok(Fetcher::new(settings))
 }

@@ -86,7 +86,8 @@ impl Services for VolumeServices {
         checksum: Option<String>,
     ) -> Result<Blob, ServiceError> {
         let checksum = Checksum::parse(checksum.as_deref().unwrap_or(""))
-            .map_err(|error| ServiceError::Invalid(error.to_string()))?;
+            .map_err(|error| ServiceError::Invalid(error.to_string()))?
+            .resolved_in(&self.working_directory);
         let progress = DownloadProgress {
             ui: self.ui.as_ref(),
             label: &self.label,
@@ -109,7 +110,7 @@ impl Services for VolumeServices {
                 self.label, fetched.origin
             ));
         }
-        let name = fetched.origin.file_name().unwrap_or("image").to_string();
+        let name = fetched.name.clone().unwrap_or_else(|| "image".to_owned());
         Ok(Blob {
             name,
             size: fetched.length,

@@ -1,0 +1,66 @@
+//! What downloads need of the user's surroundings: proxies, log-ins, authorities, keys.
+
+use std::io;
+use std::path::Path;
+
+use lvhost_fetch::{AwsSettings, Fetcher, Netrc, ProxySettings, Settings};
+
+use crate::input::InputError;
+use crate::surroundings::Surroundings;
+
+/// Names the file of certificates that are trusted beside the system's.
+const CA_BUNDLE: &str = "LVHOST_CA_BUNDLE";
+
+/// Names the file of log-ins; `~/.netrc` if it is not set.
+const NETRC: &str = "NETRC";
+
+/// The downloader of a run.
+///
+/// # Errors
+/// A variable, or a file that one names, that can't be used.
+pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetcher, InputError> {
+    let mut settings = Settings::new(cache.join("downloads"));
+    settings.proxy = ProxySettings::from_variables(&surroundings.variables)
+        .map_err(|(name, error)| unusable(&name, format!("not a URL: {error}")))?;
+    if let Some(path) = surroundings.set(CA_BUNDLE) {
+        let pem = std::fs::read(surroundings.working_directory.join(path))
+            .map_err(|error| unusable(CA_BUNDLE, format!("{path}: {error}")))?;
+        settings
+            .trust_bundle(&pem)
+            .map_err(|error| unusable(CA_BUNDLE, format!("{path}: {error}")))?;
+    }
+    settings.netrc = netrc(surroundings)?;
+    let mut aws = AwsSettings::from_variables(&surroundings.variables)
+        .map_err(|(name, error)| unusable(&name, format!("not a URL: {error}")))?;
+    if let Some(home) = surroundings.home() {
+        let (credentials, config) = AwsSettings::files(&surroundings.variables, &home);
+        // Who has no such files has no keys in them.
+        aws.credentials_file = std::fs::read_to_string(credentials).ok().map(Into::into);
+        aws.config_file = std::fs::read_to_string(config).ok().map(Into::into);
+    }
+    settings.aws = aws;
+    Ok(Fetcher::new(settings))
+}
+
+fn netrc(surroundings: &Surroundings) -> Result<Option<Netrc>, InputError> {
+    let path = match (surroundings.set(NETRC), surroundings.home()) {
+        (Some(path), _) => surroundings.working_directory.join(path),
+        (None, Some(home)) => home.join(".netrc"),
+        (None, None) => return Ok(None),
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(NETRC, format!("{}: {error}", path.display()))),
+    };
+    Netrc::parse(&text)
+        .map(Some)
+        .map_err(|error| unusable(NETRC, format!("{}: {error}", path.display())))
+}
+
+fn unusable(name: &str, reason: String) -> InputError {
+    InputError::Variable {
+        name: name.to_owned(),
+        reason,
+    }
+}
