@@ -12,6 +12,8 @@
 #   LVHOST_TEST_SESSION       the script that runs a command with a private qemu:///session:
 #                             $LVHOST_TEST_SESSION session DIRECTORY COMMAND...
 #   LVHOST_TEST_DOMAIN_TYPE   kvm or qemu: what works here
+#   LVHOST_TEST_PACKER_1_16_0, LVHOST_TEST_PACKER_1_11_2, LVHOST_TEST_GO_PLUGIN_0_5_0
+#                             real Packers, and the plugin in Go (tests/packer); needs Go
 #
 # Each can be set beforehand: empty to do without, or to something else to use that.
 set -euo pipefail
@@ -41,6 +43,15 @@ if [ -z "${LVHOST_TEST_TOOLS+set}" ]; then
     fi
   done
 fi
+# real_packer VARIABLE NAME: without Go, or without a way to its modules, tests skip themselves.
+real_packer() {
+  [ -z "${!1+set}" ] || return 0
+  printf -v "$1" %s "$(tests/packer/build.sh "$2" || true)"
+  export "${1?}"
+}
+real_packer LVHOST_TEST_PACKER_1_16_0 1.16.0
+real_packer LVHOST_TEST_PACKER_1_11_2 1.11.2
+real_packer LVHOST_TEST_GO_PLUGIN_0_5_0 go-plugin-0.5.0
 LVHOST_TEST_SESSION=${LVHOST_TEST_SESSION-$ROOT/tests/set-up/libvirt.sh}
 export LVHOST_TEST_LIBVIRT_URI LVHOST_TEST_GUEST_SMALL LVHOST_TEST_GUEST_DEBIAN \
   LVHOST_TEST_DOMAIN_TYPE LVHOST_TEST_TOOLS LVHOST_TEST_SESSION
