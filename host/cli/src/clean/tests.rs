@@ -180,7 +180,7 @@ async fn what_cannot_be_removed_is_said_and_can_be_tried_again() {
     assert!(
         recorded
             .messages()
-            .contains("error: the volume \"dead-1\" in pool \"default\" could not be removed: "),
+            .contains("error: the volume default/dead-1 could not be removed: "),
         "{}",
         recorded.messages()
     );

@@ -101,13 +101,6 @@ impl Session {
         }
     }
 
-    /// Waits until all of the screen is as it is wanted.
-    fn contents_are(&mut self, wanted: impl Fn(&str) -> bool) {
-        while !wanted(&self.contents()) {
-            assert!(self.receive(), "it ended:\n{}", self.contents());
-        }
-    }
-
     fn type_keys(&mut self, keys: &str) {
         self.pty.write_all(keys.as_bytes()).unwrap();
     }
