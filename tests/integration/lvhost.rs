@@ -48,6 +48,7 @@ impl Lvhost {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.folder.path().join("cache"))
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .env_remove("SSH_AUTH_SOCK")
             .stdin(Stdio::null());
         command
