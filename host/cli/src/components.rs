@@ -93,6 +93,26 @@ impl Components {
         is_right.then_some(sources)
     }
 
+    /// Those that ship with lvhost and all that the settings in `folder` name, used or not. What is
+    /// wrong with the settings goes to `report`, and their text becomes one of `files`.
+    pub(crate) fn of_project(
+        &self,
+        folder: &Path,
+        files: &mut SourceMap,
+        report: &mut Diagnostics,
+    ) -> Sources {
+        let project = project::read(folder, &self.surroundings, files, report);
+        let places = Places::new(folder, &self.surroundings);
+        let mut sources = self.built_in.clone();
+        for entry in self.entries(&project, report) {
+            if let Some(kind) = self.listed(&entry, &places, report) {
+                // Names of entries are not those of others: `entries` has looked.
+                sources.add(kind).ok();
+            }
+        }
+        sources
+    }
+
     fn gather(
         &self,
         document: &Document,

@@ -57,6 +57,17 @@ fn the_options_of_a_kind_are_shown_with_types_and_documentation() {
 }
 
 #[test]
+fn settings_that_are_wrong_are_shown_in_their_place() {
+    let settings = "source_plugin \"mine\" {\n  file   = \"mine.wasm\"\n  sha256 = \"00\"\n}\n";
+    let said = Lvhost::new()
+        .file("lvhost.hcl", settings)
+        .call(&["sources"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.messages.contains("lvhost.hcl:"), "{}", said.messages);
+    assert_eq!(said.results, "");
+}
+
+#[test]
 fn one_that_is_not_there_is_refused_with_those_that_are() {
     let said = Lvhost::new().call(&["sources", "extrenal"]);
     assert_eq!(said.code, Some(2), "{said:?}");
