@@ -174,7 +174,10 @@ fn defaults_and_grants() {
     assert!(grant(exported::Grant::Files("a\0".into())).is_err());
     assert!(grant(exported::Grant::HypervisorPath("a".into())).is_err());
     for url in ["", "https://h/a", "https://h/?a=/", "https://h/#/"] {
-        assert!(grant(exported::Grant::UrlsBelow(url.into())).is_err(), "{url}");
+        assert!(
+            grant(exported::Grant::UrlsBelow(url.into())).is_err(),
+            "{url}"
+        );
     }
     assert_eq!(
         grant(exported::Grant::UrlsBelow("https://h/a/".into())),
