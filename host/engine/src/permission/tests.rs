@@ -1,9 +1,9 @@
 use super::*;
 
-/// An `allow` block of these options and texts, read in `/work`.
+/// An `allow` block of these options and texts, read in `/project`.
 fn allowed(rules: &[(&str, &str)]) -> Allowed {
     let mut allowed = Allowed {
-        working_directory: "/work".into(),
+        working_directory: "/project".into(),
         ..Allowed::default()
     };
     for (option, text) in rules {
@@ -154,7 +154,7 @@ fn rules_cover_what_they_say_and_nothing_else() {
         (("files", "drivers/*"), files("drivers/a"), false),
         (("files", "drivers/"), files("drivers/*"), true),
         (("files", "drivers/"), files("./drivers/net/?.inf"), true),
-        (("files", "drivers/"), files("/work/drivers/a"), true),
+        (("files", "drivers/"), files("/project/drivers/a"), true),
         (("files", "drivers/"), files("drivers"), false),
         (("files", "drivers/"), files("drivers-old/a"), false),
         (("files", "drivers/"), files("drivers/../a"), false),
