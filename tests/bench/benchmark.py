@@ -15,7 +15,7 @@ from typing import Callable, NamedTuple
 from programs import Failed, Run, output, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SIMPLE = os.path.join(HERE, "..", "templates", "simple.pkr.hcl")
+SIMPLE = os.path.join(HERE, "..", "templates", "documentation", "simple.pkr.hcl")
 MIB = 1 << 20
 GIB = 1 << 30
 DENSE_BYTES = 2 * GIB
