@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::keys;
 use crate::ssh::ConnectError;
+use crate::winrm::WinRmError;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,6 +17,10 @@ pub enum Error {
     /// The guest could not be reached or would not let us in.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+
+    /// WinRM: the guest could not be reached, would not let us in or refused something.
+    #[error(transparent)]
+    WinRm(#[from] WinRmError),
 
     /// The connection was there and went away.
     #[error("the connection to {address} was lost {during}")]
@@ -143,6 +148,9 @@ impl Error {
     /// Whether the connection was at fault, so that the same call may succeed once the guest is
     /// back.
     pub fn is_connection(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::ConnectionLost { .. })
+        matches!(
+            self,
+            Self::Connect(_) | Self::ConnectionLost { .. } | Self::WinRm(WinRmError::GaveUp { .. })
+        )
     }
 }

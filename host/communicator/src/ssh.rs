@@ -19,7 +19,6 @@ mod certificate;
 mod connect;
 mod credential;
 mod directory;
-mod exclude;
 mod execute;
 mod forward;
 mod gateway;
@@ -50,11 +49,11 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::exclude::Exclude;
 pub use algorithms::{Algorithms, UnknownAlgorithm};
 pub use attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
 use credential::Credential;
-use exclude::Exclude;
-use execute::{Execution, Input, Taker};
+use execute::{Execution, Input};
 use forward::LocalTunnels;
 use gateway::Gateway;
 pub use questions::{Prompt, Questions, Round};
@@ -68,6 +67,7 @@ pub use tunnel::{Tunnel, TunnelError};
 
 use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
 use crate::error::{Error, Result};
+use crate::taker::Taker;
 
 /// An SSH connection to a guest that comes back by itself when it was lost.
 pub struct Ssh {

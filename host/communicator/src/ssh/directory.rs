@@ -13,12 +13,12 @@ use std::sync::Arc;
 use russh_sftp::protocol::FileType;
 use tokio::fs;
 
-use super::exclude::Exclude;
 use super::listing::{Listing, safe_name};
 use super::sftp::{PERMISSIONS, Sftp};
 use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
+use crate::exclude::Exclude;
 
 /// What the host needs in a folder it fills: the owner may read, write and enter.
 pub(super) const OWNER: u32 = 0o700;

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelWriteHalf, Pty, Sig};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::session::{Server, Session, describe, readable};
-use crate::communicator::{Command, ExitStatus, Output};
+use crate::communicator::{Command, ExitStatus};
 use crate::error::{Error, Result};
+use crate::taker::{Origin, Taker};
 
 /// The stream of extended data that is standard error (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
@@ -36,51 +37,6 @@ pub(super) enum Input<'a> {
     Bytes(Option<Bytes>),
     /// It comes bit by bit.
     Reader(&'a mut (dyn AsyncRead + Send + Unpin)),
-}
-
-/// Where a command's output goes.
-pub(super) enum Taker<'a> {
-    /// To something that takes it at once.
-    Output(&'a mut dyn Output),
-    /// To streams that may take their time. What a stream does not take, or no longer takes, is
-    /// thrown away: the command goes on.
-    Streams {
-        stdout: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
-        stderr: Option<&'a mut (dyn AsyncWrite + Send + Unpin)>,
-    },
-}
-
-impl Taker<'_> {
-    /// Hands over the output in `message`, if that is what it is.
-    async fn take(&mut self, message: &Option<ChannelMsg>) {
-        match (message, self) {
-            (Some(ChannelMsg::Data { data }), Self::Output(output)) => output.stdout(data),
-            (Some(ChannelMsg::Data { data }), Self::Streams { stdout, .. }) => {
-                pass_on(stdout, data).await;
-            }
-            (Some(ChannelMsg::ExtendedData { data, ext: STDERR }), Self::Output(output)) => {
-                output.stderr(data);
-            }
-            (
-                Some(ChannelMsg::ExtendedData { data, ext: STDERR }),
-                Self::Streams { stderr, .. },
-            ) => pass_on(stderr, data).await,
-            _ => {}
-        }
-    }
-}
-
-async fn pass_on(stream: &mut Option<&mut (dyn AsyncWrite + Send + Unpin)>, bytes: &[u8]) {
-    if let Some(writer) = stream {
-        let written = async {
-            writer.write_all(bytes).await?;
-            writer.flush().await
-        };
-        if let Err(error) = written.await {
-            tracing::debug!(%error, "the rest of a command's output is thrown away");
-            *stream = None;
-        }
-    }
 }
 
 /// A command with all that belongs to it.
@@ -156,7 +112,7 @@ pub(super) async fn execute(
             }
         };
         {
-            let handing_over = taker.take(&message);
+            let handing_over = hand_over(&message, &mut taker);
             tokio::pin!(handing_over);
             // Whoever takes the output may wait for the command to get its input.
             loop {
@@ -196,6 +152,17 @@ pub(super) async fn execute(
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Hands over the output in `message`, if that is what it is.
+async fn hand_over(message: &Option<ChannelMsg>, taker: &mut Taker<'_>) {
+    match message {
+        Some(ChannelMsg::Data { data }) => taker.take(Origin::Output, data).await,
+        Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => {
+            taker.take(Origin::Error, data).await;
+        }
+        _ => {}
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::exclude::Exclude;
 use super::listing::Listing;
 use super::scp::{self, Wire};
 use super::sftp::Sftp;
 use super::{Ssh, directory, settings};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
+use crate::exclude::Exclude;
 
 impl Ssh {
     /// Starts SFTP. A connection that turns out to be lost is replaced: nothing has happened in the

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::exclude::Exclude;
+use crate::exclude::Exclude;
 
 /// A file or folder on both sides.
 #[derive(Clone)]

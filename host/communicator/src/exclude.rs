@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 /// A pattern without a slash is held against every name, one with a slash against the path below
 /// the folder; a slash at its end or beginning says nothing more.
 #[derive(Debug)]
-pub(super) struct Exclude {
+pub(crate) struct Exclude {
     names: GlobSet,
     paths: GlobSet,
 }
 
 impl Exclude {
-    pub(super) fn new(patterns: &[String]) -> Result<Self> {
+    pub(crate) fn new(patterns: &[String]) -> Result<Self> {
         let mut names = GlobSetBuilder::new();
         let mut paths = GlobSetBuilder::new();
         for pattern in patterns {
@@ -38,7 +38,7 @@ impl Exclude {
     }
 
     /// Whether what stands at `path`, relative to the folder and with slashes, is left out.
-    pub(super) fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         self.names.is_match(name) || self.paths.is_match(path)
     }
