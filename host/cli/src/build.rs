@@ -16,10 +16,15 @@ use lvhost_libvirt::{ConnectionUri, Libvirt, Owner};
 use tokio_util::sync::CancellationToken;
 
 use crate::findings::findings;
+use crate::logs;
 use crate::signals::AtRisk;
 use crate::surroundings::Surroundings;
 use crate::template::Job;
 use crate::ui::{ArtifactFacts, BuildResult, BuildUi, Event, Questions, Screen, StepTime};
+
+/// Names the interface that link-local addresses of guests are reached through, where a template does
+/// not; users know it from Packer.
+const LINK_LOCAL_INTERFACE: &str = "PACKER_LIBVIRT_COMMUNICATOR_LINK_LOCAL_INTERFACE";
 
 /// What all builds of a run share.
 pub(crate) struct Builder {
@@ -72,7 +77,7 @@ impl Builder {
             },
             Ok(hypervisor) => {
                 self.at_risk.set(&job.name, at_risk(&job, &uri));
-                let build = self.prepare(&job, hypervisor, Arc::clone(&ui) as Arc<dyn Ui>);
+                let build = self.prepare(&job, hypervisor, &ui);
                 let outcome = build.run(&job.libvirt, &job.configured).await;
                 self.at_risk.clear(&job.name);
                 outcome
@@ -81,7 +86,7 @@ impl Builder {
         self.tell(&job.name, &outcome, &ui, &uri, begun)
     }
 
-    fn prepare(&self, job: &Job, hypervisor: Libvirt, ui: Arc<dyn Ui>) -> Build {
+    fn prepare(&self, job: &Job, hypervisor: Libvirt, ui: &Arc<BuildUi>) -> Build {
         let working_directory = self.surroundings.working_directory.clone();
         Build {
             hypervisor: Arc::new(hypervisor),
@@ -93,9 +98,13 @@ impl Builder {
                 home_directory: self.surroundings.home(),
                 user: self.surroundings.set("USER").map(str::to_owned),
                 hypervisor: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()),
+                known_hosts: self.surroundings.known_hosts(),
+                questions: ui
+                    .can_ask()
+                    .then(|| Arc::clone(ui) as Arc<dyn lvhost_communicator::ssh::Questions>),
             }),
             provision: Arc::clone(&job.provision) as Arc<dyn Provision>,
-            ui,
+            ui: Arc::clone(ui) as Arc<dyn Ui>,
             cancel: self.cancel.clone(),
             working_directory,
             identity: job.identity,
@@ -104,13 +113,17 @@ impl Builder {
             owner: Owner::this_process().ok(),
             log_directory: self.log_directory(job),
             watched_console: self.watched_console,
+            link_local_interface: self
+                .surroundings
+                .set(LINK_LOCAL_INTERFACE)
+                .map(str::to_owned),
         }
     }
 
     /// Where the logs of a build go: a folder of its own, since the console of one that failed shall
     /// still be there after the next has been tried.
     fn log_directory(&self, job: &Job) -> Option<PathBuf> {
-        let logs = self.surroundings.state_directory()?.join("logs");
+        let logs = self.surroundings.state_directory()?.join(logs::FOLDER);
         Some(logs.join(job.identity.build_id().to_string()))
     }
 

@@ -3,7 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use lvhost_fetch::{AwsSettings, Fetcher, Netrc, ProxySettings, Settings};
+use lvhost_engine::with_causes;
+use lvhost_fetch::{
+    AwsSettings, Fetcher, HostHeader, HostHeaderLineError, Netrc, ProxySettings, Settings,
+    read_host_headers,
+};
 
 use crate::input::InputError;
 use crate::surroundings::Surroundings;
@@ -13,6 +17,10 @@ const CA_BUNDLE: &str = "LVHOST_CA_BUNDLE";
 
 /// Names the file of log-ins; `~/.netrc` if it is not set.
 const NETRC: &str = "NETRC";
+
+/// Headers for single hosts, such as tokens: lines of `https://HOST NAME: VALUE`, or `@` and the path of
+/// a file with such lines, as for `curl --header`.
+const HTTP_HEADERS: &str = "LVHOST_HTTP_HEADERS";
 
 /// The downloader of a run.
 ///
@@ -29,6 +37,7 @@ pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetch
             .trust_bundle(&pem)
             .map_err(|error| unusable(CA_BUNDLE, format!("{path}: {error}")))?;
     }
+    settings.headers = headers(surroundings)?;
     settings.netrc = netrc(surroundings)?;
     let mut aws = AwsSettings::from_variables(&surroundings.variables)
         .map_err(|(name, error)| unusable(&name, format!("not a URL: {error}")))?;
@@ -40,6 +49,22 @@ pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetch
     }
     settings.aws = aws;
     Ok(Fetcher::new(settings))
+}
+
+fn headers(surroundings: &Surroundings) -> Result<Vec<HostHeader>, InputError> {
+    let Some(value) = surroundings.set(HTTP_HEADERS) else {
+        return Ok(Vec::new());
+    };
+    let problem = |error: HostHeaderLineError| with_causes(&error);
+    match value.strip_prefix('@') {
+        None => read_host_headers(value).map_err(|error| unusable(HTTP_HEADERS, problem(error))),
+        Some(path) => {
+            let unusable = |reason| unusable(HTTP_HEADERS, format!("{path}: {reason}"));
+            let text = std::fs::read_to_string(surroundings.working_directory.join(path))
+                .map_err(|error| unusable(error.to_string()))?;
+            read_host_headers(&text).map_err(|error| unusable(problem(error)))
+        }
+    }
 }
 
 fn netrc(surroundings: &Surroundings) -> Result<Option<Netrc>, InputError> {

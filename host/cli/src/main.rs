@@ -24,6 +24,7 @@ mod exit_code;
 mod findings;
 mod input;
 mod logging;
+mod logs;
 mod plan;
 mod printer;
 mod project;

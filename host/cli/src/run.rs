@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use futures::stream;
@@ -23,6 +24,7 @@ use crate::data_sources::BuiltIn;
 use crate::downloads;
 use crate::exit_code::Failure;
 use crate::input::InputError;
+use crate::logs;
 use crate::printer::Printer;
 use crate::signals::{self, AtRisk};
 use crate::surroundings::Surroundings;
@@ -78,6 +80,9 @@ impl Run<'_> {
         let watched_console = watched_console(&self.surroundings)?;
         let fetcher = downloads::fetcher(&self.surroundings, &cache)?;
         let components = Components::new(&self.surroundings)?;
+        if let Some(state) = self.surroundings.state_directory() {
+            logs::prune(&state.join(logs::FOLDER), SystemTime::now());
+        }
         let runtime = async_runtime::for_builds()?;
         let result = runtime.block_on(async {
             let mut examined = self.examine(&components, &cache).await?;

@@ -57,6 +57,16 @@ impl Surroundings {
         self.set("HOME").map(PathBuf::from).or_else(env::home_dir)
     }
 
+    /// Where `ssh` looks for the keys of hosts, the user's own files first.
+    pub(crate) fn known_hosts(&self) -> Vec<PathBuf> {
+        let own = self.home().into_iter().flat_map(|home| {
+            ["known_hosts", "known_hosts2"].map(|name| home.join(".ssh").join(name))
+        });
+        let everybodys = ["ssh_known_hosts", "ssh_known_hosts2"];
+        own.chain(everybodys.map(|name| Path::new("/etc/ssh").join(name)))
+            .collect()
+    }
+
     /// Where lvhost may keep what it can make again: `lvhost` in the user's cache folder, as
     /// <https://specifications.freedesktop.org/basedir> has it; `None` without a home.
     pub(crate) fn cache_directory(&self) -> Option<PathBuf> {

@@ -8,6 +8,7 @@
 
 mod build_ui;
 mod event;
+mod hidden_input;
 mod json;
 mod key_echo;
 mod layout;

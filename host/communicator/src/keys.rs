@@ -1,6 +1,7 @@
 //! SSH key pairs: made for a template's `data "sshkey"`, and read from what a user names.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use russh::keys::Error::KeyIsEncrypted;
 use russh::keys::ssh_key::private::RsaKeypair;
@@ -15,6 +16,9 @@ pub const RSA_BITS_MAXIMUM: usize = 8192;
 
 /// Bits of an RSA key where none are named: Packer's default.
 const RSA_BITS_DEFAULT: usize = 4096;
+
+/// The largest key file that is read, in bytes: an RSA key of 16384 bits takes 13 kB.
+const FILE_MAXIMUM: u64 = 64 * 1024;
 
 /// The kind of key to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +110,7 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A private key is encrypted and no passphrase was given.
     #[error("the SSH private key {name} is encrypted and no passphrase was given")]
@@ -171,6 +175,29 @@ pub fn read(
     comment: &str,
 ) -> Result<KeyPair, Error> {
     write(parse(name, private, passphrase)?, comment)
+}
+
+/// Reads the unencrypted private key in the file `path`, as [`read`] does, without a comment.
+///
+/// # Errors
+/// The file cannot be read, or holds no such key.
+pub async fn read_file(path: &Path) -> Result<KeyPair, Error> {
+    let text = read_text(path).await.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    read(&path.display().to_string(), &text, None, "")
+}
+
+/// The text of a key file.
+pub(crate) async fn read_text(path: &Path) -> io::Result<SecretString> {
+    let length = tokio::fs::metadata(path).await?.len();
+    if length > FILE_MAXIMUM {
+        return Err(io::Error::other(format!(
+            "{length} bytes are too many for a private key"
+        )));
+    }
+    Ok(SecretString::from(tokio::fs::read_to_string(path).await?))
 }
 
 /// The private key in `private`, decrypted.

@@ -69,7 +69,8 @@ options! {
             ssh_public_key: Option<KeyText>,
             /// Log in with the keys of the SSH agent at `SSH_AUTH_SOCK`.
             ssh_agent_auth: bool = false,
-            /// Don't lend the SSH agent to the guest. lvhost never does.
+            /// Don't lend the SSH agent to the guest. Otherwise, where `SSH_AUTH_SOCK` names an agent,
+            /// commands in the guest can log in elsewhere with its keys while they run.
             ssh_disable_agent_forwarding: bool = false,
             /// How long to try to connect. Without end if left out but `ssh_handshake_attempts` is set.
             ssh_timeout: Duration = "5m",
@@ -105,7 +106,7 @@ options! {
             ssh_bastion_username: Option<String>,
             /// The password to log in at the bastion with.
             ssh_bastion_password: Option<SecretString>,
-            /// Answer what the bastion asks with `ssh_bastion_password`.
+            /// Ask you at the terminal what the bastion asks, such as for a one-time password.
             ssh_bastion_interactive: bool = false,
             /// Log in at the bastion with the keys of the SSH agent.
             ssh_bastion_agent_auth: bool = false,
@@ -115,7 +116,8 @@ options! {
             /// Path of a certificate for that key. `ssh_certificate_file` if left out.
             ssh_bastion_certificate_file: Option<String>,
             /// Reach the guest through the hypervisor's host, logging in there as `libvirt_uri` says
-            /// (`qemu+ssh://user@host:port/system?keyfile=…`).
+            /// (`qemu+ssh://user@host:port/system?keyfile=…`). The host's key must be one that `ssh`
+            /// knows, unless the URI says `no_verify=1` or names another file by `known_hosts=…`.
             ssh_bastion_from_uri: bool = false,
             /// A SOCKS5 proxy to reach the guest through, or with `http://` before its name an HTTP proxy that
             /// allows `CONNECT`.
@@ -127,15 +129,20 @@ options! {
             /// The password at the proxy.
             ssh_proxy_password: Option<SecretString>,
             /// The kind of the key pair made for the build when there is no other way to log in.
+            /// Its public key is put where `{{ .SSHPublicKey }}` stands in a text of `boot_command`,
+            /// `http_content` or a volume's `source`, such as the `user_data` of cloud-init. With a
+            /// password or agent, a pair is made as well if a text asks for it; with a private
+            /// key of your own, its public key is put there.
             temporary_key_pair_type: TemporaryKeyPairType = "ed25519",
-            /// The length of its keys in bits: from `1024` to `16384` for RSA, which has `4096` if left
+            /// The length of its keys in bits: from `2048` to `8192` for RSA, which has `4096` if left
             /// out, and `256`, `384` or `521` for ECDSA, which has `521`.
             temporary_key_pair_bits: Option<u32>,
-            /// The comment of its public key.
+            /// The comment of its public key. `packer_` and the build's id if left out.
             temporary_key_pair_name: Option<String>,
             /// The name of a key pair in a cloud. Without effect: a hypervisor keeps none.
             ssh_keypair_name: Option<String>,
-            /// Take the temporary key out of the guest's `authorized_keys` after provisioning.
+            /// Take the key that was made for the build out of the guest's `authorized_keys` after
+            /// provisioning.
             ssh_clear_authorized_keys: bool = false,
             /// The user to log in as over WinRM.
             winrm_username: Option<String>,
@@ -158,12 +165,7 @@ options! {
         }
         not_supported {
             "communicator" = "winrm",
-            "ssh_bastion_interactive",
-            "ssh_clear_authorized_keys",
             "ssh_interface",
-            "temporary_key_pair_bits",
-            "temporary_key_pair_name",
-            "temporary_key_pair_type",
             "winrm_host",
             "winrm_insecure",
             "winrm_no_proxy",

@@ -187,11 +187,24 @@ pub(crate) fn not_supported(body: &Body, schema: &'static BlockSchema, report: &
             Some(word) if value.as_str() == Some(word) => attribute.element_span(""),
             Some(_) => continue,
         };
-        report.push(Diagnostic::error(
+        let error = Diagnostic::error(
             span,
             format!("`{mark}` is not supported by this version of lvhost"),
-        ));
+        );
+        report.push(match instead(mark.option) {
+            Some(help) => error.help(help),
+            None => error,
+        });
     }
+}
+
+/// What does here what an option is for elsewhere.
+fn instead(option: &str) -> Option<&'static str> {
+    // Builders for clouds choose between addresses that the cloud knows of.
+    (option == "ssh_interface").then_some(
+        "set `communicator_interface` to the alias of a `network_interface`, or `ssh_host` to an \
+         address",
+    )
 }
 
 /// Switching off what can't be switched on is no wish.

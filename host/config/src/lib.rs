@@ -19,6 +19,7 @@ mod origin;
 mod packer_reference;
 mod project;
 mod provisioner;
+mod public_key;
 mod reference;
 mod rules;
 mod schema;

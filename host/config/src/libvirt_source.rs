@@ -165,7 +165,9 @@ options! {
             /// name. The folder must be empty or not there yet; with `-force` an older copy in it is
             /// replaced. The artifact only stays in its pool if left out.
             output_directory: Option<String>,
-            /// The downloaded image is written anew without what the guest no longer uses.
+            /// The downloaded image is compacted: blocks of zeros become holes in a `raw` image, and a
+            /// `qcow2` image is written anew without clusters that hold nothing. What the guest has
+            /// deleted counts as nothing once it has run `fstrim` or filled its disk with zeros.
             output_compact: bool = false,
         }
         blocks {
@@ -177,10 +179,6 @@ options! {
             volume: Vec<Volume>,
             /// A graphical console. A domain without one is headless and has no video card.
             graphics: Vec<Graphics>,
-        }
-        not_supported {
-            "communicator_link_local_interface",
-            "output_compact",
         }
     }
 }

@@ -45,11 +45,19 @@ pub(crate) enum Way<'a> {
         interface: &'a PlannedInterface,
         source: NetworkAddressSource,
         port: u16,
+        /// The interface of this machine that link-local addresses are reached through.
+        link: Option<&'a str>,
     },
 }
 
-/// How the guest will be reached.
-pub(crate) fn way<'a>(source: &LibvirtSource, plan: &'a Plan, port: u16) -> Option<Way<'a>> {
+/// How the guest will be reached. A link-local IPv6 address leads somewhere only together with the
+/// interface of this machine that it is on the `link` of.
+pub(crate) fn way<'a>(
+    source: &LibvirtSource,
+    plan: &'a Plan,
+    port: u16,
+    link: Option<&'a str>,
+) -> Option<Way<'a>> {
     let communicator = source.communicator.as_ref()?;
     if let Some(host) = &communicator.ssh_host {
         return Some(Way::Known(Address {
@@ -75,6 +83,7 @@ pub(crate) fn way<'a>(source: &LibvirtSource, plan: &'a Plan, port: u16) -> Opti
         interface,
         source: source.network_address_source,
         port,
+        link,
     })
 }
 
@@ -86,13 +95,14 @@ pub(crate) async fn find(
     state: &mut watch::Receiver<DomainState>,
     deadline: Instant,
 ) -> Result<Address, Error> {
-    let (interface, source, port) = match way {
+    let (interface, source, port, link) = match way {
         Way::Known(address) => return Ok(address),
         Way::Ask {
             interface,
             source,
             port,
-        } => (interface, source, port),
+            link,
+        } => (interface, source, port, link),
     };
     let begun = Instant::now();
     let asked = match source {
@@ -103,17 +113,14 @@ pub(crate) async fn find(
     let mut pause = FIRST_PAUSE;
     loop {
         let answers = hypervisor.interface_addresses(domain, asked).await?;
-        if let Some(ip) = choose(&answers, &interface.mac) {
-            return Ok(Address {
-                host: ip.to_string(),
-                port,
-            });
+        if let Some(host) = choose(&answers, &interface.mac, link) {
+            return Ok(Address { host, port });
         }
         if Instant::now() >= deadline {
             return Err(Error::NoAddress {
                 mac: interface.mac.clone(),
                 asked: source.as_str(),
-                answers: shown(&answers),
+                answers: shown(&answers, &interface.mac),
                 waited: begun.elapsed(),
             });
         }
@@ -138,7 +145,10 @@ pub(crate) async fn stopped(state: &mut watch::Receiver<DomainState>) -> DomainS
 
 /// The address that most likely leads to the guest: IPv4 before IPv6, link-local last. Of equal ones
 /// the smallest, so that a second try takes the same.
-fn choose(answers: &[InterfaceAddress], mac: &str) -> Option<IpAddr> {
+///
+/// A link-local IPv6 address means nothing without the interface it is on: with one it is written
+/// `fe80::1%eth0`, which the system's resolver understands, and without one it is not taken.
+fn choose(answers: &[InterfaceAddress], mac: &str, link: Option<&str>) -> Option<String> {
     let own = answers
         .iter()
         .filter(|answer| {
@@ -149,12 +159,12 @@ fn choose(answers: &[InterfaceAddress], mac: &str) -> Option<IpAddr> {
         })
         .map(|answer| answer.ip)
         .filter(|ip| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast());
-    own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip))
-        .filter(|ip| match ip {
-            // A link-local IPv6 address means nothing without the interface it is on.
-            IpAddr::V6(_) => !is_link_local(ip),
-            IpAddr::V4(_) => true,
-        })
+    let ip = own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip))?;
+    match (ip, link) {
+        (IpAddr::V6(_), Some(link)) if is_link_local(&ip) => Some(format!("{ip}%{link}")),
+        (IpAddr::V6(_), None) if is_link_local(&ip) => None,
+        _ => Some(ip.to_string()),
+    }
 }
 
 fn is_link_local(ip: &IpAddr) -> bool {
@@ -164,7 +174,7 @@ fn is_link_local(ip: &IpAddr) -> bool {
     }
 }
 
-fn shown(answers: &[InterfaceAddress]) -> String {
+fn shown(answers: &[InterfaceAddress], mac: &str) -> String {
     if answers.is_empty() {
         return "and nothing was answered".to_string();
     }
@@ -172,7 +182,19 @@ fn shown(answers: &[InterfaceAddress]) -> String {
         .iter()
         .map(|answer| format!("{} has {}", answer.mac.as_deref().unwrap_or("-"), answer.ip))
         .collect();
-    format!("and was answered: {}", list.join(", "))
+    // Any other address would have been taken.
+    let link = answers.iter().any(|answer| {
+        let own = answer.mac.as_deref();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(mac)) && is_link_local(&answer.ip)
+    });
+    let advice = match link {
+        true => {
+            "; a link-local address is reached through an interface of this machine, which \
+             `communicator_link_local_interface` names"
+        }
+        false => "",
+    };
+    format!("and was answered: {}{advice}", list.join(", "))
 }
 
 #[cfg(test)]
@@ -219,8 +241,16 @@ mod tests {
                 Some("fd00::5"),
             ),
         ] {
-            let expected = expected.map(|ip| ip.parse::<IpAddr>().unwrap());
-            assert_eq!(choose(&answers, mac), expected, "{answers:?}");
+            let found = choose(&answers, mac, None);
+            assert_eq!(found.as_deref(), expected, "{answers:?}");
+            let by_link = choose(&answers, mac, Some("br0"));
+            let expected = match expected {
+                None if answers.iter().any(|it| it.ip.to_string() == "fe80::1") => {
+                    Some("fe80::1%br0")
+                }
+                other => other,
+            };
+            assert_eq!(by_link.as_deref(), expected, "{answers:?}");
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::http_server::{
     Exchange, GuestAddress, GuestNetwork, HostNetwork, HttpServer, Listen, Place, Served,
     guest_address, route_to,
 };
+use crate::key_pair::STAND_IN as STAND_IN_KEY;
 use crate::plan::Plan;
 use crate::provision::interpolate::{InterpolationError, Names, Rendered, render};
 use crate::ui::Ui;
@@ -46,6 +47,7 @@ pub enum BootError {
 
 /// Reports what can't be typed, and what is most likely not meant.
 pub(crate) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
+    let source = &source.with_public_key(STAND_IN_KEY);
     let place = |index: usize| {
         source
             .origin
@@ -99,6 +101,8 @@ pub(crate) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
 pub(crate) struct Boot {
     /// What is typed.
     pub(crate) command: BootCommand,
+    /// Address and port of the HTTP server as the guest sees it.
+    pub(crate) address: Option<(String, String)>,
     /// Serves for as long as it is there.
     _server: Option<HttpServer>,
 }
@@ -127,7 +131,7 @@ pub(crate) async fn prepare(
         address = Some((reached.in_url(), port.to_string()));
         server = Some(started);
     }
-    let (ip, port) = address.unwrap_or_default();
+    let (ip, port) = address.clone().unwrap_or_default();
     let texts: Result<Vec<_>, _> = source
         .boot_command
         .iter()
@@ -138,6 +142,7 @@ pub(crate) async fn prepare(
         .map_err(|error| BootError::Command(format!("{}: {}", error.position, error.message)))?;
     Ok(Boot {
         command,
+        address,
         _server: server,
     })
 }

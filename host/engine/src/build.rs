@@ -7,7 +7,8 @@
 //!                                                                        cancelled
 //! ```
 //!
-//! * **Check** looks at pools, networks and names; nothing has been made yet.
+//! * **Check** looks at pools, networks and names, and finds or makes the [key pair](crate::key_pair) of
+//!   the log-in; nothing has been made yet that would have to be removed.
 //! * **Volumes** defines the domain, whose metadata claims what the build makes, and makes the volumes,
 //!   several at a time.
 //! * **Start** gives the domain its disks and starts it. From here on its state is followed by events.
@@ -15,13 +16,16 @@
 //!   `communicator = "none"` there is nothing to connect to, and the guest ends the build by powering off.
 //! * **ShutDown** asks the guest to go down until it is, at most `shutdown_timeout`; then it is forced.
 //!   A guest that powered itself off is as good.
-//! * **Download** copies the artifact into the `output_directory`, if there is one.
+//! * **Download** copies the artifact into the `output_directory`, if there is one, and compacts the copy
+//!   if that is wanted.
 //! * **CleanUp** runs cancelled or not, and removes what the [ledger](crate::ledger) lists: after
 //!   success everything but the artifact, else everything, unless [`OnError`] says otherwise.
 
+mod compact;
 mod consoles;
 mod failure;
 mod guest;
+mod object;
 mod obstacles;
 mod output;
 
@@ -45,6 +49,7 @@ use crate::configure::Configured;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::key_pair::{self, BuildKey};
 use crate::ledger::{Kept, Ledger, Leftover};
 use crate::plan::{self, Plan};
 use crate::provision::Provision;
@@ -87,6 +92,9 @@ pub struct Build {
     pub log_directory: Option<PathBuf>,
     /// A console whose lines the user wants to see as they come.
     pub watched_console: Option<lvhost_config::Console>,
+    /// The interface of this machine that link-local addresses of guests are reached through, where the
+    /// template names none.
+    pub link_local_interface: Option<String>,
 }
 
 /// What a build has made.
@@ -98,6 +106,14 @@ pub struct Artifact {
     pub facts: VolumeFacts,
     /// Its copy in the `output_directory`, if there is one.
     pub file: Option<PathBuf>,
+}
+
+/// What a build goes by once it has been checked.
+struct Checked {
+    plan: Plan,
+    /// The template's, with the build's key in it.
+    source: LibvirtSource,
+    key: Option<BuildKey>,
 }
 
 /// The guest, from its start on.
@@ -191,15 +207,16 @@ impl Build {
         ledger: &Ledger,
         guest: &mut Option<Guest>,
     ) -> Result<Artifact, Error> {
-        let plan = self
+        let Checked { plan, source, key } = self
             .step(Step::Check, self.check(source, configured))
             .await?;
+        let source = &source;
         let facts = self
             .step(Step::Volumes, self.volumes(source, &plan, ledger))
             .await?;
         let start = self.start(source, &plan, &facts, ledger);
         let guest = guest.insert(self.step(Step::Start, start).await?);
-        self.live(source, &plan, guest).await?;
+        self.live(source, &plan, key.as_ref(), guest).await?;
         let volume = plan.volumes[plan.artifact].id.clone();
         let facts = self.hypervisor.volume(&volume).await?;
         let facts =
@@ -207,7 +224,8 @@ impl Build {
         let file = match &source.output_directory {
             Some(directory) => {
                 let directory = self.working_directory.join(directory);
-                let download = output::download(self, &volume, &facts, &directory);
+                let compact = source.output_compact;
+                let download = output::download(self, &volume, &facts, &directory, compact);
                 Some(self.step(Step::Download, download).await?)
             }
             None => None,
@@ -238,9 +256,19 @@ impl Build {
         volumes.prepare().await
     }
 
-    async fn check(&self, source: &LibvirtSource, configured: &Configured) -> Result<Plan, Error> {
+    async fn check(
+        &self,
+        source: &LibvirtSource,
+        configured: &Configured,
+    ) -> Result<Checked, Error> {
+        let connector = self.connector.as_ref();
+        let key = key_pair::find(source, connector, &self.identity, self.ui.as_ref()).await?;
+        let source = match &key {
+            Some(key) => key.settle(source),
+            None => source.clone(),
+        };
         let facts = self.hypervisor.facts().await?;
-        let plan = plan::plan(source, configured, &self.identity, || {
+        let plan = plan::plan(&source, configured, &self.identity, || {
             if facts.is_local {
                 free_port()
             } else {
@@ -257,7 +285,7 @@ impl Build {
         }
         let in_the_way = obstacles::find(&plan, self).await?;
         obstacles::remove(in_the_way, self).await?;
-        Ok(plan)
+        Ok(Checked { plan, source, key })
     }
 
     async fn start(

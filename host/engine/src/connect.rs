@@ -3,10 +3,13 @@
 mod settings;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::Communicator;
-use lvhost_communicator::ssh::{Outcome, connect_until};
+use lvhost_communicator::keys::{self, KeyPair};
+use lvhost_communicator::ssh::{Outcome, Questions, connect_until};
+use lvhost_config::KeyText;
 use lvhost_libvirt::ConnectionUri;
 use tokio::time::Instant;
 
@@ -18,6 +21,15 @@ use crate::ui::Ui;
 /// Makes connections to guests.
 #[async_trait]
 pub trait Connector: Send + Sync {
+    /// The key pair that the template names for the log-in; `None` if it names none.
+    ///
+    /// # Errors
+    /// The key can't be read.
+    async fn key_pair(
+        &self,
+        communicator: &lvhost_config::Communicator,
+    ) -> Result<Option<KeyPair>, Error>;
+
     /// Connects to the guest at `host` and `port`, as often as it takes until `deadline`.
     ///
     /// # Errors
@@ -45,6 +57,11 @@ pub struct SshConnector {
     pub user: Option<String>,
     /// Where the guest's hypervisor is, for `ssh_bastion_from_uri`.
     pub hypervisor: ConnectionUri,
+    /// The files of known hosts that the user's `ssh` looks into, for the host key of the hypervisor's
+    /// host.
+    pub known_hosts: Vec<PathBuf>,
+    /// Who answers what a bastion asks, for `ssh_bastion_interactive`.
+    pub questions: Option<Arc<dyn Questions>>,
 }
 
 impl SshConnector {
@@ -55,12 +72,29 @@ impl SshConnector {
             home_directory: self.home_directory.as_deref(),
             user: self.user.as_deref(),
             hypervisor: &self.hypervisor,
+            known_hosts: &self.known_hosts,
+            questions: self.questions.as_ref(),
         }
     }
 }
 
 #[async_trait]
 impl Connector for SshConnector {
+    async fn key_pair(
+        &self,
+        communicator: &lvhost_config::Communicator,
+    ) -> Result<Option<KeyPair>, Error> {
+        let pair = match (
+            &communicator.ssh_private_key_file,
+            &communicator.ssh_private_key,
+        ) {
+            (Some(file), _) => keys::read_file(&settings::path(file, &self.surroundings())).await,
+            (None, Some(KeyText(text))) => keys::read("ssh_private_key", text, None, ""),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(pair.map_err(lvhost_communicator::Error::from)?))
+    }
+
     async fn connect(
         &self,
         communicator: &lvhost_config::Communicator,
@@ -72,6 +106,9 @@ impl Connector for SshConnector {
         if communicator.ssh_agent_auth && self.agent_socket.is_none() {
             ui.warn("`ssh_agent_auth` is set, but there is no agent: SSH_AUTH_SOCK is not set");
         }
+        if communicator.ssh_bastion_interactive && self.questions.is_none() {
+            ui.warn("`ssh_bastion_interactive` is set, but there is nobody to answer the bastion");
+        }
         let settings = settings::settings(communicator, host, port, &self.surroundings())?;
         let mut observer = |attempt: &lvhost_communicator::ssh::Attempt| match &attempt.outcome {
             Outcome::Connected { .. } => tracing::info!(?attempt, "connected"),
@@ -79,5 +116,46 @@ impl Connector for SshConnector {
         };
         let ssh = connect_until(settings, deadline, &mut observer).await?;
         Ok(Box::new(ssh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lvhost_communicator::keys::{Algorithm, generate};
+    use secrecy::ExposeSecret;
+
+    use super::settings::tests::communicator;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_templates_own_key_is_read_from_its_file_or_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = generate(Algorithm::Ed25519, "").unwrap();
+        let private = made.private_openssh.expose_secret();
+        std::fs::write(folder.path().join("id"), private).unwrap();
+        let connector = SshConnector {
+            agent_socket: None,
+            working_directory: folder.path().join("elsewhere"),
+            home_directory: Some(folder.path().to_owned()),
+            user: None,
+            hypervisor: ConnectionUri::new(""),
+            known_hosts: Vec::new(),
+            questions: None,
+        };
+        let text = private.replace('\n', "\\n");
+        for lines in [
+            "ssh_private_key_file = \"~/id\"".to_owned(),
+            "ssh_private_key_file = \"../id\"".to_owned(),
+            format!("ssh_private_key = \"{text}\""),
+        ] {
+            std::fs::create_dir_all(&connector.working_directory).unwrap();
+            let found = connector.key_pair(&communicator(&lines)).await.unwrap();
+            assert_eq!(found.unwrap().public_openssh, made.public_openssh);
+        }
+        let without = communicator("ssh_password = \"p\"");
+        assert!(connector.key_pair(&without).await.unwrap().is_none());
+        let missing = communicator("ssh_private_key_file = \"nothing\"");
+        let error = connector.key_pair(&missing).await.unwrap_err();
+        assert!(error.to_string().contains("elsewhere/nothing"), "{error}");
     }
 }

@@ -27,6 +27,22 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// The most names that are listed in an error: a pool may have thousands.
+const NAMES_SHOWN: usize = 20;
+
+/// What a pool has, in words.
+fn held(pool: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return format!("the pool {pool} is empty");
+    }
+    let shown: Vec<_> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the pool {pool} has: {}{more}", shown.join(", "))
+}
+
 /// What ended a build.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,11 +68,13 @@ pub enum Error {
     /// A volume that the template has no source for is not there.
     #[error(
         "the volume {volume} does not exist; a volume without a `source` must be there before the \
-         build"
+         build, and {}", held(&volume.pool, existing)
     )]
     MissingVolume {
         /// Which one.
         volume: VolumeId,
+        /// The names of those that its pool has.
+        existing: Vec<String>,
     },
     /// A volume that the build is to make is there already.
     #[error(

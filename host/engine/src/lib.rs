@@ -17,6 +17,7 @@ mod console;
 mod error;
 pub mod http_server;
 mod identity;
+mod key_pair;
 mod ledger;
 mod overlay;
 mod permission;

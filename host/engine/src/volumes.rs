@@ -47,8 +47,11 @@ pub(crate) async fn check(
         let found = hypervisor.volume(&volume.id).await?;
         match (&volume.contents, found) {
             (Contents::Existing, None) => {
+                // Without names the error says what matters most all the same.
+                let existing = hypervisor.list_volumes(&volume.id.pool).await;
                 return Err(Error::MissingVolume {
                     volume: volume.id.clone(),
+                    existing: existing.unwrap_or_default(),
                 });
             }
             (Contents::Blank | Contents::Source { .. }, Some(_)) if force => {

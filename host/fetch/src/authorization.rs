@@ -46,7 +46,9 @@ impl HostHeader {
         } else {
             format!("https://{address}")
         };
-        let wrong = || HostHeaderError::Address(address.to_owned());
+        // A name and password in front of the host are not repeated.
+        let shown = address.rsplit('@').next().unwrap_or_default();
+        let wrong = || HostHeaderError::Address(shown.to_owned());
         let url = Url::parse(&text).map_err(|_| wrong())?;
         let bare = url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !bare {
@@ -64,6 +66,56 @@ impl HostHeader {
             value,
         })
     }
+}
+
+/// Reads headers from lines of `ADDRESS NAME: VALUE`, such as `https://example.org Authorization:
+/// Bearer …`. Empty lines and those that begin with `#` say nothing.
+///
+/// # Errors
+/// The first line that can't be read.
+pub fn read_host_headers(text: &str) -> Result<Vec<HostHeader>, HostHeaderLineError> {
+    let mut headers = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let parts = line
+            .split_once(char::is_whitespace)
+            .and_then(|(address, header)| {
+                let (name, value) = header.split_once(':')?;
+                Some((address, name.trim(), value.trim()))
+            });
+        let Some((address, name, value)) = parts else {
+            return Err(HostHeaderLineError::Form { line: number });
+        };
+        let header = HostHeader::new(address, name, value.into());
+        headers.push(header.map_err(|source| HostHeaderLineError::Header {
+            line: number,
+            source,
+        })?);
+    }
+    Ok(headers)
+}
+
+/// A line of headers that can't be read. What stands in it is not repeated: it may be a secret.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum HostHeaderLineError {
+    /// It has another form.
+    #[error("line {line} is not of the form `https://HOST NAME: VALUE`")]
+    Form {
+        /// From 1.
+        line: usize,
+    },
+    /// A part of it is wrong.
+    #[error("line {line}")]
+    Header {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        #[source]
+        source: HostHeaderError,
+    },
 }
 
 /// Takes name and password out of the URL of a hop: they travel in a header.
@@ -131,7 +183,7 @@ mod tests {
     fn headers_that_can_be_none_are_refused_without_showing_the_value() {
         assert!(refused("", "A", "b").contains("neither a host"));
         assert!(refused("ftp://h", "A", "b").contains("neither a host"));
-        assert!(refused("https://user@h", "A", "b").contains("neither a host"));
+        assert!(refused("https://me:hunter2@h", "A", "b").contains("`h` is neither a host"));
         assert!(refused("h", "a b", "b").contains("`a b` is not the name"));
         assert_eq!(
             refused("h", "A", "hunter2\n"),
@@ -139,6 +191,35 @@ mod tests {
         );
         let header = HostHeader::new("h", "A", "hunter2".into()).unwrap();
         assert!(!format!("{header:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn headers_are_read_line_by_line() {
+        let text = "# tokens\n\nhttps://a:8443  Authorization: Bearer x:y\nb PRIVATE-TOKEN:z\n";
+        let headers = read_host_headers(text).unwrap();
+        let told: Vec<_> = headers
+            .iter()
+            .map(|it| {
+                let origin = it.origin.ascii_serialization();
+                (origin, it.name.as_str(), it.value.expose_secret())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("https://a:8443".to_owned(), "authorization", "Bearer x:y"),
+                ("https://b".to_owned(), "private-token", "z"),
+            ]
+        );
+        for (text, problem) in [
+            ("\nhunter2", "line 2 is not of the form"),
+            ("https://a hunter2", "line 1 is not of the form"),
+            ("https://a A: b\nftp://a A: hunter2", "line 2"),
+        ] {
+            let error = read_host_headers(text).unwrap_err();
+            assert!(error.to_string().starts_with(problem), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"));
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ mod sink;
 
 pub use archive::unpack::ArchiveError;
 pub use archive::{Archive, Packing};
-pub use authorization::{HostHeader, HostHeaderError};
+pub use authorization::{HostHeader, HostHeaderError, HostHeaderLineError, read_host_headers};
 pub use cache::{Cache, CacheEntry, CacheError, Content, Prune, Pruned};
 pub use checksum::list::ChecksumListError;
 pub use checksum::{Checksum, ChecksumError};

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lvhost_communicator::ssh::Round;
 use lvhost_engine::{Step, Stream, Transfer, Ui};
+use secrecy::SecretString;
 
 use super::Screen;
 use super::event::{Event, Level, StepTime};
@@ -54,12 +56,52 @@ impl BuildUi {
             .clone()
     }
 
+    /// Whether there is somebody to ask.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.questions.is_possible()
+    }
+
     fn message(&self, level: Level, text: &str) {
         self.show(&Event::Message {
             build: &self.build,
             level,
             text,
         });
+    }
+}
+
+/// What a bastion asks is shown and answered at the terminal.
+#[async_trait]
+impl lvhost_communicator::ssh::Questions for BuildUi {
+    async fn answer(&self, round: &Round) -> Option<Vec<SecretString>> {
+        self.say(&format!("{} asks:", round.server));
+        for text in [&round.name, &round.instructions] {
+            if !text.trim().is_empty() {
+                self.say(text.trim());
+            }
+        }
+        let mut answers = Vec::with_capacity(round.prompts.len());
+        for prompt in &round.prompts {
+            let show = || self.say(prompt.text.trim());
+            let answer = match prompt.echo {
+                true => self.questions.ask(show).await,
+                false => self.questions.ask_secretly(show).await,
+            };
+            match answer {
+                Ok(answer) => answers.push(SecretString::from(answer)),
+                Err(reason) => {
+                    self.warn(&format!("nobody can answer: {reason}"));
+                    return None;
+                }
+            }
+        }
+        Some(answers)
+    }
+}
+
+impl std::fmt::Debug for BuildUi {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "BuildUi({})", self.build)
     }
 }
 

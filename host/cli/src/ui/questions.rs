@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 
 use super::Screen;
+use super::hidden_input::HiddenInput;
 
 /// Lines that are kept while nobody has asked for them. They are thrown away at the next question, so
 /// this many are as good as one; it is more than one so that the reader need not wait.
@@ -34,8 +35,27 @@ impl Questions {
         }
     }
 
+    /// Whether there is somebody to ask.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.is_possible
+    }
+
+    /// Calls `show` and waits for a line, which nobody sees while it is typed.
+    pub(super) async fn ask_secretly(&self, show: impl FnOnce() + Send) -> Result<String, String> {
+        let show = || {
+            show();
+            HiddenInput::begin()
+        };
+        self.line_after(show).await
+    }
+
     /// Calls `show` and waits for a line.
-    pub(super) async fn ask(&self, show: impl Fn() + Send) -> Result<String, String> {
+    pub(super) async fn ask(&self, show: impl FnOnce() + Send) -> Result<String, String> {
+        self.line_after(show).await
+    }
+
+    /// Waits for a line after `show`; what that returns is kept until the line is there.
+    async fn line_after<T: Send>(&self, show: impl FnOnce() -> T + Send) -> Result<String, String> {
         if !self.is_possible {
             return Err("standard input is not a terminal".to_owned());
         }
@@ -43,7 +63,7 @@ impl Questions {
         let lines = lines.get_or_insert_with(read_lines);
         while lines.try_recv().is_ok() {}
         let _room = Room::made_on(&self.screen);
-        show();
+        let _until_answered = show();
         match lines.recv().await {
             Some(Ok(line)) => Ok(line),
             Some(Err(error)) => Err(error.to_string()),

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod cache;
+mod downloads;
 mod hypervisor;
+mod key_pair;
+mod logs;
 mod lvhost;
 mod plan;
 mod run;

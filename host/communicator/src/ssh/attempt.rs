@@ -101,14 +101,15 @@ pub enum ConnectError {
     },
     /// The bastion's host key was to be known, and is not.
     #[error(
-        "{} has no host key of the bastion {address}: connect to it by ssh once and look at the \
-         key it shows", known_hosts.display()
+        "no host key of the bastion {address} is known, looked for in {}: connect to it by ssh \
+         once and look at the key it shows",
+        listed(known_hosts)
     )]
     UnknownHost {
         /// Host and port of the bastion.
         address: String,
-        /// The file.
-        known_hosts: PathBuf,
+        /// The files that were looked into.
+        known_hosts: Vec<PathBuf>,
     },
     /// A port of this host cannot be listened on for a tunnel.
     #[error("cannot listen on local port {port} for the tunnel to {target}: is it in use?")]
@@ -141,6 +142,15 @@ pub enum ConnectError {
         /// The last failure of each stage that was met, the furthest stage last.
         failures: Vec<Failure>,
     },
+}
+
+/// File names in one line.
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(", ")
 }
 
 /// The failures of a wait in one line.

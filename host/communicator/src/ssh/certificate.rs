@@ -12,7 +12,6 @@ use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Certificate, HashAlg, PrivateKey};
 use secrecy::ExposeSecret;
 
-use super::credential::read_key_file;
 use crate::keys;
 
 /// Reads the certificate in the file `path` and sees that it is one of `key`'s owner.
@@ -21,7 +20,7 @@ pub(super) async fn read(path: &Path, key: &PrivateKey) -> Result<Certificate, k
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    let text = read_key_file(path)
+    let text = keys::read_text(path)
         .await
         .map_err(|error| unfit(&format!("it cannot be read ({error})")))?;
     let certificate = Certificate::from_openssh(text.expose_secret().trim())

@@ -1,6 +1,5 @@
 //! What a user gave to log in with, made ready once.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +15,6 @@ use super::questions::{ANSWER_TIMEOUT, Questions};
 use super::settings::{Authentication, Settings};
 use crate::error::Result;
 use crate::keys;
-
-/// The largest private key file that is read, in bytes: an RSA key of 16384 bits takes 13 kB.
-const KEY_FILE_MAXIMUM: u64 = 64 * 1024;
 
 /// One way to authenticate, ready for use.
 pub(super) struct Credential {
@@ -106,19 +102,9 @@ impl Credential {
     }
 }
 
-pub(super) async fn read_key_file(path: &Path) -> io::Result<SecretString> {
-    let length = tokio::fs::metadata(path).await?.len();
-    if length > KEY_FILE_MAXIMUM {
-        return Err(io::Error::other(format!(
-            "{length} bytes are too many for a private key"
-        )));
-    }
-    Ok(SecretString::from(tokio::fs::read_to_string(path).await?))
-}
-
 /// The private key in the file `path`.
 async fn key_in(path: &Path, passphrase: Option<&SecretString>) -> Result<Arc<PrivateKey>> {
-    let text = read_key_file(path)
+    let text = keys::read_text(path)
         .await
         .map_err(|source| keys::Error::Read {
             path: path.to_owned(),

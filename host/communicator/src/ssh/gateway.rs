@@ -184,8 +184,8 @@ impl Jump {
         }
         let mut configuration = bastion_configuration(settings);
         let mut known = None;
-        if let Some(path) = &settings.bastion_known_hosts {
-            let keys = KnownKeys::read(path, &bastion.host, bastion.port).await?;
+        if let Some(files) = &settings.bastion_known_hosts {
+            let keys = KnownKeys::read(files, &bastion.host, bastion.port).await?;
             configuration.preferred.key = Cow::Owned(keys.algorithms());
             known = Some(keys);
         }

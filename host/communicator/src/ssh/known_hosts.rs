@@ -1,6 +1,6 @@
 //! Host keys that are known beforehand, from a file in the form of OpenSSH's `known_hosts`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use russh::keys::known_hosts::known_host_keys_path;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
@@ -13,23 +13,28 @@ use super::settings::join_address;
 pub(super) struct KnownKeys(Vec<PublicKey>);
 
 impl KnownKeys {
-    /// Those that the file `path` has for `host` at `port`.
+    /// Those that the files have for `host` at `port`, all together.
     ///
     /// # Errors
-    /// It has none, or cannot be read.
-    pub(super) async fn read(path: &Path, host: &str, port: u16) -> Result<Self, ConnectError> {
-        let unknown = || ConnectError::UnknownHost {
-            address: join_address(host, port),
-            known_hosts: path.to_owned(),
-        };
-        let (file, name) = (path.to_owned(), host.to_owned());
-        let reading = tokio::task::spawn_blocking(move || known_host_keys_path(&name, port, file));
-        let Ok(Ok(found)) = reading.await else {
-            return Err(unknown());
-        };
-        let keys: Vec<PublicKey> = found.into_iter().map(|(_, key)| key).collect();
+    /// They have none. A file that cannot be read has none.
+    pub(super) async fn read(
+        files: &[PathBuf],
+        host: &str,
+        port: u16,
+    ) -> Result<Self, ConnectError> {
+        let (paths, name) = (files.to_vec(), host.to_owned());
+        let reading = tokio::task::spawn_blocking(move || {
+            let found = paths
+                .into_iter()
+                .filter_map(|path| known_host_keys_path(&name, port, path).ok());
+            found.flatten().map(|(_, key)| key).collect()
+        });
+        let keys: Vec<PublicKey> = reading.await.unwrap_or_default();
         if keys.is_empty() {
-            return Err(unknown());
+            return Err(ConnectError::UnknownHost {
+                address: join_address(host, port),
+                known_hosts: files.to_vec(),
+            });
         }
         Ok(Self(keys))
     }
@@ -77,17 +82,21 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let lines = format!("hv {ed25519}\n[hv]:2222 {other}\nother,hv {rsa}\n# hv {other}\n");
         std::fs::write(file.path(), lines).unwrap();
-        let known = KnownKeys::read(file.path(), "hv", 22).await.unwrap();
+        let files = [file.path().to_owned()];
+        let known = KnownKeys::read(&files, "hv", 22).await.unwrap();
         assert!(known.holds(&first) && known.holds(&second) && !known.holds(&third));
         let names: Vec<String> = known.algorithms().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256"]);
-        let known = KnownKeys::read(file.path(), "hv", 2222).await.unwrap();
+        let known = KnownKeys::read(&files, "hv", 2222).await.unwrap();
         assert!(known.holds(&third) && !known.holds(&first));
 
         let missing = file.path().with_extension("missing");
-        for (path, host) in [(file.path(), "elsewhere"), (&missing, "hv")] {
-            let error = KnownKeys::read(path, host, 22).await.unwrap_err();
+        for (files, host) in [(&files[..], "elsewhere"), (&[missing.clone()], "hv")] {
+            let error = KnownKeys::read(files, host, 22).await.unwrap_err();
             assert!(error.to_string().contains("connect to it by ssh once"));
         }
+        let both = [missing, file.path().to_owned()];
+        let known = KnownKeys::read(&both, "hv", 22).await.unwrap();
+        assert!(known.holds(&first));
     }
 }

@@ -83,10 +83,11 @@ pub struct Settings {
     pub pty: bool,
     /// The way there.
     pub route: Route,
-    /// The file, in the form of OpenSSH's `known_hosts`, that has to hold the host key of a
-    /// bastion; without one any key is accepted, as Packer does. A bastion is there for years,
-    /// unlike the guest: where its key can be known, somebody who answers in its place is noticed.
-    pub bastion_known_hosts: Option<PathBuf>,
+    /// Files in the form of OpenSSH's `known_hosts`, of which one has to hold the host key of a
+    /// bastion; files that are not there hold none. `None` accepts any key, as Packer does. A
+    /// bastion is there for years, unlike the guest: where its key can be known, somebody who
+    /// answers in its place is noticed.
+    pub bastion_known_hosts: Option<Vec<PathBuf>>,
     /// What the connection is encrypted with.
     pub algorithms: Algorithms,
     /// How long the connection may stand still, in either direction, before it is closed (Packer's

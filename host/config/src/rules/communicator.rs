@@ -80,10 +80,17 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
                 "add one, or set `{host}`, or use `communicator = \"none\"`"
             ))
         } else {
+            let aliases = source.network_interface.iter();
+            let aliases: Vec<_> = aliases.filter_map(|it| it.alias.as_deref()).collect();
+            let existing = match aliases.as_slice() {
+                [] => "none of them has one".to_owned(),
+                aliases => format!("there are: {}", aliases.join(", ")),
+            };
             Diagnostic::error(
                 source.origin.span_of("communicator_interface"),
                 format!("no network interface has the alias `{wanted}`"),
             )
+            .detail(existing)
             .help(format!(
                 "add `alias = \"{wanted}\"` to the one that {protocol} is to go through"
             ))

@@ -5,7 +5,6 @@ use lvhost_hcl::{Diagnostic, Diagnostics};
 
 use super::port;
 use crate::communicator::{Communicator, TemporaryKeyPairType};
-use crate::declare::Declared;
 use crate::libvirt_source::LibvirtSource;
 
 pub(super) fn check(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
@@ -17,7 +16,7 @@ pub(super) fn check(source: &LibvirtSource, communicator: &Communicator, report:
         );
     }
     port("ssh_port", communicator.ssh_port, origin, report);
-    log_in(communicator, report);
+    log_in(source, communicator, report);
     bastion(source, communicator, report);
     port(
         "ssh_proxy_port",
@@ -27,13 +26,20 @@ pub(super) fn check(source: &LibvirtSource, communicator: &Communicator, report:
     );
 }
 
-fn log_in(communicator: &Communicator, report: &mut Diagnostics) {
+fn log_in(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
-    // Once lvhost makes key pairs, there always is a way.
-    if communicator.needs_key_pair() && Communicator::SCHEMA.lacks("temporary_key_pair_type") {
+    if communicator.needs_key_pair()
+        && !source.asks_for_public_key()
+        && !source.may_ask_for_public_key()
+    {
         report.push(
             Diagnostic::error(origin.span(), "there is no way to log in over SSH")
-                .help("set one of `ssh_private_key_file`, `ssh_password` and `ssh_agent_auth`"),
+                .detail("no text puts the key that lvhost would make for the build into the guest")
+                .help(
+                    "set one of `ssh_private_key_file`, `ssh_password` and `ssh_agent_auth`, or write \
+                     `{{ .SSHPublicKey }}` where the guest takes its keys from, such as \
+                     `ssh_authorized_keys` in the `user_data` of a cloud-init volume",
+                ),
         );
     }
     if origin.is_set("ssh_certificate_file") && !origin.is_set("ssh_private_key_file") {
@@ -56,6 +62,13 @@ fn log_in(communicator: &Communicator, report: &mut Diagnostics) {
 
 fn key_pair(communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
+    let name = communicator.temporary_key_pair_name.as_deref();
+    if name.is_some_and(|name| name.contains(char::is_control)) {
+        report.push(Diagnostic::error(
+            origin.span_of("temporary_key_pair_name"),
+            "`temporary_key_pair_name` must be one line",
+        ));
+    }
     let Some(bits) = communicator.temporary_key_pair_bits else {
         return;
     };
@@ -68,7 +81,7 @@ fn key_pair(communicator: &Communicator, report: &mut Diagnostics) {
     let (possible, fits) = match communicator.temporary_key_pair_type {
         TemporaryKeyPairType::Ed25519 => return,
         TemporaryKeyPairType::Ecdsa => ("256, 384 or 521", [256, 384, 521].contains(&bits)),
-        TemporaryKeyPairType::Rsa => ("1024 to 16384", (1024..=16384).contains(&bits)),
+        TemporaryKeyPairType::Rsa => ("2048 to 8192", (2048..=8192).contains(&bits)),
     };
     if !fits {
         report.push(Diagnostic::error(
@@ -128,6 +141,8 @@ fn bastion(source: &LibvirtSource, communicator: &Communicator, report: &mut Dia
     if origin.is_set(HOST)
         && !communicator.ssh_bastion_agent_auth
         && !origin.is_unknown("ssh_bastion_agent_auth")
+        && !communicator.ssh_bastion_interactive
+        && !origin.is_unknown("ssh_bastion_interactive")
         && !ways.iter().any(|name| origin.is_set(name))
     {
         report.push(

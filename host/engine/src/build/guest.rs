@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use lvhost_communicator::{Command, Communicator, ExitStatus};
+use lvhost_communicator::{Command, Communicator, ExitStatus, authorized_keys};
 use lvhost_config::{CommunicatorType, LibvirtSource};
-use lvhost_hcl::Value;
 use lvhost_libvirt::{DomainId, DomainState, ShutdownMode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::object::{self, Known};
 use super::{Build, Guest};
 use crate::address::{self, stopped};
 use crate::boot;
 use crate::boot_command::{BootCommand, GuestKeyboard};
 use crate::error::{Error, with_causes};
+use crate::key_pair::BuildKey;
 use crate::plan::Plan;
 use crate::provision::{Lines, ProvisionContext};
 use crate::ui::Step;
@@ -24,12 +25,16 @@ const ASK_AGAIN: Duration = Duration::from_secs(15);
 /// How long connections to a guest that goes off may take to notice.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// How long the guest may take to give the build's key back: a lost connection is not waited for.
+const CLEAR_KEY: Duration = Duration::from_secs(60);
+
 impl Build {
     /// The guest's life, from its first instruction to its last.
     pub(super) async fn live(
         &self,
         source: &LibvirtSource,
         plan: &Plan,
+        key: Option<&BuildKey>,
         guest: &mut Guest,
     ) -> Result<(), Error> {
         let Guest {
@@ -50,7 +55,14 @@ impl Build {
         };
         let connect = self.connect(source, ssh, plan, domain, state);
         let (connection, address) = self.step(Step::Connect, connect).await?;
-        let build = self.build_object(ssh, domain, &address);
+        let build = object::build_object(&Known {
+            identity: &self.identity,
+            communicator: ssh,
+            key,
+            domain,
+            address: &address,
+            http_server: boot.address.as_ref(),
+        });
         let context = ProvisionContext {
             communicator: connection.as_ref(),
             build: &build,
@@ -59,6 +71,11 @@ impl Build {
         };
         self.step(Step::Provision, self.provision(&context, state))
             .await?;
+        if ssh.ssh_clear_authorized_keys
+            && let Some(key) = key.filter(|key| key.is_temporary)
+        {
+            self.clear_key(key, connection.as_ref(), state).await;
+        }
         if let Some(command) = &source.shutdown_command {
             let down = self.command_down(command, connection.as_ref(), domain, source, state);
             return self.step(Step::ShutDown, down).await;
@@ -101,7 +118,9 @@ impl Build {
             .ssh_wait_timeout
             .unwrap_or(communicator.ssh_timeout);
         let deadline = Instant::now() + timeout;
-        let way = address::way(source, plan, communicator.ssh_port).ok_or(Error::NoWay {
+        let link = source.communicator_link_local_interface.as_deref();
+        let link = link.or(self.link_local_interface.as_deref());
+        let way = address::way(source, plan, communicator.ssh_port, link).ok_or(Error::NoWay {
             domain: plan.domain.clone(),
         })?;
         self.ui.say("Waiting for the guest's address");
@@ -149,38 +168,30 @@ impl Build {
         }
     }
 
-    /// The object behind `build.` in provisioners.
-    fn build_object(
+    /// Takes the build's key out of the guest. Where that can't be done the image is good all the same,
+    /// with a key in it that nobody has any more.
+    async fn clear_key(
         &self,
-        communicator: &lvhost_config::Communicator,
-        domain: &DomainId,
-        address: &address::Address,
-    ) -> Value {
-        use secrecy::ExposeSecret;
-        let text = |text: &Option<String>| Value::string(text.as_deref().unwrap_or(""));
-        let password = match &communicator.ssh_password {
-            Some(password) => Value::string(password.expose_secret()).sensitive(),
-            None => Value::string(""),
+        key: &BuildKey,
+        connection: &dyn Communicator,
+        state: &mut watch::Receiver<DomainState>,
+    ) {
+        self.ui
+            .say("Taking the key of this build out of the guest's `authorized_keys`");
+        let clear = authorized_keys::clear(connection, &key.pair.public_openssh);
+        let failure = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return,
+            state = stopped(state) => format!("the guest has stopped ({state:?})"),
+            result = tokio::time::timeout(CLEAR_KEY, clear) => match result {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => with_causes(&error),
+                Err(_) => format!("the guest took longer than {} s", CLEAR_KEY.as_secs()),
+            },
         };
-        Value::object([
-            (
-                "ConnType",
-                Value::string(communicator.communicator.as_str()),
-            ),
-            ("Host", Value::string(&address.host)),
-            ("ID", Value::string(domain.uuid.to_string())),
-            (
-                "PackerRunUUID",
-                Value::string(self.identity.build_id().to_string()),
-            ),
-            ("Password", password),
-            ("Port", Value::from(i64::from(address.port))),
-            (
-                "SSHPrivateKeyFile",
-                text(&communicator.ssh_private_key_file),
-            ),
-            ("User", text(&communicator.ssh_username)),
-        ])
+        self.ui.warn(&format!(
+            "the key of this build is still in the guest's `authorized_keys`: {failure}"
+        ));
     }
 
     async fn wait_for_power_off(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lvhost_libvirt::{Progress, SparseFile, VolumeFacts, VolumeId};
 
 use super::Build;
+use super::compact::{self, Compacted};
 use crate::error::Error;
 use crate::plan::Plan;
 
@@ -56,6 +57,7 @@ pub(super) async fn download(
     volume: &VolumeId,
     facts: &VolumeFacts,
     directory: &Path,
+    compact: bool,
 ) -> Result<PathBuf, Error> {
     let path = directory.join(file_name(volume));
     let failed = |action, path: &Path| {
@@ -73,11 +75,13 @@ pub(super) async fn download(
         .await
         .map_err(failed("make", directory))?;
     // Beside its final name, under which nothing half is ever seen; removed when it is dropped.
-    let partial = tempfile::Builder::new()
-        .prefix(".lvhost-")
-        .permissions(std::fs::Permissions::from_mode(CREATED))
-        .tempfile_in(directory)
-        .map_err(failed("write into", directory))?;
+    let new_file = || {
+        tempfile::Builder::new()
+            .prefix(".lvhost-")
+            .permissions(std::fs::Permissions::from_mode(CREATED))
+            .tempfile_in(directory)
+    };
+    let mut partial = new_file().map_err(failed("write into", directory))?;
     let file = partial
         .as_file()
         .try_clone()
@@ -102,6 +106,23 @@ pub(super) async fn download(
     }
     transfer.set_position(progress.bytes());
     transfer.finish();
+    if compact {
+        build
+            .ui
+            .say(&format!("Compacting the copy of {}", volume.name));
+        let format = facts.format.as_deref().unwrap_or("raw");
+        let work = compact::compact(partial, format, new_file, &build.cancel);
+        let work = work.await.map_err(failed("compact", &path))?;
+        partial = match work {
+            Compacted::InPlace(file) | Compacted::Anew(file) => file,
+            Compacted::Left(file, reason) => {
+                build
+                    .ui
+                    .warn(&format!("{} is not compacted: {reason}", volume.name));
+                file
+            }
+        };
+    }
     let persisted = partial.persist(&path);
     persisted.map_err(|error| failed("write", &path)(error.error))?;
     Ok(path)

@@ -1,10 +1,11 @@
 //! What the template's options mean for an SSH connection.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lvhost_communicator::ssh::{
-    Algorithms, Authentication, Bastion, FileTransfer, Proxy, ProxyCredentials, Route, Settings,
-    Tunnel, UnknownAlgorithm,
+    Algorithms, Authentication, Bastion, FileTransfer, Proxy, ProxyCredentials, Questions, Route,
+    Settings, Tunnel, UnknownAlgorithm,
 };
 use lvhost_config::{Communicator, FileTransferMethod};
 use lvhost_libvirt::ConnectionUri;
@@ -21,6 +22,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) home_directory: Option<&'a Path>,
     pub(super) user: Option<&'a str>,
     pub(super) hypervisor: &'a ConnectionUri,
+    pub(super) known_hosts: &'a [PathBuf],
+    pub(super) questions: Option<&'a Arc<dyn Questions>>,
 }
 
 /// An option that can't be followed.
@@ -65,6 +68,12 @@ pub(super) fn settings(
     settings.remote_tunnels = tunnels(&communicator.ssh_remote_tunnels);
     settings.authentication = guest_authentication(communicator, around);
     settings.route = route(communicator, around)?;
+    settings.bastion_known_hosts = known_hosts(communicator, around);
+    // As Packer does: what is cloned or fetched in the guest may need the user's keys.
+    settings.agent_forwarding = around
+        .agent_socket
+        .filter(|_| !communicator.ssh_disable_agent_forwarding)
+        .map(Path::to_path_buf);
     Ok(settings)
 }
 
@@ -190,7 +199,25 @@ fn bastion_authentication(
     }
     let password = communicator.ssh_bastion_password.clone();
     ways.extend(password.map(Authentication::Password));
+    if communicator.ssh_bastion_interactive {
+        let questions = around.questions.map(Arc::clone);
+        ways.extend(questions.map(Authentication::Interactive));
+    }
     ways
+}
+
+/// Where the host key of a bastion is looked up: only that of the hypervisor's host is sure to be known,
+/// since libvirt has just checked it on its own way there. The files are those that the URI names or
+/// that `ssh` looks into.
+fn known_hosts(communicator: &Communicator, around: &Surroundings<'_>) -> Option<Vec<PathBuf>> {
+    if !communicator.ssh_bastion_from_uri {
+        return None;
+    }
+    let known = around.hypervisor.bastion().filter(|it| it.verify_host)?;
+    Some(match known.known_hosts_file {
+        Some(file) => vec![path(&file, around)],
+        None => around.known_hosts.to_vec(),
+    })
 }
 
 /// The hypervisor's host, logged in at as libvirt does: by the URI's key file, else by the agent. What
@@ -229,9 +256,12 @@ fn username(named: Option<&str>, around: &Surroundings<'_>) -> String {
     named.or(around.user).unwrap_or_default().to_owned()
 }
 
-fn path(text: &str, around: &Surroundings<'_>) -> PathBuf {
+pub(super) fn path(text: &str, around: &Surroundings<'_>) -> PathBuf {
     match (text.strip_prefix("~/"), around.home_directory) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => around.working_directory.join(text),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

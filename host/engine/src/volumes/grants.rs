@@ -27,6 +27,8 @@ pub(crate) struct Grants {
     permission: Permission,
     granted: Vec<Grant>,
     refused: Vec<Grant>,
+    /// Every text in the volume's `source` block.
+    named: BTreeSet<String>,
 }
 
 impl Grants {
@@ -49,6 +51,7 @@ impl Grants {
             permission: permission.clone(),
             granted,
             refused,
+            named: named.into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -64,14 +67,16 @@ impl Grants {
         }
     }
 
-    /// The request for a download, if all of its URLs are granted. It can't be led anywhere else.
-    /// Relative paths are meant from `working_directory`.
+    /// The request for a download, if all of its URLs are granted, and where a list of checksums is to be
+    /// read that, too. It can't be led anywhere else. Relative paths are meant from `working_directory`.
     pub(crate) fn request(
         &self,
         urls: &[String],
-        checksum: Checksum,
+        checksum: Option<&str>,
         working_directory: &Path,
     ) -> Result<Request, ServiceError> {
+        let checksum = self.checksum(checksum.unwrap_or_default())?;
+        let checksum = checksum.resolved_in(working_directory);
         let mut locations = Vec::with_capacity(urls.len());
         for text in urls {
             let location =
@@ -116,6 +121,23 @@ impl Grants {
             self.component,
             permission::advice(&line)
         ))
+    }
+
+    /// What a component gives as checksum. A list of checksums is read from wherever it says: for
+    /// built-in sources that stands in the block, for others their entry bounds what is read.
+    fn checksum(&self, text: &str) -> Result<Checksum, ServiceError> {
+        let checksum =
+            Checksum::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
+        let is_list = matches!(checksum, Checksum::File(_));
+        let stands_there = self.named.iter().any(|named| named.trim() == text.trim());
+        if is_list && !stands_there && matches!(self.permission, Permission::Template) {
+            return Err(ServiceError::Denied(
+                "the list of checksums is not granted: it does not stand in the volume's `source` \
+                 block"
+                    .to_owned(),
+            ));
+        }
+        Ok(checksum)
     }
 
     fn location(&self, text: &str, location: &Location) -> Result<(), ServiceError> {
@@ -226,4 +248,49 @@ fn named(block: &VolumeSource) -> BTreeSet<&str> {
         }
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The grants of a block whose only option is `checksum`, which names `text`.
+    fn grants(text: &str, permission: Permission) -> Grants {
+        let mut grants = Grants {
+            component: "external".to_owned(),
+            permission,
+            granted: Vec::new(),
+            refused: Vec::new(),
+            named: BTreeSet::new(),
+        };
+        grants.named.insert(text.to_owned());
+        grants
+    }
+
+    #[test]
+    fn a_list_of_checksums_stands_in_the_block_or_is_not_read() {
+        let named = "file:https://example.org/SHA256SUMS";
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (text, allowed) in [
+            (named, true),
+            (" file:https://example.org/SHA256SUMS ", true),
+            ("file:https://example.com/SHA256SUMS", false),
+            ("file:/etc/shadow", false),
+            (digest.as_str(), true),
+            ("none", true),
+            ("", true),
+        ] {
+            let built_in = grants(named, Permission::Template);
+            let answer = built_in.request(&[], Some(text), Path::new("/"));
+            assert_eq!(answer.is_ok(), allowed, "{text}");
+            if let Err(error) = answer {
+                assert!(matches!(error, ServiceError::Denied(_)), "{error}");
+            }
+        }
+        // What an entry allows is checked when the list is read.
+        let other = grants(named, Permission::Entry(Arc::default()));
+        let elsewhere = "file:https://example.com/SHA256SUMS";
+        let request = other.request(&[], Some(elsewhere), Path::new("/")).unwrap();
+        assert_eq!(format!("{:?}", request.reach), "Reach(bounded)");
+    }
 }

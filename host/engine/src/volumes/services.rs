@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lvhost_fetch::{Checksum, FetchError, Fetcher, Location, LocationError, SafeUrl};
+use lvhost_fetch::{FetchError, Fetcher, Location, LocationError, SafeUrl};
 use lvhost_libvirt::{Hypervisor, VolumeId, VolumeSpec};
 use lvhost_runtime::{
     Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts,
@@ -85,9 +85,6 @@ impl Services for VolumeServices {
         urls: Vec<String>,
         checksum: Option<String>,
     ) -> Result<Blob, ServiceError> {
-        let checksum = Checksum::parse(checksum.as_deref().unwrap_or(""))
-            .map_err(|error| ServiceError::Invalid(error.to_string()))?
-            .resolved_in(&self.working_directory);
         let progress = DownloadProgress {
             ui: self.ui.as_ref(),
             label: &self.label,
@@ -95,7 +92,7 @@ impl Services for VolumeServices {
         };
         let request = self
             .grants
-            .request(&urls, checksum, &self.working_directory)?;
+            .request(&urls, checksum.as_deref(), &self.working_directory)?;
         let fetched = self
             .fetcher
             .fetch(&request, &progress, &self.cancel)

@@ -47,6 +47,7 @@ async fn every_kind_of_volume_is_made_and_only_the_artifact_stays() {
     let outcome = scene.run().await;
     let artifact = outcome.result.unwrap();
     assert_eq!(artifact.volume, VolumeId::new("default", "image"));
+    assert_eq!(scene.known("Host"), "192.0.2.7");
     assert_eq!(
         artifact.facts.capacity,
         2 << 20,
@@ -215,7 +216,7 @@ build { sources = ["libvirt.example"] }
 async fn a_volume_without_a_source_must_be_there() {
     let scene = Scene::new(MISSING);
     let error = scene.run().await.result.unwrap_err();
-    assert!(matches!(&error, Error::MissingVolume { volume } if volume.name == "absent"));
+    assert!(matches!(&error, Error::MissingVolume { volume, .. } if volume.name == "absent"));
     assert_eq!(
         calls(&scene, Call::CreateVolume),
         0,

@@ -4,9 +4,16 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on ends")]
 
+mod bad_input;
+mod compact;
 mod faults;
+mod guest;
+mod install;
+mod key_pair;
 mod lifecycle;
 mod on_error;
+mod options;
 mod output;
 mod plans;
 mod scene;
+mod volumes;

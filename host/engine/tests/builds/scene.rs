@@ -1,12 +1,12 @@
 //! A build with everything around it: a fake hypervisor, a guest that answers, a user who watches.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lvhost_communicator::keys::KeyPair;
 use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
 use lvhost_config::LibvirtSource;
 use lvhost_engine::{
@@ -14,7 +14,9 @@ use lvhost_engine::{
     Step, Stream, Transfer, Ui, configure, domain_name,
 };
 use lvhost_fetch::{Fetcher, Settings};
-use lvhost_hcl::{Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs};
+use lvhost_hcl::{
+    Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs, Value,
+};
 use lvhost_libvirt::fake::FakeHypervisor;
 use lvhost_libvirt::{AddressSource, InterfaceAddress, VolumeId, VolumeSpec};
 use lvhost_runtime::{ComponentBytes, Limits, Runtime};
@@ -123,6 +125,17 @@ pub(crate) struct Scene {
     pub(crate) on_error: OnError,
     /// What the user answers to a question.
     pub(crate) answer: Option<&'static str>,
+    pub(crate) link_local_interface: Option<String>,
+    /// The key pair in whatever file a template names for the log-in.
+    pub(crate) key_pair: Option<KeyPair>,
+    /// What the guest was last logged in to with.
+    pub(crate) log_in: Arc<Mutex<Option<lvhost_config::Communicator>>>,
+    /// The object behind `build.` of the last provisioning.
+    pub(crate) build: Arc<Mutex<Option<Value>>>,
+    /// The transfers that the user has seen begin.
+    pub(crate) transfers: Arc<Mutex<Vec<String>>>,
+    /// Commands that the guest has been given outside of provisioners.
+    pub(crate) commands: Arc<Mutex<Vec<String>>>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -160,6 +173,12 @@ impl Scene {
             force: false,
             on_error: OnError::CleanUp,
             answer: None,
+            link_local_interface: None,
+            key_pair: None,
+            log_in: Arc::default(),
+            build: Arc::default(),
+            transfers: Arc::default(),
+            commands: Arc::default(),
             folder: Arc::new(folder),
         }
     }
@@ -170,6 +189,12 @@ impl Scene {
     ) -> Self {
         self.script = Arc::new(script);
         self
+    }
+
+    /// What provisioners know of the build by this name.
+    pub(crate) fn known(&self, name: &str) -> String {
+        let build = self.build.lock().unwrap().clone().unwrap();
+        build.as_object().unwrap()[name].to_text().unwrap()
     }
 
     pub(crate) fn volume_names(&self) -> Vec<String> {
@@ -213,6 +238,7 @@ impl Scene {
             owner: None,
             log_directory: Some(self.folder.path().join("logs")),
             watched_console: None,
+            link_local_interface: self.link_local_interface.clone(),
         };
         build.run(&source, &configured).await
     }
@@ -308,7 +334,8 @@ impl Ui for Scene {
     fn step_finished(&self, step: Step, _: Duration) {
         self.say(&format!("finished: {step}"));
     }
-    fn transfer(&self, _: &str, _: Option<u64>) -> Box<dyn Transfer> {
+    fn transfer(&self, name: &str, _: Option<u64>) -> Box<dyn Transfer> {
+        self.transfers.lock().unwrap().push(name.to_string());
         Box::new(Unseen)
     }
     async fn wait_for_user(&self, _: &str) -> Result<(), String> {
@@ -332,39 +359,48 @@ impl Transfer for Unseen {
 
 #[async_trait]
 impl Connector for Scene {
+    async fn key_pair(
+        &self,
+        communicator: &lvhost_config::Communicator,
+    ) -> Result<Option<KeyPair>, Error> {
+        let named = communicator.ssh_private_key_file.is_some();
+        Ok(self.key_pair.clone().filter(|_| named))
+    }
+
     async fn connect(
         &self,
-        _: &lvhost_config::Communicator,
+        communicator: &lvhost_config::Communicator,
         host: &str,
         port: u16,
         _: tokio::time::Instant,
         _: &dyn Ui,
     ) -> Result<Box<dyn Communicator>, Error> {
         self.say(&format!("connect {host}:{port}"));
-        Ok(Box::new(Guest))
+        *self.log_in.lock().unwrap() = Some(communicator.clone());
+        Ok(Box::new(Guest(Arc::clone(&self.commands))))
     }
 }
 
 #[async_trait]
 impl Provision for Scene {
     async fn provision(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
-        let known: BTreeMap<_, _> = context.build.as_object().cloned().unwrap_or_default();
-        assert_eq!(known["Host"].as_str(), Some("192.0.2.7"));
+        *self.build.lock().unwrap() = Some(context.build.clone());
         self.say("provisioning");
         (self.script)(self)
     }
 }
 
 /// A guest that does whatever it is told.
-struct Guest;
+struct Guest(Arc<Mutex<Vec<String>>>);
 
 #[async_trait]
 impl Communicator for Guest {
     async fn run(
         &self,
-        _: &Command,
+        command: &Command,
         _: &mut dyn Output,
     ) -> lvhost_communicator::Result<ExitStatus> {
+        self.0.lock().unwrap().push(command.text.clone());
         Ok(ExitStatus::Code(0))
     }
     async fn upload(

@@ -41,12 +41,27 @@ fn ssh_log_in() {
             (
                 "ssh_password = \"p\"\ntemporary_key_pair_type = \"rsa\"\n\
                  temporary_key_pair_bits = 512",
-                &["error: a key of type `rsa` has 1024 to 16384 bits"],
+                &["error: a key of type `rsa` has 2048 to 8192 bits"],
             ),
             (
                 "ssh_password = \"p\"\ntemporary_key_pair_type = \"ecdsa\"\n\
                  temporary_key_pair_bits = 512",
                 &["error: a key of type `ecdsa` has 256, 384 or 521 bits"],
+            ),
+            (
+                "ssh_password = \"p\"\ntemporary_key_pair_name = \"two\\nlines\"",
+                &["error: `temporary_key_pair_name` must be one line"],
+            ),
+            ("", &["error: there is no way to log in over SSH"]),
+            (
+                "temporary_key_pair_type = \"rsa\"\nboot_command = [\"{{ .SSHPublicKey }}\"]",
+                &[],
+            ),
+            ("http_content = { \"/k\" = \"{{ .SSHPublicKey }}\" }", &[]),
+            (
+                "volume {\nname = \"v\"\nsource {\ntype = \"cloud-init\"\n\
+                 user_data = \"#cloud-config\\n{{ .SSHPublicKey }}\"\n}\n}",
+                &[],
             ),
         ],
     );
@@ -67,6 +82,10 @@ fn ways_to_the_guest() {
             ),
             (
                 "ssh_bastion_host = \"b\"\nssh_private_key_file = \"k\"",
+                &[],
+            ),
+            (
+                "ssh_bastion_host = \"b\"\nssh_bastion_interactive = true",
                 &[],
             ),
             ("ssh_proxy_host = \"b\"\nssh_proxy_port = 3128", &[]),

@@ -66,7 +66,7 @@ async fn a_bastion_shows_the_key_that_is_known() {
     let known_hosts = jump.path("known_hosts");
     let mut settings = server.settings(server.new_key());
     settings.route = through(&jump, jump.new_key());
-    settings.bastion_known_hosts = Some(known_hosts.clone());
+    settings.bastion_known_hosts = Some(vec![known_hosts.clone()]);
     let port = jump.address.port();
     for (public, expected) in [
         (Some(&host_key.public_openssh), None),
@@ -74,7 +74,7 @@ async fn a_bastion_shows_the_key_that_is_known() {
             Some(&other.public_openssh),
             Some("shows a host key that is not the known one"),
         ),
-        (None, Some("has no host key of the bastion")),
+        (None, Some("no host key of the bastion")),
     ] {
         let line = public.map(|key| format!("[127.0.0.1]:{port} {}\n", key.trim()));
         std::fs::write(&known_hosts, line.unwrap_or_default()).unwrap();

@@ -1,0 +1,74 @@
+//! What provisioners can know of the build and its guest: the object behind `build.` in a template.
+
+use lvhost_config::Communicator;
+use lvhost_hcl::Value;
+use lvhost_libvirt::DomainId;
+use secrecy::ExposeSecret;
+
+use crate::address::Address;
+use crate::identity::Identity;
+use crate::key_pair::BuildKey;
+
+/// What there is to be known once the guest has let us in.
+pub(super) struct Known<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) communicator: &'a Communicator,
+    pub(super) key: Option<&'a BuildKey>,
+    pub(super) domain: &'a DomainId,
+    pub(super) address: &'a Address,
+    /// Address and port of the HTTP server, as the guest sees it.
+    pub(super) http_server: Option<&'a (String, String)>,
+}
+
+/// The object, with every name that Packer has; what there is not is an empty text.
+pub(super) fn build_object(known: &Known<'_>) -> Value {
+    let communicator = known.communicator;
+    let text = |text: &Option<String>| Value::string(text.as_deref().unwrap_or(""));
+    let secret = |text: &str| match text {
+        "" => Value::string(""),
+        text => Value::string(text).sensitive(),
+    };
+    let password = communicator.ssh_password.as_ref();
+    let pair = known.key.map(|key| &key.pair);
+    let (http_ip, http_port) = known
+        .http_server
+        .map_or(("", ""), |(ip, port)| (ip.as_str(), port.as_str()));
+    let http_address = match http_ip {
+        "" => String::new(),
+        ip => format!("{ip}:{http_port}"),
+    };
+    Value::object([
+        (
+            "ConnType",
+            Value::string(communicator.communicator.as_str()),
+        ),
+        ("Host", Value::string(&known.address.host)),
+        ("ID", Value::string(known.domain.uuid.to_string())),
+        ("PackerHTTPAddr", Value::string(http_address)),
+        ("PackerHTTPIP", Value::string(http_ip)),
+        ("PackerHTTPPort", Value::string(http_port)),
+        (
+            "PackerRunUUID",
+            Value::string(known.identity.build_id().to_string()),
+        ),
+        (
+            "Password",
+            secret(password.map_or("", ExposeSecret::expose_secret)),
+        ),
+        ("Port", Value::from(i64::from(known.address.port))),
+        (
+            "SSHPrivateKey",
+            secret(pair.map_or("", |pair| pair.private_openssh.expose_secret())),
+        ),
+        (
+            "SSHPrivateKeyFile",
+            text(&communicator.ssh_private_key_file),
+        ),
+        (
+            "SSHPublicKey",
+            Value::string(pair.map_or("", |pair| pair.public_openssh.trim())),
+        ),
+        ("User", text(&communicator.ssh_username)),
+        ("WinRMPassword", Value::string("")),
+    ])
+}
