@@ -13,6 +13,7 @@
 mod dependencies;
 mod documentation;
 mod hypervisor;
+mod key_pair;
 mod lvhost;
 mod real_guests;
 mod server;

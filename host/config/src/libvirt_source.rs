@@ -166,8 +166,9 @@ options! {
             /// replaced. The artifact only stays in its pool if left out.
             output_directory: Option<String>,
             /// The downloaded image is compacted: blocks of zeros become holes in a `raw` image, and a
-            /// `qcow2` image is written anew without clusters that hold nothing. What the guest has
-            /// deleted counts as nothing once it has run `fstrim` or filled its disk with zeros.
+            /// `qcow2` image is written anew without clusters that hold nothing, if that makes it
+            /// smaller. What the guest has deleted counts as nothing once it has run `fstrim` or
+            /// filled its disk with zeros.
             output_compact: bool = false,
         }
         blocks {

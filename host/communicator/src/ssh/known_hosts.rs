@@ -91,7 +91,10 @@ mod tests {
         assert!(known.holds(&third) && !known.holds(&first));
 
         let missing = file.path().with_extension("missing");
-        for (files, host) in [(&files[..], "elsewhere"), (&[missing.clone()], "hv")] {
+        for (files, host) in [
+            (&files[..], "elsewhere"),
+            (std::slice::from_ref(&missing), "hv"),
+        ] {
             let error = KnownKeys::read(files, host, 22).await.unwrap_err();
             assert!(error.to_string().contains("connect to it by ssh once"));
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   raw ────────────────────────────► blocks of zeros become holes, in place
-//!   qcow2 ──────────────────────────► written anew: clusters that hold something, in order
+//!   qcow2 ──────────────────────────► written anew: clusters that hold something; kept if smaller
 //!   overlay, snapshots, other format ► left as it is
 //! ```
 //!
@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use imago::file::File as Storage;
@@ -82,7 +82,12 @@ pub(super) async fn compact(
                     handle.block_on(write_anew(&from, &to, &cancel))
                 });
                 work.await.map_err(io::Error::other)??;
-                Ok(Compacted::Anew(new))
+                // Compressed clusters take less room than what is written for them.
+                let is_smaller = stored(new.as_file())? < stored(image.as_file())?;
+                Ok(match is_smaller {
+                    true => Compacted::Anew(new),
+                    false => Compacted::InPlace(image),
+                })
             }
         },
         _ => Ok(Compacted::Left(
@@ -90,6 +95,13 @@ pub(super) async fn compact(
             "only images of format `raw` or `qcow2` can be compacted",
         )),
     }
+}
+
+/// The bytes that a file takes on disk.
+fn stored(file: &File) -> io::Result<u64> {
+    /// What `st_blocks` counts in, whatever the file system's own blocks are.
+    const BLOCK: u64 = 512;
+    Ok(file.metadata()?.blocks() * BLOCK)
 }
 
 /// Turns blocks of zeros into holes.

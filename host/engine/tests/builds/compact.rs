@@ -129,6 +129,19 @@ async fn a_qcow2_image_is_written_anew_without_empty_clusters() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_small_already_stays_as_it_is() {
+    let scene = Scene::new(template("qcow2"));
+    let path = scene.path("guest.qcow2");
+    // Every cluster holds something.
+    full_qcow2(&path, &vec![1; 2 << 20]).await;
+    let artifact = scene.run().await.result.unwrap();
+    let file = std::fs::read(artifact.file.unwrap()).unwrap();
+    assert!(file == std::fs::read(&path).unwrap());
+    let said = scene.said.lock().unwrap();
+    assert!(!said.iter().any(|line| line.starts_with("warning")));
+}
+
+#[tokio::test]
 async fn what_can_not_be_compacted_stays_as_it_is_and_is_told() {
     let scene = Scene::new(template("qcow2"));
     let path = scene.path("guest.qcow2");
