@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lvhost-fetch",
             "lvhost-hcl",
             "lvhost-libvirt",
+            "lvhost-packer",
             "lvhost-runtime",
             "lvhost-sources",
         ],

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use lvhost_config::Console;
 use lvhost_engine::{
-    Build, Contents, Error, OnError, Outcome, Provision, ProvisionError, Sources, SshConnector, Ui,
-    plan, with_causes,
+    Build, Contents, Error, Identity, OnError, Outcome, Provision, ProvisionError, Sources,
+    SshConnector, Ui, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
@@ -24,7 +24,7 @@ use crate::ui::{ArtifactFacts, BuildResult, BuildUi, Event, Questions, Screen, S
 
 /// Names the interface that link-local addresses of guests are reached through, where a template does
 /// not; users know it from Packer.
-const LINK_LOCAL_INTERFACE: &str = "PACKER_LIBVIRT_COMMUNICATOR_LINK_LOCAL_INTERFACE";
+pub(crate) const LINK_LOCAL_INTERFACE: &str = "PACKER_LIBVIRT_COMMUNICATOR_LINK_LOCAL_INTERFACE";
 
 /// What all builds of a run share.
 pub(crate) struct Builder {
@@ -93,15 +93,10 @@ impl Builder {
             sources: Arc::clone(&self.sources),
             fetcher: self.fetcher.clone(),
             connector: Arc::new(SshConnector {
-                agent_socket: self.surroundings.set("SSH_AUTH_SOCK").map(Into::into),
-                working_directory: working_directory.clone(),
-                home_directory: self.surroundings.home(),
-                user: self.surroundings.set("USER").map(str::to_owned),
-                hypervisor: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()),
-                known_hosts: self.surroundings.known_hosts(),
                 questions: ui
                     .can_ask()
                     .then(|| Arc::clone(ui) as Arc<dyn lvhost_communicator::ssh::Questions>),
+                ..connector(&self.surroundings, &job.libvirt.libvirt_uri)
             }),
             provision: Arc::clone(&job.provision) as Arc<dyn Provision>,
             ui: Arc::clone(ui) as Arc<dyn Ui>,
@@ -110,21 +105,15 @@ impl Builder {
             identity: job.identity,
             force: self.force,
             on_error: self.on_error,
+            pauses: false,
             owner: Owner::this_process().ok(),
-            log_directory: self.log_directory(job),
+            log_directory: log_directory(&self.surroundings, &job.identity),
             watched_console: self.watched_console,
             link_local_interface: self
                 .surroundings
                 .set(LINK_LOCAL_INTERFACE)
                 .map(str::to_owned),
         }
-    }
-
-    /// Where the logs of a build go: a folder of its own, since the console of one that failed shall
-    /// still be there after the next has been tried.
-    fn log_directory(&self, job: &Job) -> Option<PathBuf> {
-        let logs = self.surroundings.state_directory()?.join(logs::FOLDER);
-        Some(logs.join(job.identity.build_id().to_string()))
     }
 
     fn tell(
@@ -166,6 +155,26 @@ impl Builder {
         });
         result
     }
+}
+
+/// The way into the guests of the hypervisor at `uri`. Nobody is asked anything.
+pub(crate) fn connector(surroundings: &Surroundings, uri: &str) -> SshConnector {
+    SshConnector {
+        agent_socket: surroundings.set("SSH_AUTH_SOCK").map(Into::into),
+        working_directory: surroundings.working_directory.clone(),
+        home_directory: surroundings.home(),
+        user: surroundings.set("USER").map(str::to_owned),
+        hypervisor: ConnectionUri::new(uri),
+        known_hosts: surroundings.known_hosts(),
+        questions: None,
+    }
+}
+
+/// Where the logs of a build go: a folder of its own, since the console of one that failed shall
+/// still be there after the next has been tried.
+pub(crate) fn log_directory(surroundings: &Surroundings, identity: &Identity) -> Option<PathBuf> {
+    let logs = surroundings.state_directory()?.join(logs::FOLDER);
+    Some(logs.join(identity.build_id().to_string()))
 }
 
 /// What an error says of places in the template.

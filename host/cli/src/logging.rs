@@ -30,3 +30,21 @@ pub(crate) fn start(verbose: u8, surroundings: &Surroundings) {
         .with_writer(io::stderr)
         .init();
 }
+
+/// Starts the log of the plugin if Packer has one, which takes what stands on standard error.
+pub(crate) fn start_for_packer(surroundings: &Surroundings) {
+    let is_wanted = surroundings.set("PACKER_LOG").is_some_and(|set| set != "0");
+    let directives = match surroundings.set(VARIABLE) {
+        Some(directives) => directives,
+        None if is_wanted => "warn,lvhost=info",
+        None => return,
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        // Packer stamps each line, and may be gone before the last one.
+        .without_time()
+        .log_internal_errors(false)
+        .init();
+}

@@ -30,9 +30,7 @@ use crate::signals::{self, AtRisk};
 use crate::surroundings::Surroundings;
 use crate::template::{Examined, Examiner, Job};
 use crate::ui::{self, BuildResult, Event, Questions, Screen, Style};
-
-/// Names a console that is shown while the guest runs.
-const WATCHED_CONSOLE: &str = "PACKER_LIBVIRT_STREAM_CONSOLE";
+use crate::watched_console::watched_console;
 
 /// Builds everything the template describes.
 ///
@@ -181,23 +179,6 @@ impl Run<'_> {
         } else {
             Ok(())
         }
-    }
-}
-
-/// The console that the user wants to see, by a variable that templates' users know from Packer.
-fn watched_console(surroundings: &Surroundings) -> Result<Option<Console>, InputError> {
-    let Some(word) = surroundings.set(WATCHED_CONSOLE) else {
-        return Ok(None);
-    };
-    match Console::from_word(word) {
-        Some(console) => Ok(Some(console)),
-        None => Err(InputError::Variable {
-            name: WATCHED_CONSOLE.to_owned(),
-            reason: format!("there is no console `{word}`; there are {}", {
-                let words = Console::CHOICES.iter().map(|choice| choice.word);
-                words.collect::<Vec<_>>().join(", ")
-            }),
-        }),
     }
 }
 

@@ -22,9 +22,10 @@ use std::sync::Arc;
 
 use lvhost_engine::Transfer;
 
-pub(crate) use self::build_ui::BuildUi;
+pub(crate) use self::build_ui::{BuildUi, harmless, letters, taken};
 pub(crate) use self::event::{ArtifactFacts, BuildResult, Event, StepTime};
 pub(crate) use self::questions::Questions;
+pub(crate) use self::tally::Tally;
 use self::text::Text;
 use crate::printer::Printer;
 use crate::surroundings::Surroundings;

@@ -19,13 +19,14 @@ use secrecy::SecretString;
 
 use crate::boot_command::{BootCommand, BootCommandError, Timing, Typing};
 use crate::error::Error;
+use crate::go_template::InterpolationError;
 use crate::http_server::{
     Exchange, GuestAddress, GuestNetwork, HostNetwork, HttpServer, Listen, Place, Served,
     guest_address, route_to,
 };
 use crate::key_pair::STAND_IN as STAND_IN_KEY;
 use crate::plan::Plan;
-use crate::provision::interpolate::{InterpolationError, Names, Rendered, render};
+use crate::provision::interpolate::{Names, Rendered, render};
 use crate::ui::Ui;
 
 /// What stands in for the HTTP server's address while the template is checked.

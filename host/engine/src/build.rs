@@ -19,7 +19,8 @@
 //! * **Download** copies the artifact into the `output_directory`, if there is one, and compacts the copy
 //!   if that is wanted.
 //! * **CleanUp** runs cancelled or not, and removes what the [ledger](crate::ledger) lists: after
-//!   success everything but the artifact, else everything, unless [`OnError`] says otherwise.
+//!   success everything but the artifact, else everything, unless [`OnError`] says otherwise. Before that,
+//!   [`Provision::clean_up`] has its turn in a guest whose build has failed.
 
 mod compact;
 mod consoles;
@@ -33,8 +34,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lvhost_communicator::Communicator;
 use lvhost_config::LibvirtSource;
 use lvhost_fetch::Fetcher;
+use lvhost_hcl::Value;
 use lvhost_libvirt::{
     DomainId, DomainState, Hypervisor, InterfaceSource, Owner, VolumeFacts, VolumeId,
 };
@@ -85,6 +88,8 @@ pub struct Build {
     pub force: bool,
     /// What becomes of what a failed build has made.
     pub on_error: OnError,
+    /// Whether the user is waited for after each step, to look at what there is.
+    pub pauses: bool,
     /// The process that runs the build, for the metadata of what it makes. Without it nobody can tell
     /// later whether the build is dead.
     pub owner: Option<Owner>,
@@ -122,6 +127,16 @@ struct Guest {
     state: watch::Receiver<DomainState>,
     consoles: Consoles,
     boot: Boot,
+    /// From the moment on at which it can be provisioned.
+    session: Option<Session>,
+}
+
+/// A guest that can be provisioned.
+struct Session {
+    /// The way in, if there is one.
+    communicator: Option<Arc<dyn Communicator>>,
+    /// The object behind `build.` in a template.
+    build: Value,
 }
 
 /// How a build ended.
@@ -152,14 +167,22 @@ impl Build {
         if let (Err(error), Some(guest)) = (&result, &guest) {
             self.show_guest(error, guest).await;
         }
-        if let Err(error) = &result
-            && self.keeps(error, &ledger).await
-        {
-            return Outcome {
-                result,
-                leftovers: Vec::new(),
-                kept: ledger.keep().await,
-            };
+        if let Err(error) = &result {
+            let keeps = self.keeps(error, &ledger).await;
+            if let Some(guest) = &guest {
+                self.clean_up_guest(error, guest, keeps).await;
+            }
+            if keeps {
+                return Outcome {
+                    result,
+                    leftovers: Vec::new(),
+                    kept: ledger.keep().await,
+                };
+            }
+        }
+        if let Some(guest) = &mut guest {
+            // Nobody reaches into it any more.
+            guest.session = None;
         }
         let keep = result
             .as_ref()
@@ -192,11 +215,26 @@ impl Build {
             result = work => result,
         };
         self.ui.step_finished(step, begun.elapsed());
+        if self.pauses {
+            self.pause(step).await;
+        }
         // What fails because it was told to stop has not failed.
         if result.is_err() && self.cancel.is_cancelled() {
             Err(Error::Cancelled)
         } else {
             result
+        }
+    }
+
+    /// Waits for the user, who can look at what the step has left. One who can't be asked is not waited for.
+    async fn pause(&self, step: Step) {
+        let note = format!("Pausing after the step \"{step}\" (debug mode)");
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => {}
+            answer = self.ui.wait_for_user(&note) => if let Err(reason) = answer {
+                self.ui.warn(&format!("nobody can be waited for: {reason}"));
+            }
         }
     }
 
@@ -331,6 +369,7 @@ impl Build {
             state,
             consoles,
             boot,
+            session: None,
         })
     }
 }

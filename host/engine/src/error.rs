@@ -184,6 +184,9 @@ pub enum Error {
         #[source]
         source: ProvisionError,
     },
+    /// What provisions the guest, and is none of lvhost's own provisioners, failed.
+    #[error("provisioning failed")]
+    Provisioning(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// With `communicator = "none"`, the guest has to end the build by powering off.
     #[error(
         "the guest has not powered itself off within {} s (`shutdown_timeout`)", waited.as_secs()

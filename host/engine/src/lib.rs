@@ -15,6 +15,7 @@ mod configure;
 mod connect;
 mod console;
 mod error;
+pub mod go_template;
 pub mod http_server;
 mod identity;
 mod key_pair;

@@ -48,14 +48,24 @@ pub trait Provision: Send + Sync {
     /// Runs everything in order and stops at the first failure.
     ///
     /// # Errors
-    /// [`Error::Provisioner`], [`Error::Cancelled`].
+    /// [`Error::Provisioner`], [`Error::Provisioning`], [`Error::Cancelled`].
     async fn provision(&self, context: &ProvisionContext<'_>) -> Result<(), Error>;
+
+    /// Runs what is to be done in a guest whose build has failed, before it is removed. Only called
+    /// after [`provision`](Self::provision), and not in a build that was cancelled.
+    ///
+    /// # Errors
+    /// As [`provision`](Self::provision).
+    async fn clean_up(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
+        let _ = context;
+        Ok(())
+    }
 }
 
 /// The guest as a provisioner sees it.
 pub struct ProvisionContext<'a> {
-    /// The way into the guest.
-    pub communicator: &'a dyn Communicator,
+    /// The way into the guest; `None` where nothing leads there, or not any more.
+    pub communicator: Option<&'a Arc<dyn Communicator>>,
     /// The object behind `build.` in a template. What is marked as sensitive in it is not shown.
     pub build: &'a Value,
     /// The user.
@@ -137,6 +147,7 @@ impl TemplateProvisioners {
         &self,
         block: &Provisioner,
         build: &Value,
+        communicator: &dyn Communicator,
         context: &ProvisionContext<'_>,
     ) -> Result<(), ProvisionError> {
         let mut report = Diagnostics::default();
@@ -153,7 +164,7 @@ impl TemplateProvisioners {
         ];
         let ui = Masked::new(context.ui, secrets.into_iter().flatten());
         let job = Job {
-            communicator: context.communicator,
+            communicator,
             ui: &ui,
             build,
             source: &self.source,
@@ -184,12 +195,16 @@ impl TemplateProvisioners {
 #[async_trait]
 impl Provision for TemplateProvisioners {
     async fn provision(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
+        // Without a communicator nothing is provisioned.
+        let Some(communicator) = context.communicator else {
+            return Ok(());
+        };
         let build = self.named(context.build);
         for block in self.selected() {
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => return Err(Error::Cancelled),
-                result = self.run(block, &build, context) => result.map_err(|source| {
+                result = self.run(block, &build, communicator.as_ref(), context) => result.map_err(|source| {
                     Error::Provisioner { provisioner: title(block), source }
                 })?,
             }

@@ -19,6 +19,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+pub use self::dates::legacy_isotime;
 pub(crate) use self::files::read_text;
 pub(crate) use self::json::decode as decode_json;
 use crate::evaluate::{Context, article};

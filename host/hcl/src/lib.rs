@@ -38,6 +38,7 @@ pub use document::{
     Source, Variable, VersionConstraint,
 };
 pub use environment::{DataOutcome, DataSources, Environment};
+pub use functions::legacy_isotime;
 pub use load::{InputFile, Inputs, load, load_settings};
 pub use number::{Number, ParseNumberError};
 pub use render::{RenderStyle, render};

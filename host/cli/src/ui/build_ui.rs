@@ -159,7 +159,7 @@ impl Ui for BuildUi {
 }
 
 /// What to type for each choice: its first letter, or its number where that is taken.
-fn letters(choices: &[&str]) -> Vec<String> {
+pub(crate) fn letters(choices: &[&str]) -> Vec<String> {
     let mut letters: Vec<String> = Vec::with_capacity(choices.len());
     for (index, choice) in choices.iter().enumerate() {
         let first = choice
@@ -173,7 +173,7 @@ fn letters(choices: &[&str]) -> Vec<String> {
 }
 
 /// The choice that an answer means: its letter, or the beginning of one only.
-fn taken(answer: &str, letters: &[String], choices: &[&str]) -> Option<usize> {
+pub(crate) fn taken(answer: &str, letters: &[String], choices: &[&str]) -> Option<usize> {
     let answer = answer.trim().to_lowercase();
     if answer.is_empty() {
         return None;
@@ -193,7 +193,7 @@ fn taken(answer: &str, letters: &[String], choices: &[&str]) -> Option<usize> {
 
 /// What a guest printed, without what could steer the user's terminal. Of a line that was written over
 /// with carriage returns, what was last to be seen.
-fn harmless(line: &str) -> String {
+pub(crate) fn harmless(line: &str) -> String {
     let last = line
         .rsplit('\r')
         .find(|part| !part.is_empty())

@@ -10,7 +10,7 @@ const BEGINNING: Duration = Duration::from_millis(20);
 
 /// Counts the bytes of one transfer.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     begun: Instant,
     resumed_from: u64,
     position: u64,
@@ -18,7 +18,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(total: Option<u64>) -> Self {
+    pub(crate) fn new(total: Option<u64>) -> Self {
         Self {
             begun: Instant::now(),
             resumed_from: 0,
@@ -27,46 +27,46 @@ impl Tally {
         }
     }
 
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    pub(super) fn total(&self) -> Option<u64> {
+    pub(crate) fn total(&self) -> Option<u64> {
         self.total
     }
 
-    pub(super) fn set_total(&mut self, total: Option<u64>) {
+    pub(crate) fn set_total(&mut self, total: Option<u64>) {
         self.total = total;
     }
 
-    pub(super) fn set_position(&mut self, bytes: u64) {
+    pub(crate) fn set_position(&mut self, bytes: u64) {
         if self.position == 0 && self.begun.elapsed() < BEGINNING {
             self.resumed_from = bytes;
         }
         self.position = bytes;
     }
 
-    pub(super) fn advance(&mut self, bytes: u64) {
+    pub(crate) fn advance(&mut self, bytes: u64) {
         self.position = self.position.saturating_add(bytes);
     }
 
     /// Everything is there, also what nobody has counted.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.position = self.total.unwrap_or(self.position);
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
     /// From 0 to 1, once the total is known.
-    pub(super) fn fraction(&self) -> Option<f64> {
+    pub(crate) fn fraction(&self) -> Option<f64> {
         let total = self.total.filter(|total| *total > 0)?;
         Some((self.position as f64 / total as f64).min(1.0))
     }
 
     /// `12 MiB of 1 GiB (1 %), 100 MiB/s, 10 seconds left`, as far as it is known.
-    pub(super) fn progress(&self) -> String {
+    pub(crate) fn progress(&self) -> String {
         self.progress_after(self.elapsed())
     }
 
@@ -90,7 +90,7 @@ impl Tally {
     }
 
     /// `1 GiB in 10.2 s, 100 MiB/s`.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         self.summary_after(self.elapsed())
     }
 

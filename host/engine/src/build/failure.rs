@@ -6,6 +6,7 @@ use lvhost_libvirt::Screenshot;
 use super::{Build, Guest};
 use crate::error::{Error, with_causes};
 use crate::ledger::Ledger;
+use crate::provision::ProvisionContext;
 use crate::ui::Stream;
 
 /// What becomes of what a failed build has made. A build that was cancelled is always cleaned up.
@@ -16,6 +17,8 @@ pub enum OnError {
     CleanUp,
     /// It stays, the running domain included.
     Abort,
+    /// It stays as well, but what provisions the guest may do in it what it does after a failure.
+    RunCleanUpProvisioner,
     /// The user is asked, while the guest is still there; who can't be asked gets [`Self::CleanUp`].
     Ask,
 }
@@ -71,6 +74,35 @@ impl Build {
         }
     }
 
+    /// Runs what is to be done in the guest after a failure, if the build has come to its provisioners.
+    pub(super) async fn clean_up_guest(&self, error: &Error, guest: &Guest, keeps: bool) {
+        let wanted = !keeps || self.on_error == OnError::RunCleanUpProvisioner;
+        let Some(session) = guest.session.as_ref().filter(|_| wanted) else {
+            return;
+        };
+        if matches!(error, Error::Cancelled) {
+            return;
+        }
+        let is_off = guest.state.borrow().is_off();
+        let context = ProvisionContext {
+            communicator: session.communicator.as_ref().filter(|_| !is_off),
+            build: &session.build,
+            ui: self.ui.as_ref(),
+            cancel: &self.cancel,
+        };
+        let result = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return,
+            result = self.provision.clean_up(&context) => result,
+        };
+        if let Err(error) = result {
+            self.ui.error(&format!(
+                "what was to be done after the failure has failed as well: {}",
+                with_causes(&error)
+            ));
+        }
+    }
+
     /// Whether what was made stays although the build has failed.
     pub(super) async fn keeps(&self, error: &Error, ledger: &Ledger) -> bool {
         if matches!(error, Error::Cancelled) || ledger.is_empty_but_for(None) {
@@ -78,7 +110,7 @@ impl Build {
         }
         match self.on_error {
             OnError::CleanUp => false,
-            OnError::Abort => true,
+            OnError::Abort | OnError::RunCleanUpProvisioner => true,
             OnError::Ask => self.ask(error).await,
         }
     }

@@ -1,5 +1,6 @@
 //! The guest's life, from its first instruction to its last.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lvhost_communicator::{Command, Communicator, ExitStatus, authorized_keys};
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::object::{self, Known};
-use super::{Build, Guest};
+use super::{Build, Guest, Session};
 use crate::address::{self, stopped};
 use crate::boot;
 use crate::boot_command::{BootCommand, GuestKeyboard};
@@ -41,6 +42,7 @@ impl Build {
             domain,
             state,
             boot,
+            session,
             ..
         } = guest;
         if !boot.command.is_empty() {
@@ -50,26 +52,35 @@ impl Build {
         let communicator = source.communicator.as_ref();
         let ssh = communicator.filter(|known| known.communicator != CommunicatorType::None);
         let Some(ssh) = ssh else {
+            let session = session.insert(Session {
+                communicator: None,
+                build: object::build_object(&Known {
+                    identity: &self.identity,
+                    key,
+                    domain,
+                    guest: None,
+                    http_server: boot.address.as_ref(),
+                }),
+            });
+            self.step(Step::Provision, self.provision(session, state))
+                .await?;
             let wait = self.wait_for_power_off(source.shutdown_timeout, state);
             return self.step(Step::ShutDown, wait).await;
         };
         let connect = self.connect(source, ssh, plan, domain, state);
         let (connection, address) = self.step(Step::Connect, connect).await?;
-        let build = object::build_object(&Known {
-            identity: &self.identity,
-            communicator: ssh,
-            key,
-            domain,
-            address: &address,
-            http_server: boot.address.as_ref(),
+        let connection: Arc<dyn Communicator> = Arc::from(connection);
+        let session = session.insert(Session {
+            communicator: Some(Arc::clone(&connection)),
+            build: object::build_object(&Known {
+                identity: &self.identity,
+                key,
+                domain,
+                guest: Some((ssh, &address)),
+                http_server: boot.address.as_ref(),
+            }),
         });
-        let context = ProvisionContext {
-            communicator: connection.as_ref(),
-            build: &build,
-            ui: self.ui.as_ref(),
-            cancel: &self.cancel,
-        };
-        self.step(Step::Provision, self.provision(&context, state))
+        self.step(Step::Provision, self.provision(session, state))
             .await?;
         if ssh.ssh_clear_authorized_keys
             && let Some(key) = key.filter(|key| key.is_temporary)
@@ -150,10 +161,16 @@ impl Build {
     /// anything else would wait for it in vain.
     async fn provision(
         &self,
-        context: &ProvisionContext<'_>,
+        session: &Session,
         state: &mut watch::Receiver<DomainState>,
     ) -> Result<(), Error> {
-        let mut provision = self.provision.provision(context);
+        let context = ProvisionContext {
+            communicator: session.communicator.as_ref(),
+            build: &session.build,
+            ui: self.ui.as_ref(),
+            cancel: &self.cancel,
+        };
+        let mut provision = self.provision.provision(&context);
         let state = tokio::select! {
             result = &mut provision => return result,
             state = stopped(state) => state,

@@ -1,6 +1,6 @@
 //! What provisioners can know of the build and its guest: the object behind `build.` in a template.
 
-use lvhost_config::Communicator;
+use lvhost_config::{Communicator, CommunicatorType};
 use lvhost_hcl::Value;
 use lvhost_libvirt::DomainId;
 use secrecy::ExposeSecret;
@@ -9,26 +9,30 @@ use crate::address::Address;
 use crate::identity::Identity;
 use crate::key_pair::BuildKey;
 
-/// What there is to be known once the guest has let us in.
+/// What there is to be known before anything is provisioned.
 pub(super) struct Known<'a> {
     pub(super) identity: &'a Identity,
-    pub(super) communicator: &'a Communicator,
     pub(super) key: Option<&'a BuildKey>,
     pub(super) domain: &'a DomainId,
-    pub(super) address: &'a Address,
+    /// The guest, once it has let us in.
+    pub(super) guest: Option<(&'a Communicator, &'a Address)>,
     /// Address and port of the HTTP server, as the guest sees it.
     pub(super) http_server: Option<&'a (String, String)>,
 }
 
 /// The object, with every name that Packer has; what there is not is an empty text.
 pub(super) fn build_object(known: &Known<'_>) -> Value {
-    let communicator = known.communicator;
-    let text = |text: &Option<String>| Value::string(text.as_deref().unwrap_or(""));
+    let (communicator, address) = known.guest.unzip();
+    let kind = communicator.map_or(CommunicatorType::None, |known| known.communicator);
+    let text = |option: fn(&Communicator) -> &Option<String>| {
+        let text = communicator.and_then(|known| option(known).as_deref());
+        Value::string(text.unwrap_or_default())
+    };
     let secret = |text: &str| match text {
         "" => Value::string(""),
         text => Value::string(text).sensitive(),
     };
-    let password = communicator.ssh_password.as_ref();
+    let password = communicator.and_then(|known| known.ssh_password.as_ref());
     let pair = known.key.map(|key| &key.pair);
     let (http_ip, http_port) = known
         .http_server
@@ -38,11 +42,11 @@ pub(super) fn build_object(known: &Known<'_>) -> Value {
         ip => format!("{ip}:{http_port}"),
     };
     Value::object([
+        ("ConnType", Value::string(kind.as_str())),
         (
-            "ConnType",
-            Value::string(communicator.communicator.as_str()),
+            "Host",
+            Value::string(address.map_or("", |address| address.host.as_str())),
         ),
-        ("Host", Value::string(&known.address.host)),
         ("ID", Value::string(known.domain.uuid.to_string())),
         ("PackerHTTPAddr", Value::string(http_address)),
         ("PackerHTTPIP", Value::string(http_ip)),
@@ -55,20 +59,23 @@ pub(super) fn build_object(known: &Known<'_>) -> Value {
             "Password",
             secret(password.map_or("", ExposeSecret::expose_secret)),
         ),
-        ("Port", Value::from(i64::from(known.address.port))),
+        (
+            "Port",
+            Value::from(address.map_or(0, |address| i64::from(address.port))),
+        ),
         (
             "SSHPrivateKey",
             secret(pair.map_or("", |pair| pair.private_openssh.expose_secret())),
         ),
         (
             "SSHPrivateKeyFile",
-            text(&communicator.ssh_private_key_file),
+            text(|known| &known.ssh_private_key_file),
         ),
         (
             "SSHPublicKey",
             Value::string(pair.map_or("", |pair| pair.public_openssh.trim())),
         ),
-        ("User", text(&communicator.ssh_username)),
+        ("User", text(|known| &known.ssh_username)),
         ("WinRMPassword", Value::string("")),
     ])
 }

@@ -112,13 +112,13 @@ fn provisioners(blocks: &str, folder: &Path) -> TemplateProvisioners {
 }
 
 /// A guest that writes down what it is asked to do.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Guest {
-    log: Mutex<Vec<String>>,
+    log: Arc<Mutex<Vec<String>>>,
     /// How the next commands end; after them, all succeed.
-    ends: Mutex<VecDeque<ExitStatus>>,
+    ends: Arc<Mutex<VecDeque<ExitStatus>>>,
     /// How many of the next calls find it away.
-    away: Mutex<usize>,
+    away: Arc<Mutex<usize>>,
     /// What a command prints.
     prints: Vec<u8>,
     /// Commands are run by this machine's shell, and files written to its disk.
@@ -126,13 +126,18 @@ struct Guest {
 }
 
 impl Guest {
+    /// The way into it.
+    fn communicator(&self) -> Arc<dyn Communicator> {
+        Arc::new(self.clone())
+    }
+
     fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
     fn ending(ends: impl IntoIterator<Item = ExitStatus>) -> Self {
         Self {
-            ends: Mutex::new(ends.into_iter().collect()),
+            ends: Arc::new(Mutex::new(ends.into_iter().collect())),
             ..Self::default()
         }
     }
@@ -343,7 +348,7 @@ async fn run_in(
 ) -> std::result::Result<(), Error> {
     let (build, cancel) = (build(), CancellationToken::new());
     let context = ProvisionContext {
-        communicator: guest,
+        communicator: Some(&guest.communicator()),
         build: &build,
         ui: user,
         cancel: &cancel,

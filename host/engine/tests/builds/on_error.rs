@@ -152,3 +152,55 @@ async fn a_build_that_succeeds_keeps_its_console_without_showing_it() {
         "booted\n"
     );
 }
+
+#[tokio::test]
+async fn what_is_done_after_a_failure_depends_on_what_becomes_of_the_guest() {
+    for (on_error, answer, is_done, is_kept) in [
+        (OnError::CleanUp, None, true, false),
+        (OnError::Abort, None, false, true),
+        (OnError::RunCleanUpProvisioner, None, true, true),
+        (OnError::Ask, Some("clean up"), true, false),
+        (OnError::Ask, Some("keep everything as it is"), false, true),
+    ] {
+        let mut scene = failing(BLANK);
+        scene.on_error = on_error;
+        scene.answer = answer;
+        let outcome = scene.run().await;
+        assert_eq!(!outcome.kept.is_empty(), is_kept, "{on_error:?}");
+        let said = scene.said.lock().unwrap();
+        let turn = said
+            .iter()
+            .position(|line| line == "cleaning up in the guest");
+        assert_eq!(turn.is_some(), is_done, "{on_error:?}: {said:?}");
+        let end = said.iter().position(|line| line == "Cleaning up");
+        assert_eq!(end.is_some(), !is_kept, "{on_error:?}: {said:?}");
+        assert!(end.is_none() || turn < end, "{on_error:?}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_cancellation_nothing_more_is_done_in_the_guest() {
+    let scene = Scene::new(BLANK).script(|scene| {
+        scene.cancel.cancel();
+        Ok(())
+    });
+    scene.run().await;
+    let said = scene.said.lock().unwrap().join("\n");
+    assert!(!said.contains("cleaning up in the guest"), "{said}");
+}
+
+#[tokio::test]
+async fn a_build_that_pauses_waits_after_each_step() {
+    let mut scene = Scene::new(BLANK);
+    scene.pauses = true;
+    scene.run().await.result.unwrap();
+    let said = scene.said.lock().unwrap();
+    for (index, line) in said.iter().enumerate() {
+        if let Some(step) = line.strip_prefix("finished: ")
+            && step != "clean up"
+        {
+            let note = format!("Pausing after the step \"{step}\" (debug mode)");
+            assert_eq!(said[index + 1], note, "{said:?}");
+        }
+    }
+}

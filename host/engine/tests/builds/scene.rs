@@ -123,6 +123,7 @@ pub(crate) struct Scene {
     pub(crate) template: &'static str,
     pub(crate) force: bool,
     pub(crate) on_error: OnError,
+    pub(crate) pauses: bool,
     /// What the user answers to a question.
     pub(crate) answer: Option<&'static str>,
     pub(crate) link_local_interface: Option<String>,
@@ -172,6 +173,7 @@ impl Scene {
             template,
             force: false,
             on_error: OnError::CleanUp,
+            pauses: false,
             answer: None,
             link_local_interface: None,
             key_pair: None,
@@ -235,6 +237,7 @@ impl Scene {
             identity,
             force: self.force,
             on_error: self.on_error,
+            pauses: self.pauses,
             owner: None,
             log_directory: Some(self.folder.path().join("logs")),
             watched_console: None,
@@ -338,8 +341,9 @@ impl Ui for Scene {
         self.transfers.lock().unwrap().push(name.to_string());
         Box::new(Unseen)
     }
-    async fn wait_for_user(&self, _: &str) -> Result<(), String> {
-        Err("nobody is there".into())
+    async fn wait_for_user(&self, note: &str) -> Result<(), String> {
+        self.say(note);
+        Ok(())
     }
     async fn ask(&self, question: &str, choices: &[&str]) -> Result<usize, String> {
         self.say(question);
@@ -387,6 +391,14 @@ impl Provision for Scene {
         *self.build.lock().unwrap() = Some(context.build.clone());
         self.say("provisioning");
         (self.script)(self)
+    }
+
+    async fn clean_up(&self, context: &ProvisionContext<'_>) -> Result<(), Error> {
+        self.say(match context.communicator {
+            Some(_) => "cleaning up in the guest",
+            None => "cleaning up without the guest",
+        });
+        Ok(())
     }
 }
 

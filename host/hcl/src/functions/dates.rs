@@ -19,14 +19,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "legacy_isotime",
         &[parameter("layout", Kind::String)],
         |a| {
-            let now = Moment {
-                timestamp: a.context.environment.now(),
-                offset: Offset::UTC,
-            };
-            match a.optional(0) {
-                None => Ok(now.rfc3339().into()),
-                Some(_) => Ok(go_layout(a.string(0), &now).into()),
-            }
+            let layout = a.optional(0).map(|_| a.string(0));
+            Ok(legacy_isotime(a.context.environment.now(), layout).into())
         },
     )
     .optional(1),
@@ -46,6 +40,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(now.rfc3339().into())
     }),
 ];
+
+/// What Packer's function of that name gives at `now`: the time in UTC, in a layout of Go's (written as the
+/// moment 2006-01-02 15:04:05 would be) or as RFC 3339 has it.
+pub fn legacy_isotime(now: Timestamp, layout: Option<&str>) -> String {
+    let now = Moment {
+        timestamp: now,
+        offset: Offset::UTC,
+    };
+    match layout {
+        None => now.rfc3339(),
+        Some(layout) => go_layout(layout, &now),
+    }
+}
 
 /// A point in time with the offset it was given in.
 struct Moment {
@@ -255,7 +262,6 @@ const GO_LAYOUT: &[(&str, &str)] = &[
     ("-07", "+00"),
 ];
 
-/// `now` in a layout of Go's, written as the moment 2006-01-02 15:04:05 would be.
 fn go_layout(layout: &str, now: &Moment) -> String {
     let time = now.civil();
     let mut out = String::new();

@@ -154,7 +154,7 @@ async fn a_cancelled_build_begins_nothing() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let context = ProvisionContext {
-        communicator: &guest,
+        communicator: Some(&guest.communicator()),
         build: &build,
         ui: &user,
         cancel: &cancel,

@@ -207,7 +207,7 @@ async fn a_lost_connection_is_an_error_unless_it_is_expected() {
 #[tokio::test(start_paused = true)]
 async fn a_script_is_uploaded_again_until_the_guest_is_back() {
     let guest = Guest {
-        away: Mutex::new(3),
+        away: Arc::new(Mutex::new(3)),
         ..Guest::default()
     };
     run(&guest, &User::default(), &at_s("inline = [\"true\"]"))
@@ -229,7 +229,7 @@ async fn a_script_is_uploaded_again_until_the_guest_is_back() {
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_stays_away_is_given_up() {
     let guest = Guest {
-        away: Mutex::new(usize::MAX),
+        away: Arc::new(Mutex::new(usize::MAX)),
         ..Guest::default()
     };
     let begun = tokio::time::Instant::now();

@@ -128,7 +128,7 @@ async fn cancelling_kills_everything_the_script_has_started() {
     let (guest, user, build) = (Guest::default(), User::default(), build());
     let cancel = CancellationToken::new();
     let context = ProvisionContext {
-        communicator: &guest,
+        communicator: Some(&guest.communicator()),
         build: &build,
         ui: &user,
         cancel: &cancel,

@@ -1,0 +1,73 @@
+//! Checks a source by everything that needs no hypervisor: the same rules and components as
+//! `lvhost validate`.
+
+use std::sync::Arc;
+
+use lvhost_config::{LibvirtSource, decode_source, source_shape};
+use lvhost_engine::{Configured, Sources, configure, domain_name};
+use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
+
+use super::interpolate::Interpolation;
+use super::key_files;
+use super::messages::Messages;
+use super::options::{self, Reading};
+use super::request::Request;
+use crate::components::Components;
+use crate::surroundings::Surroundings;
+
+/// A source that was looked at.
+pub(super) struct Examined {
+    /// Its options.
+    pub(super) libvirt: LibvirtSource,
+    /// What the components say of its volumes.
+    pub(super) configured: Configured,
+    /// What is wrong with it.
+    pub(super) messages: Messages,
+}
+
+/// Decodes and checks `request`.
+pub(super) async fn examine(
+    request: &Request,
+    reading: Reading,
+    sources: &Sources,
+    surroundings: &Surroundings,
+) -> Examined {
+    let schemas = sources.schemas();
+    let interpolation = Interpolation::new(request, surroundings);
+    let mut report = Diagnostics::default();
+    let (body, paths) = options::body(
+        request,
+        reading,
+        &source_shape(&schemas),
+        &interpolation,
+        &mut report,
+    );
+    let libvirt = decode_source(&body, &schemas, &mut report);
+    let domain = domain_name(&libvirt, &request.identity);
+    let configured = configure(&libvirt, sources, &domain, &mut report).await;
+    if let Some(communicator) = &libvirt.communicator {
+        key_files::check(communicator, surroundings, &mut report);
+    }
+    Examined {
+        libvirt,
+        configured,
+        messages: Messages::new(&report, &paths),
+    }
+}
+
+/// The volume sources: those that ship with lvhost, and what `lvhost.hcl` in the working directory names.
+/// Packer does not tell where a template in HCL lies.
+///
+/// # Errors
+/// What is wrong with `lvhost.hcl`, or why nothing can be loaded.
+pub(super) fn sources(surroundings: &Arc<Surroundings>) -> Result<Arc<Sources>, String> {
+    let components =
+        Components::new(surroundings).map_err(|failure| lvhost_engine::with_causes(&failure))?;
+    let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
+    let folder = &surroundings.working_directory;
+    let sources = components.of_project(folder, &mut files, &mut report);
+    if report.has_errors() {
+        return Err(render(&files, &report, RenderStyle::default()));
+    }
+    Ok(Arc::new(sources))
+}
