@@ -6,10 +6,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
+# For install-packer-plugin: Packer, and where templates have the plugin from.
+PACKER ?= packer
+PLUGIN_SOURCE ?= github.com/thomasklein94/libvirt
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: packages
 packages: ## install the Debian packages and check the Rust toolchain
@@ -20,8 +23,16 @@ wasm-target: packages ## make cargo build for wasm32-wasip2
 	@tests/set-up/wasm-target.sh
 
 .PHONY: build
-build: wasm-target ## build lvhost, optimised, as target/release/lvhost
+build: wasm-target ## build lvhost and the plugin for Packer, optimised, into target/release
 	$(CARGO) build --release --locked -p lvhost-cli
+
+.PHONY: install-packer-plugin
+install-packer-plugin: build ## install the plugin for Packer, in the place of the one in Go
+	$(PACKER) plugins install --path target/release/packer-plugin-libvirt $(PLUGIN_SOURCE)
+
+.PHONY: dist
+dist: build ## make the files of a release that `packer init` takes, in dist/
+	@.ci/dist target/release/packer-plugin-libvirt dist
 
 .PHONY: demo
 demo: build ## build an image from examples/demo/demo.pkr.hcl, unprivileged

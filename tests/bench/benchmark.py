@@ -13,6 +13,7 @@ import time
 from typing import Callable, NamedTuple
 
 from programs import Failed, Run, output, run
+from with_packer import Contest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIMPLE = os.path.join(HERE, "..", "templates", "documentation", "simple.pkr.hcl")
@@ -67,6 +68,8 @@ class Bench:
     def __init__(self, arguments: list[str]) -> None:
         self.lvhost, self.uri, self.pool, self.folder, self.image, self.domain_type = arguments[:6]
         self.rounds = int(arguments[6])
+        # Packer, the plugin and the one in Go; empty where there is none.
+        self.packer, self.plugin, self.go_plugin = arguments[7:10]
         self.dense = os.path.join(self.folder, "dense.raw")
         self.sparse = os.path.join(self.folder, "sparse.raw")
         self.cache = os.path.join(self.folder, "cache")
@@ -248,6 +251,39 @@ def whole_builds(bench: Bench) -> list[Row]:
     return [Row(work, figure, GO_BUILD, "< 3 s", median(own) < 3)]
 
 
+def under_packer(bench: Bench) -> list[Row]:
+    """The plugin and the one in Go validate the same template, and build the small guest from it."""
+    if not (bench.packer and bench.go_plugin):
+        say("SKIPPED: under Packer: there is no Go to build it with")
+        return []
+    contest = Contest(bench.packer, bench.plugin, bench.go_plugin, bench.folder)
+    image = os.path.join(bench.folder, "small.qcow2")
+    digits = output(["sha256sum", image]).split()[0]
+    variables = {
+        "uri": bench.uri,
+        "pool": bench.pool,
+        "domain_type": bench.domain_type,
+        "domain": f"{bench.pool}-packer",
+        "image": f"{bench.address}/small.qcow2",
+        "checksum": f"sha256:{digits}",
+    }
+    validations = contest.validate(variables)
+    builds = contest.build(
+        variables,
+        prepare=lambda: bench.settle(image),
+        clean_up=lambda: bench.virsh("vol-delete", "--pool", bench.pool, "build"),
+    )
+    ours, theirs = median(validations.ours), median(validations.theirs)
+    saved = median(builds.theirs) - median(builds.ours)
+    go = "Go plugin 0.5.0: "
+    return [
+        Row("`packer validate`", seconds(validations.ours), go + seconds(validations.theirs),
+            "no longer", ours <= theirs),
+        Row("`packer build` of the small guest", seconds(builds.ours),
+            go + seconds(builds.theirs), "5 s shorter", saved >= 5),
+    ]
+
+
 def memory(bench: Bench) -> list[Row]:
     """What the other measurements have seen."""
     if not bench.peaks:
@@ -265,6 +301,7 @@ MEASUREMENTS: list[tuple[str, Callable[[Bench], list[Row]]]] = [
     ("upload of a dense image", upload_dense),
     ("download", download),
     ("whole builds", whole_builds),
+    ("under Packer", under_packer),
     ("memory", memory),
 ]
 

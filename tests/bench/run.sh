@@ -45,6 +45,10 @@ IMAGE=$("$ROOT/tests/guest-image/build.sh" small)
 TYPE=$("$ROOT/tests/set-up/libvirt.sh" domain-type)
 [ "$TYPE" = kvm ] || say "KVM does not work here: the guest is emulated"
 
+# Empty without Go: then nothing is measured under Packer.
+PACKER=$("$ROOT/tests/packer/build.sh" 1.16.0 || true)
+GO_PLUGIN=$("$ROOT/tests/packer/build.sh" go-plugin-0.5.0 || true)
+
 POOL=lvhost-bench-$$
 DIRECTORY=$(mktemp -d "$PARENT/lvhost-bench.XXXXXX")
 clean_up() {
@@ -65,4 +69,5 @@ chmod 711 "$DIRECTORY" "$DIRECTORY/pool"
 virsh -q -c "$URI" pool-create-as "$POOL" dir --target "$DIRECTORY/pool" >&2
 
 python3 -B "$ROOT/tests/bench/benchmark.py" \
-  "$LVHOST" "$URI" "$POOL" "$DIRECTORY" "$IMAGE" "$TYPE" "$ROUNDS"
+  "$LVHOST" "$URI" "$POOL" "$DIRECTORY" "$IMAGE" "$TYPE" "$ROUNDS" \
+  "$PACKER" "$(dirname "$LVHOST")/packer-plugin-libvirt" "$GO_PLUGIN"

@@ -15,6 +15,9 @@ mod documentation;
 mod hypervisor;
 mod key_pair;
 mod lvhost;
+#[path = "../packer/installation.rs"]
+mod packer;
+mod packer_plugin;
 mod real_guests;
 mod server;
 mod third_party;

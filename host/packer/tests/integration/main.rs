@@ -8,6 +8,8 @@
 
 mod core;
 mod faults;
+#[path = "../../../../tests/packer/installation.rs"]
+mod packer;
 mod plugin;
 mod protocol;
 mod real_packer;

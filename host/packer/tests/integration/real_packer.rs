@@ -12,7 +12,8 @@ use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use self::installation::{Finished, Installation, PATIENCE, Started, with_each};
+use self::installation::{Echo, with_each};
+use crate::packer::{Finished, Installation, PATIENCE, Started};
 
 /// The commands that provisioners run in the folder.
 fn shell(installation: &Installation, lines: &str) -> String {

@@ -1,82 +1,16 @@
-//! A Packer of its own for each test, with the example plugin and nothing of the user's.
+//! A real Packer with the example plugin, whose guest is a folder.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tempfile::TempDir;
+use crate::packer::{Installation, packers};
 
-/// How long a build of these tests may take: they take a second.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A Packer in one of the ways it speaks to plugins.
-#[derive(Clone, Copy)]
-pub(super) struct Mode {
-    pub(super) name: &'static str,
-    pub(super) variable: &'static str,
-    pub(super) force_gob: bool,
-}
-
-const MODES: [Mode; 3] = [
-    Mode {
-        name: "1.16.0",
-        variable: "LVHOST_TEST_PACKER_1_16_0",
-        force_gob: false,
-    },
-    Mode {
-        name: "1.16.0 with gob",
-        variable: "LVHOST_TEST_PACKER_1_16_0",
-        force_gob: true,
-    },
-    Mode {
-        name: "1.11.2",
-        variable: "LVHOST_TEST_PACKER_1_11_2",
-        force_gob: false,
-    },
-];
+/// Where the plugin is installed from, and the name that templates have for that.
+const SOURCE: &str = "github.com/example/echo";
 
 /// Runs `test` with every Packer there is.
 pub(super) fn with_each(name: &str, test: impl Fn(&Installation)) {
-    for mode in MODES {
-        match std::env::var_os(mode.variable).filter(|path| !path.is_empty()) {
-            Some(packer) => test(&Installation::new(mode, packer.into())),
-            None => println!(
-                "SKIPPED: {name}: no Packer {}: {} is not set (tests/packer/build.sh builds it)",
-                mode.name, mode.variable
-            ),
-        }
-    }
-}
-
-/// A Packer with the plugin installed and nothing of the user's.
-pub(super) struct Installation {
-    pub(super) mode: Mode,
-    packer: PathBuf,
-    /// Kept for its folder.
-    pub(super) directory: TempDir,
-}
-
-/// What a finished Packer has left.
-pub(super) struct Finished {
-    pub(super) code: Option<i32>,
-    pub(super) output: String,
-}
-
-impl Installation {
-    fn new(mode: Mode, packer: PathBuf) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for folder in ["guest", "tmp"] {
-            std::fs::create_dir(directory.path().join(folder)).unwrap();
-        }
-        let installation = Self {
-            mode,
-            packer,
-            directory,
-        };
+    for packer in packers(name) {
+        std::fs::create_dir(packer.path("guest")).unwrap();
         // target/PROFILE/deps/integration-… and target/PROFILE/examples/echo
         let program = std::env::current_exe().unwrap();
         let plugin = program
@@ -89,31 +23,26 @@ impl Installation {
             "{}: run `cargo build --example echo`",
             plugin.display()
         );
-        installation.install(plugin.to_str().unwrap(), "github.com/example/echo");
-        installation
+        packer.install(plugin.to_str().unwrap(), SOURCE);
+        test(&packer);
     }
+}
 
-    /// Installs a plugin from its program.
-    pub(super) fn install(&self, plugin: &str, source: &str) {
-        let installed = self.run(&["plugins", "install", "--path", plugin, source]);
-        assert_eq!(installed.code, Some(0), "{}", installed.output);
-    }
+/// What belongs to the example plugin.
+pub(super) trait Echo {
+    /// The folder that is the guest.
+    fn guest(&self) -> String;
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
+    /// Writes a template with these lines in its source and its build.
+    fn template(&self, source: &str, build: &str) -> PathBuf;
+}
 
-    pub(super) fn guest(&self) -> String {
+impl Echo for Installation {
+    fn guest(&self) -> String {
         self.path("guest").display().to_string()
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
-        let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
-
-    /// Writes a template with these lines in its source and its build.
-    pub(super) fn template(&self, source: &str, build: &str) -> PathBuf {
+    fn template(&self, source: &str, build: &str) -> PathBuf {
         let text = format!(
             r#"packer {{
                  required_plugins {{
@@ -137,119 +66,5 @@ impl Installation {
         let path = self.path("template.pkr.hcl");
         std::fs::write(&path, text).unwrap();
         path
-    }
-
-    pub(super) fn start(&self, arguments: &[&str]) -> Started {
-        let path = |name: &str| self.path(name);
-        let mut command = Command::new(&self.packer);
-        command
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.directory.path())
-            .env("TMPDIR", path("tmp"))
-            .env("PACKER_PLUGIN_PATH", path("plugins"))
-            .env("PACKER_CONFIG_DIR", path("config"))
-            .env("PACKER_CACHE_DIR", path("cache"))
-            .env("PACKER_LOG", "1")
-            .env("PACKER_LOG_PATH", path("log"))
-            .env("CHECKPOINT_DISABLE", "1")
-            .env("PACKER_NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A Ctrl-C goes to a group.
-            .process_group(0);
-        if self.mode.force_gob {
-            command.env("PACKER_FORCE_GOB", "1");
-        }
-        let mut child = command.spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        for pipe in [
-            Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
-            Box::new(child.stderr.take().unwrap()),
-        ] {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        Started {
-            child,
-            lines,
-            output: String::new(),
-        }
-    }
-
-    pub(super) fn run(&self, arguments: &[&str]) -> Finished {
-        self.start(arguments).finish()
-    }
-
-    pub(super) fn command(&self, command: &str, template: &Path) -> Finished {
-        let finished = self.run(&[command, template.to_str().unwrap()]);
-        let log = self.read("log");
-        assert!(
-            !log.contains("yamux"),
-            "{} complains:\n{log}",
-            self.mode.name
-        );
-        finished
-    }
-}
-
-/// A Packer that runs.
-pub(super) struct Started {
-    pub(super) child: Child,
-    lines: mpsc::Receiver<String>,
-    pub(super) output: String,
-}
-
-impl Started {
-    /// Waits for a line with this in it.
-    pub(super) fn until(&mut self, text: &str) -> String {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.output.push_str(&line);
-                    self.output.push('\n');
-                    if line.contains(text) {
-                        return line;
-                    }
-                }
-                Err(_) => panic!("no line with {text:?} in:\n{}", self.output),
-            }
-        }
-    }
-
-    pub(super) fn id(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Waits for its end and for that of everything that holds its output open: since Packer leaks its
-    /// own output into them, that is all of its plugins.
-    pub(super) fn finish(mut self) -> Finished {
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.output.push_str(&line);
-                    self.output.push('\n');
-                }
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let _ = kill_process_group(self.id(), Signal::KILL);
-                    panic!("does not end:\n{}", self.output);
-                }
-            }
-        }
-        let code = self.child.wait().unwrap().code();
-        Finished {
-            code,
-            output: std::mem::take(&mut self.output),
-        }
     }
 }

@@ -1,0 +1,203 @@
+//! The ways a build can go and end, with this machine in the place of the guest.
+
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::local_guest::LocalGuest;
+use super::{with_each, with_newest};
+use crate::hypervisor::need;
+use crate::packer::{Finished, Installation, Started};
+
+/// Builds a template with these arguments before its name.
+fn build(packer: &Installation, arguments: &[&str], text: &str) -> Finished {
+    let path = packer.path("template.pkr.hcl");
+    std::fs::write(&path, text).unwrap();
+    let mut all = vec!["build"];
+    all.extend(arguments);
+    all.push(path.to_str().unwrap());
+    let finished = packer.run(&all);
+    println!("{arguments:?}:\n{}", finished.output);
+    finished
+}
+
+fn assert_said(output: &str, expected: &[&str]) {
+    for text in expected {
+        assert!(output.contains(text), "no `{text}` in:\n{output}");
+    }
+}
+
+#[test]
+fn what_becomes_of_a_failed_build_is_the_users_choice() {
+    let guest = need!(LocalGuest::new());
+    let name = "what_becomes_of_a_failed_build_is_the_users_choice";
+    with_newest(name, |packer| {
+        let text = guest.template(
+            &["a"],
+            &(guest.shell("provisioner", &["exit 3"])
+                + &guest.shell("error-cleanup-provisioner", &["echo after the failure"])),
+        );
+        for (policy, is_kept, is_cleaned) in [
+            ("cleanup", false, true),
+            ("abort", true, false),
+            // There is nobody to ask.
+            ("ask", false, true),
+            ("run-cleanup-provisioner", true, true),
+        ] {
+            let built = build(packer, &[&format!("-on-error={policy}")], &text);
+            let output = &built.output;
+            assert_eq!(built.code, Some(1), "{output}");
+            assert_said(output, &["Script exited with non-zero exit status: 3"]);
+            let is_said = output.contains("libvirt.a: after the failure");
+            assert_eq!(is_said, is_cleaned, "{policy}:\n{output}");
+            let domain = guest.domain("a");
+            if is_kept {
+                assert_eq!(guest.hypervisor.domains(&domain), [domain.as_str()]);
+                assert_eq!(guest.hypervisor.volumes(), [domain.as_str()]);
+                assert_said(output, &["is left for you to look at", "virsh destroy"]);
+                // The next one replaces what is in the way.
+                let again = build(packer, &[], &text);
+                assert_said(&again.output, &["replace it with `-force`"]);
+                let forced = build(packer, &["-force"], &text);
+                assert_said(&forced.output, &["after the failure"]);
+            }
+            guest.assert_clean(output);
+        }
+    });
+}
+
+#[test]
+fn several_sources_are_built_side_by_side() {
+    let guest = need!(LocalGuest::new());
+    with_newest("several_sources_are_built_side_by_side", |packer| {
+        let commands = ["echo built $PACKER_BUILD_NAME"];
+        let text = guest.template(&["a", "b"], &guest.shell("provisioner", &commands));
+        let built = build(packer, &[], &text);
+        assert_eq!(built.code, Some(0), "{}", built.output);
+        assert_said(&built.output, &["libvirt.a: built a", "libvirt.b: built b"]);
+        let domains = ["a", "b"].map(|name| guest.domain(name));
+        assert_eq!(guest.hypervisor.volumes(), domains);
+        let pool = &guest.hypervisor.pool;
+        for volume in &domains {
+            let made = format!("Libvirt volume {pool}/{volume} in raw format was generated");
+            assert_said(&built.output, &[&made]);
+            guest
+                .hypervisor
+                .virsh(&["vol-delete", "--pool", pool, volume]);
+        }
+        guest.assert_clean(&built.output);
+    });
+}
+
+#[test]
+fn a_template_in_json_is_built() {
+    let guest = need!(LocalGuest::new());
+    with_each("a_template_in_json_is_built", |packer| {
+        let mut options = guest.options("j");
+        options["type"] = "libvirt".into();
+        options["memory"] = "64".into();
+        options["volume"][0]["capacity"] = "{{user `size`}}".into();
+        let template = serde_json::json!({
+            "variables": {"size": "2M"},
+            "builders": [options],
+            "provisioners": [{
+                "type": "shell",
+                "remote_folder": guest.home(),
+                "inline": ["echo over {{build `ConnType`}} to {{build `Host`}}"],
+            }],
+        });
+        let path = packer.path("template.json");
+        std::fs::write(&path, template.to_string()).unwrap();
+        let built = packer.command("build", &path);
+        assert_eq!(built.code, Some(0), "{}", built.output);
+        assert_said(&built.output, &["libvirt: over ssh to 127.0.0.1"]);
+        let (pool, volume) = (&guest.hypervisor.pool, guest.domain("j"));
+        let facts = guest
+            .hypervisor
+            .virsh(&["vol-info", "--bytes", "--pool", pool, &volume]);
+        assert!(facts.contains("2097152 bytes"), "{facts}");
+        guest
+            .hypervisor
+            .virsh(&["vol-delete", "--pool", pool, &volume]);
+    });
+}
+
+/// Without a terminal nobody can be waited for, and the build goes on.
+#[test]
+fn debug_pauses_after_each_step() {
+    let guest = need!(LocalGuest::new());
+    with_newest("debug_pauses_after_each_step", |packer| {
+        let text = guest.template(&["a"], &guest.shell("provisioner", &["true"]));
+        let built = build(packer, &["-debug"], &text);
+        assert_eq!(built.code, Some(0), "{}", built.output);
+        assert_said(&built.output, &["nobody can be waited for"]);
+        let volume = guest.domain("a");
+        guest
+            .hypervisor
+            .virsh(&["vol-delete", "--pool", &guest.hypervisor.pool, &volume]);
+    });
+}
+
+/// Starts a build whose provisioner runs a command without end, and waits for that.
+fn start_endless(packer: &Installation, guest: &LocalGuest) -> Started {
+    let pid = guest.home().join("pid");
+    let commands = [
+        format!("echo $$ > {}", pid.display()),
+        "echo it runs".to_owned(),
+        "exec sleep 1000".to_owned(),
+    ];
+    let commands = commands.each_ref().map(String::as_str);
+    let text = guest.template(&["a"], &guest.shell("provisioner", &commands));
+    let path = packer.path("template.pkr.hcl");
+    std::fs::write(&path, text).unwrap();
+    let mut started = packer.start(&["build", path.to_str().unwrap()]);
+    started.until("it runs");
+    assert_eq!(guest.hypervisor.volumes(), [guest.domain("a")]);
+    started
+}
+
+/// A guest's commands end with the guest. This one is not gone, so what it runs is ended by hand.
+fn end_command(guest: &LocalGuest) {
+    let pid = std::fs::read_to_string(guest.home().join("pid")).unwrap();
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).unwrap();
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+#[test]
+fn ctrl_c_cleans_up_before_packer_ends() {
+    let guest = need!(LocalGuest::new());
+    with_each("ctrl_c_cleans_up_before_packer_ends", |packer| {
+        let started = start_endless(packer, &guest);
+        kill_process_group(started.id(), Signal::INT).unwrap();
+        let finished = started.finish();
+        assert_eq!(finished.code, Some(1), "{}", finished.output);
+        assert_said(
+            &finished.output,
+            &["the build was cancelled", "Cleanly cancelled builds"],
+        );
+        guest.assert_clean(&finished.output);
+        end_command(&guest);
+    });
+}
+
+#[test]
+fn a_build_whose_packer_is_killed_cleans_up() {
+    let guest = need!(LocalGuest::new());
+    with_newest("a_build_whose_packer_is_killed_cleans_up", |packer| {
+        let started = start_endless(packer, &guest);
+        // The one that was started only watches over the real one.
+        let outer = started.id().as_raw_nonzero().to_string();
+        let inner = Command::new("pgrep").args(["-P", &outer]).output().unwrap();
+        let inner = String::from_utf8(inner.stdout).unwrap();
+        let inner = inner.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(
+            inner.expect("Packer has a process of its own"),
+            Signal::KILL,
+        )
+        .unwrap();
+        // Ends when the plugin has.
+        let finished = started.finish();
+        guest.assert_clean(&finished.output);
+        end_command(&guest);
+    });
+}
