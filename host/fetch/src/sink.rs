@@ -25,7 +25,7 @@ const PIECE: usize = 1 << 20;
 
 /// Pieces that may wait for each thread: with [`PIECE`] this bounds a download's memory, and it
 /// is enough for the threads never to starve.
-const QUEUE: usize = 4;
+const QUEUE: usize = 2;
 
 /// Bytes between two checkpoints: what a killed process loses at most.
 const CHECKPOINT_INTERVAL: u64 = 64 << 20;
