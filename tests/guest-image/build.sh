@@ -4,7 +4,8 @@
 #   build.sh small     a tiny Linux with SSH, up in seconds even without KVM
 #   build.sh debian    a real Debian with real cloud-init, sshd and qemu-guest-agent
 #
-# Prints the image's path (qcow2) on standard output and everything else on standard error.
+# Prints the image's path (qcow2) on standard output and everything else on standard error. Beside
+# the small guest's lies small.iso, a disc that boots it and waits for what to set up.
 # Images are kept in ${XDG_CACHE_HOME:-~/.cache}/lvhost/guests/, in a folder named after a hash of
 # the recipe, so a changed recipe makes a new image and an unchanged one is reused. Two runs at
 # the same time are safe: the second waits for the first.
@@ -64,10 +65,11 @@ mkdir "$DIRECTORY.new"
 . "$HERE/disk.sh"
 # shellcheck source=/dev/null
 . "$HERE/$KIND/recipe.sh"
-# The recipe leaves $WORK/disk.raw.
+# The recipe leaves $WORK/disk.raw, and $WORK/disc.iso if there is a disc.
 build_guest >&2
 say "compressing the image"
 qemu-img convert -f raw -O qcow2 "${QCOW2_OPTIONS[@]}" "$WORK/disk.raw" "$DIRECTORY.new/$KIND.qcow2"
+if [ -f "$WORK/disc.iso" ]; then mv "$WORK/disc.iso" "$DIRECTORY.new/$KIND.iso"; fi
 rm -rf "$DIRECTORY"
 mv -T "$DIRECTORY.new" "$DIRECTORY"
 say "made $IMAGE ($(du -h "$IMAGE" | cut -f 1)) in $((SECONDS - STARTED)) s"

@@ -1,13 +1,19 @@
 # shellcheck shell=bash
 # A tiny Linux: Debian's kernel, busybox, dash, dropbear, sftp-server, scp, ip and qemu-guest-agent on a
 # root of their own that keeps what is written to it. Its init (root/etc/init.d/rcS) takes a DHCP
-# lease, reads a NoCloud seed's SSH keys and host name, and starts sshd. Read by build.sh.
+# lease, reads a NoCloud seed's SSH keys and host name, and starts sshd. It boots by BIOS, and by UEFI
+# with Secure Boot. Beside it is a disc that boots the same system and asks what to set up. Read by
+# build.sh.
 
 # shellcheck disable=SC2034 # its reader is build.sh
 QCOW2_OPTIONS=(-c)
 BOOT_MIB=32
 # Room for tests to write to; what is not used is a hole in the image.
 ROOT_MIB=224
+
+# What boots it: shim, signed by Microsoft, starts Debian's GRUB, which starts Debian's kernel. And what
+# boots the disc.
+LOADERS=(shim-signed grub-efi-amd64-signed isolinux)
 
 # What is taken out of which package, beside the shared libraries these need.
 PACKAGES=(busybox-static dash dropbear-bin openssh-client openssh-sftp-server qemu-guest-agent
@@ -22,7 +28,7 @@ PROGRAMS=(
 BOOT_MODULES=(crc32c_generic ext4 virtio_pci virtio_blk virtio_scsi ahci ata_piix sd_mod mptspi
   sym53c8xx usb_storage xhci_pci ehci_pci uhci_hcd)
 # For everything else.
-ROOT_MODULES=(virtio_net e1000 e1000e 8139cp virtio_rng virtio_console virtio_balloon
+ROOT_MODULES=(efivarfs virtio_net e1000 e1000e 8139cp virtio_rng virtio_console virtio_balloon
   button evdev sr_mod isofs floppy vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8 loop
   usbhid hid_generic)
 
@@ -38,8 +44,8 @@ fetch_packages() {
   apt-get -qq -y --no-install-recommends --download-only -o Dir::State::status="$WORK/no-status" \
     -o Debug::NoLocking=1 -o Dir::Cache::archives="$WORK/debs" -o APT::Sandbox::User= \
     install "${PACKAGES[@]}" >&2
-  # The kernel's own dependencies are for hosts that make an initramfs by Debian's tools.
-  (cd "$WORK/debs" && apt-get -qq -o APT::Sandbox::User= download "$kernel" >&2)
+  # Their own dependencies are for hosts that install a kernel or a loader by Debian's tools.
+  (cd "$WORK/debs" && apt-get -qq -o APT::Sandbox::User= download "$kernel" "${LOADERS[@]}" >&2)
 }
 
 unpack_packages() {
@@ -140,6 +146,25 @@ make_initramfs() {
     cpio --quiet --null -o -H newc -R 0:0) | gzip -1 >"$WORK/boot/initrd.gz"
 }
 
+# The removable disk's path, where firmware looks that has no entry of its own for this disk.
+add_efi_loader() {
+  local efi=$WORK/boot/EFI
+  mkdir -p "$efi/BOOT" "$efi/debian"
+  cp "$WORK/stage/usr/lib/shim/shimx64.efi.signed" "$efi/BOOT/BOOTX64.EFI"
+  cp "$WORK/stage/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$efi/BOOT/grubx64.efi"
+  cp "$HERE/small/grub.cfg" "$efi/debian/"
+}
+
+# The disc: the same kernel, which finds its root on the disk.
+make_disc() {
+  local tree=$WORK/disc
+  mkdir "$tree"
+  cp "$WORK/boot/vmlinuz" "$WORK/boot/initrd.gz" "$HERE/small/isolinux.cfg" \
+    "$WORK/stage/usr/lib/ISOLINUX/isolinux.bin" /usr/lib/syslinux/modules/bios/ldlinux.c32 "$tree/"
+  xorriso -as mkisofs -quiet -V LVHOSTDISC -J -b isolinux.bin -c boot.cat -no-emul-boot \
+    -boot-load-size 4 -boot-info-table -o "$WORK/disc.iso" "$tree"
+}
+
 # Runs under as_owner, in a shell of its own: owners set by one call are lost to the next.
 # shellcheck disable=SC2016
 MAKE_ROOT_IMAGE='
@@ -168,6 +193,8 @@ build_guest() {
   make_root
   make_initramfs
   cp "$HERE/small/syslinux.cfg" "$WORK/boot/"
+  make_disc
+  add_efi_loader
   as_owner sh -c "$MAKE_ROOT_IMAGE" sh "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
   assemble_disk "$WORK/boot" "$BOOT_MIB" "$WORK/root.ext4"
 }
