@@ -30,7 +30,7 @@ impl Plan {
             machine: source.chipset.clone(),
             firmware: source
                 .firmware
-                .map(|kind| firmware(kind, source.secure_boot)),
+                .and_then(|kind| firmware(kind, source.secure_boot)),
             loader: source.loader_path.clone().map(|path| Loader {
                 path,
                 kind: source.loader_type.map(|kind| match kind {
@@ -78,15 +78,17 @@ fn boot_device(device: lvhost_config::BootDevice) -> lvhost_libvirt::BootDevice 
     }
 }
 
-fn firmware(kind: lvhost_config::Firmware, secure_boot: bool) -> FirmwareChoice {
+fn firmware(kind: lvhost_config::Firmware, secure_boot: bool) -> Option<FirmwareChoice> {
     match kind {
-        lvhost_config::Firmware::Bios => FirmwareChoice::new(Firmware::Bios),
-        lvhost_config::Firmware::Efi => FirmwareChoice {
+        // The machine's own. Were libvirt asked for it by name, it would look for a description of an
+        // image, and distributions describe those of UEFI only.
+        lvhost_config::Firmware::Bios => None,
+        lvhost_config::Firmware::Efi => Some(FirmwareChoice {
             // Which of those without secure boot is libvirt's to choose; with it, the word means that
             // it is on.
             secure_boot: secure_boot.then_some(true),
             ..FirmwareChoice::new(Firmware::Efi)
-        },
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 source "libvirt" "example" {
   libvirt_uri            = "qemu:///system"
   domain_name            = "volumes"
+  firmware               = "bios"
   network_address_source = "lease"
 
   network_interface {
