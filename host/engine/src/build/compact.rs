@@ -21,9 +21,10 @@ use imago::{
 };
 use lvhost_image::qcow2::{HEADER_BYTES, Header};
 use rustix::fs::{FallocateFlags, fallocate};
-use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use super::unfinished::UnfinishedFile;
 
 /// The size of the clusters of a qcow2 image that is written, in bytes: QEMU's own choice. Blocks of a
 /// raw image are looked at in the same size.
@@ -39,11 +40,11 @@ const CLUSTERS_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) enum Compacted {
     /// It holds no more than it has to, in the file it was in.
-    InPlace(NamedTempFile),
+    InPlace(UnfinishedFile),
     /// It was written anew.
-    Anew(NamedTempFile),
+    Anew(UnfinishedFile),
     /// It stays as it is, for this reason.
-    Left(NamedTempFile, &'static str),
+    Left(UnfinishedFile, &'static str),
 }
 
 /// Compacts the image in `image`, of libvirt's `format`. A file that is needed for it comes from
@@ -52,9 +53,9 @@ pub(super) enum Compacted {
 /// # Errors
 /// Those of reading and writing; [`io::ErrorKind::InvalidData`] for an image that can't be understood.
 pub(super) async fn compact(
-    image: NamedTempFile,
+    image: UnfinishedFile,
     format: &str,
-    new_file: impl FnOnce() -> io::Result<NamedTempFile>,
+    new_file: impl FnOnce() -> io::Result<UnfinishedFile>,
     cancel: &CancellationToken,
 ) -> io::Result<Compacted> {
     match format {
@@ -75,7 +76,7 @@ pub(super) async fn compact(
             Some(reason) => Ok(Compacted::Left(image, reason)),
             None => {
                 let new = new_file()?;
-                let (from, to) = (image.path().to_owned(), new.path().to_owned());
+                let (from, to) = (image.path(), new.path());
                 let (cancel, handle) = (cancel.clone(), Handle::current());
                 // What reads the image stays on one thread, and its reads and writes block.
                 let work = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,6 @@
 //! The `output_directory`: a copy of the artifact on this machine, holes as holes.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +9,9 @@ use lvhost_libvirt::{Progress, SparseFile, VolumeFacts, VolumeId};
 
 use super::Build;
 use super::compact::{self, Compacted};
+use super::unfinished::UnfinishedFile;
 use crate::error::Error;
 use crate::plan::Plan;
-
-/// The rights of a new file, before the user's umask takes some away.
-const CREATED: u32 = 0o666;
 
 /// How often the user sees how far the download is.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -74,13 +71,7 @@ pub(super) async fn download(
     tokio::fs::create_dir_all(directory)
         .await
         .map_err(failed("make", directory))?;
-    // Beside its final name, under which nothing half is ever seen; removed when it is dropped.
-    let new_file = || {
-        tempfile::Builder::new()
-            .prefix(".lvhost-")
-            .permissions(std::fs::Permissions::from_mode(CREATED))
-            .tempfile_in(directory)
-    };
+    let new_file = || UnfinishedFile::create(directory);
     let mut partial = new_file().map_err(failed("write into", directory))?;
     let file = partial
         .as_file()
@@ -123,7 +114,6 @@ pub(super) async fn download(
             }
         };
     }
-    let persisted = partial.persist(&path);
-    persisted.map_err(|error| failed("write", &path)(error.error))?;
+    partial.persist(&path).map_err(failed("write", &path))?;
     Ok(path)
 }
