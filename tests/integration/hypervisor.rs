@@ -1,6 +1,6 @@
 //! A real libvirt: a pool of a test's own on it, looked at through `virsh`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Guests are emulated, and two at a time are as slow as one after the other: tests that boot one take
 /// turns, so that their time limits mean something.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// A test's turn; over when it is dropped.
+pub(crate) struct Turn {
+    _lock: MutexGuard<'static, ()>,
+}
+
+impl Turn {
+    /// Waits for it.
+    pub(crate) fn take() -> Self {
+        Self {
+            _lock: TURN.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
 
 /// What the test set-up has prepared, or why a test must be skipped.
 pub(crate) fn variable(name: &str) -> Result<String, String> {
@@ -17,30 +31,39 @@ pub(crate) fn variable(name: &str) -> Result<String, String> {
     }
 }
 
+/// Whether one of other people's programs is there, or why a test must be skipped.
+pub(crate) fn tool(name: &str) -> Result<(), String> {
+    let known = variable("LVHOST_TEST_TOOLS")?;
+    match known.split(' ').any(|known| known == name) {
+        true => Ok(()),
+        false => Err(format!("{name} is not installed")),
+    }
+}
+
 /// Skips the test aloud when something is missing.
 macro_rules! need {
     ($what:expr) => {
         match $what {
             Ok(value) => value,
-            Err(why) => {
-                println!(
-                    "SKIPPED: {}: {why}",
-                    std::thread::current().name().unwrap_or("test")
-                );
-                return;
-            }
+            Err(why) => return $crate::hypervisor::skipped(&why),
         }
     };
 }
 
 pub(crate) use need;
 
+/// Says that the test is skipped, and why.
+pub(crate) fn skipped(why: &str) {
+    let thread = std::thread::current();
+    println!("SKIPPED: {}: {why}", thread.name().unwrap_or("test"));
+}
+
 /// A libvirt connection with a pool that is gone when the test is.
 pub(crate) struct Hypervisor {
     pub(crate) uri: String,
     pub(crate) pool: String,
     folder: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Hypervisor {
@@ -56,7 +79,7 @@ impl Hypervisor {
             .unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         std::fs::set_permissions(folder.path(), mode).unwrap();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::take();
         let hypervisor = Self {
             uri,
             pool,
@@ -91,7 +114,12 @@ impl Hypervisor {
 
     /// The names of the volumes in the test's pool, sorted.
     pub(crate) fn volumes(&self) -> Vec<String> {
-        let list = self.virsh(&["vol-list", &self.pool]);
+        self.volumes_of(&self.pool)
+    }
+
+    /// The names of the volumes in a pool, sorted.
+    pub(crate) fn volumes_of(&self, pool: &str) -> Vec<String> {
+        let list = self.virsh(&["vol-list", pool]);
         let mut names: Vec<_> = list
             .lines()
             .filter_map(|line| line.split_whitespace().next())
@@ -110,6 +138,32 @@ impl Hypervisor {
             .collect()
     }
 
+    /// The file of a domain's firmware variables, if there is one where libvirt of this host has them.
+    pub(crate) fn variables_of(&self, domain: &str) -> Option<PathBuf> {
+        let path = format!("/var/lib/libvirt/qemu/nvram/{domain}_VARS.fd");
+        Some(PathBuf::from(path)).filter(|path| path.exists())
+    }
+
+    /// Whether guests of this machine type get Secure Boot and a TPM, or why a test must be skipped.
+    pub(crate) fn has_firmware(&self, domain_type: &str, machine: &str) -> Result<(), String> {
+        let known = self.virsh(&[
+            "domcapabilities",
+            "--virttype",
+            domain_type,
+            "--machine",
+            machine,
+        ]);
+        let secure = known.split("<enum name='secure'>").nth(1);
+        let secure = secure.and_then(|rest| rest.split("</enum>").next());
+        if !secure.is_some_and(|values| values.contains("yes")) {
+            return Err("the hypervisor has no firmware for Secure Boot".into());
+        }
+        match known.contains("<tpm supported='yes'>") {
+            true => Ok(()),
+            false => Err("the hypervisor has no swtpm".into()),
+        }
+    }
+
     /// Puts a copy of an image into the pool.
     pub(crate) fn add_volume(&self, name: &str, image: &Path) {
         std::fs::copy(image, self.folder.path().join(name)).unwrap();
@@ -124,6 +178,18 @@ impl Hypervisor {
 
 impl Drop for Hypervisor {
     fn drop(&mut self) {
+        // What a test that failed has left.
+        for domain in self.domains(&self.pool) {
+            for arguments in [
+                ["destroy", &domain].as_slice(),
+                &["undefine", "--nvram", &domain],
+            ] {
+                let _ = Command::new("virsh")
+                    .args(["-q", "-c", &self.uri])
+                    .args(arguments)
+                    .output();
+            }
+        }
         let destroyed = Command::new("virsh")
             .args(["-q", "-c", &self.uri, "pool-destroy", &self.pool])
             .output();

@@ -28,11 +28,32 @@ impl Lvhost {
         }
     }
 
+    /// With its folder in one that has room for large files.
+    pub(crate) fn with_room() -> Self {
+        Self {
+            folder: tempfile::tempdir_in("/var/tmp").unwrap(),
+        }
+    }
+
     /// Writes a file of the template's folder.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Writes a disk's image whose boot sector powers a PC off at once.
+    pub(crate) fn write_power_off_disk(&self, name: &str) -> PathBuf {
+        // mov dx, 0x604 (where SeaBIOS puts the control register of ACPI); mov ax, 0x2000 (sleep, S5);
+        // out dx, ax; hlt; jmp back to hlt
+        let mut sector = b"\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfd".to_vec();
+        sector.resize(510, 0);
+        sector.extend_from_slice(b"\x55\xaa");
+        let path = self.write(name, "");
+        std::fs::write(&path, sector).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(1 << 20).unwrap();
         path
     }
 

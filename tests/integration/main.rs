@@ -11,13 +11,19 @@
 )]
 
 mod dependencies;
+mod discs;
 mod documentation;
+mod firmware;
 mod hypervisor;
+mod installation;
 mod key_pair;
+mod killed;
 mod lvhost;
 #[path = "../packer/installation.rs"]
 mod packer;
 mod packer_plugin;
+mod pools;
 mod real_guests;
+mod remote;
 mod server;
 mod third_party;

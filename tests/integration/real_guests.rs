@@ -13,7 +13,7 @@ use crate::server::Server;
 pub(crate) struct Stage {
     pub(crate) hypervisor: Hypervisor,
     pub(crate) image: PathBuf,
-    domain_type: String,
+    pub(crate) domain_type: String,
 }
 
 impl Stage {
@@ -25,11 +25,15 @@ impl Stage {
         })
     }
 
-    /// The arguments that every template takes.
+    /// The arguments that every template takes, for the test's own pool.
     pub(crate) fn arguments(&self, domain: &str, more: &[(&str, &str)]) -> Vec<String> {
+        self.arguments_in(&self.hypervisor.pool, domain, more)
+    }
+
+    fn arguments_in(&self, pool: &str, domain: &str, more: &[(&str, &str)]) -> Vec<String> {
         let own = [
             ("uri", self.hypervisor.uri.as_str()),
-            ("pool", &self.hypervisor.pool),
+            ("pool", pool),
             ("domain_type", &self.domain_type),
             ("domain", domain),
         ];
@@ -39,12 +43,42 @@ impl Stage {
             .collect()
     }
 
+    /// A build of one of the templates in the test's own pool: the arguments of `lvhost`.
+    pub(crate) fn run(&self, name: &str, domain: &str, more: &[(&str, &str)]) -> Vec<String> {
+        self.run_in(&self.hypervisor.pool, name, domain, more)
+    }
+
+    /// The same in another pool.
+    pub(crate) fn run_in(
+        &self,
+        pool: &str,
+        name: &str,
+        domain: &str,
+        more: &[(&str, &str)],
+    ) -> Vec<String> {
+        let mut arguments = vec!["run".to_string()];
+        arguments.extend(self.arguments_in(pool, domain, more));
+        arguments.push(template(name).to_str().unwrap().to_string());
+        arguments
+    }
+
     /// A build of `boot.pkr.hcl` from a volume of the pool: the arguments of `lvhost`.
     pub(crate) fn boot(&self, domain: &str, more: &[(&str, &str)]) -> Vec<String> {
-        let mut arguments = vec!["run".to_string()];
-        arguments.extend(self.arguments(domain, more));
-        arguments.push(template("boot.pkr.hcl").to_str().unwrap().to_string());
-        arguments
+        self.run("boot.pkr.hcl", domain, more)
+    }
+
+    /// The disc beside the guest's image, which boots it and asks what to set up.
+    pub(crate) fn disc(&self) -> Result<PathBuf, String> {
+        let disc = self.image.with_extension("iso");
+        match disc.exists() {
+            true => Ok(disc),
+            false => Err(format!("there is no {}", disc.display())),
+        }
+    }
+
+    /// Whether guests get Secure Boot and a TPM, or why a test must be skipped.
+    pub(crate) fn has_firmware(&self) -> Result<(), String> {
+        self.hypervisor.has_firmware(&self.domain_type, "q35")
     }
 }
 
@@ -70,7 +104,7 @@ pub(crate) fn sha256(path: &Path) -> String {
 }
 
 /// Bytes a file takes on its disk.
-fn stored(path: &Path) -> u64 {
+pub(crate) fn stored(path: &Path) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(path).unwrap()) * 512
 }
 

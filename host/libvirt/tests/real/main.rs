@@ -3,7 +3,6 @@
 #![cfg(feature = "libvirt")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "it is a test")]
 mod daemon;
-mod elsewhere;
 mod guests;
 mod pools;
 mod records;

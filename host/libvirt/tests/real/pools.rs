@@ -1,95 +1,26 @@
 //! Pools that are not mere directories: a file system that libvirt mounts, and a volume group. Both
 //! live in a file of this host, through a loop device, which takes root and a hypervisor that is
 //! this host's.
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use bytes::Bytes;
 use lvhost_libvirt::{Error, Hypervisor, Libvirt, VolumeSpec};
-use tempfile::TempDir;
+use lvhost_test_daemon::{Disk, Elsewhere};
 use uuid::Uuid;
 
-use crate::{daemon, elsewhere::Elsewhere, skipped, spec, transfers::there_and_back};
+use crate::{daemon, skipped, spec, transfers::there_and_back};
 
 /// Bytes of the disk the pools are on.
 const SIZE: u64 = 160 << 20;
 
-/// A disk in a file, and the pool on it.
-struct Disk {
-    folder: TempDir,
-    device: String,
-    /// The pool's name, and the volume group's.
-    name: String,
-    uri: String,
-}
-
-impl Disk {
-    /// Makes the disk, or says why that cannot be.
-    async fn new(libvirt: &Libvirt, programs: &[&str]) -> Result<Self, String> {
-        let facts = libvirt.facts().await.unwrap();
-        if !facts.is_local {
-            return Err("the hypervisor is not this host's".into());
-        }
-        for program in programs.iter().chain(&["losetup", "virsh"]) {
-            let found = Command::new(program)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if found.is_err() {
-                return Err(format!("{program} is not installed"));
-            }
-        }
-        let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-        let path = folder.path().join("disk");
-        std::fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
-        let output = Command::new("losetup")
-            .args(["--find", "--show"])
-            .arg(&path)
-            .output()
-            .unwrap();
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("no loop device: {}", why.trim()));
-        }
-        Ok(Self {
-            folder,
-            device: String::from_utf8(output.stdout).unwrap().trim().to_owned(),
-            name: format!("lvhost-test-{}", Uuid::new_v4().simple()),
-            uri: facts.uri.expose().to_owned(),
-        })
+/// Makes a disk for a pool at the hypervisor, or says why that cannot be.
+async fn disk(libvirt: &Libvirt, programs: &[&str]) -> Result<Disk, String> {
+    let facts = libvirt.facts().await.unwrap();
+    if !facts.is_local {
+        return Err("the hypervisor is not this host's".into());
     }
-
-    fn mount_point(&self) -> PathBuf {
-        self.folder.path().join("mount")
-    }
-
-    fn virsh(&self, arguments: &[&str]) -> Result<(), String> {
-        run("virsh", &[&["-q", "-c", &self.uri], arguments].concat())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Those that were not made need not be removed.
-        let _ = self.virsh(&["pool-destroy", &self.name]);
-        let _ = run("vgremove", &["--force", &self.name]);
-        let _ = run("losetup", &["--detach", &self.device]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let why = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} {arguments:?}: {}", why.trim()))
+    let name = format!("lvhost-test-{}", Uuid::new_v4().simple());
+    Disk::new(facts.uri.expose(), &name, SIZE, programs)
 }
 
 #[tokio::test]
@@ -97,33 +28,18 @@ async fn a_mounted_file_system_is_used() {
     let Some((libvirt, _)) = daemon().await else {
         return;
     };
-    let disk = match Disk::new(&libvirt, &["mkfs.ext4"]).await {
+    let disk = match disk(&libvirt, &["mkfs.ext4"]).await {
         Ok(disk) => disk,
         Err(why) => return skipped(&why),
     };
-    run("mkfs.ext4", &["-q", &disk.device]).unwrap();
-    std::fs::create_dir(disk.mount_point()).unwrap();
-    let target = disk.mount_point();
-    let target = target.to_str().unwrap();
-    let arguments = [
-        "pool-create-as",
-        &disk.name,
-        "fs",
-        "--source-dev",
-        &disk.device,
-        "--source-format",
-        "ext4",
-        "--target",
-        target,
-    ];
-    disk.virsh(&arguments).unwrap();
-    let facts = libvirt.pool(&disk.name).await.unwrap();
+    disk.file_system_pool().unwrap();
+    let facts = libvirt.pool(disk.pool()).await.unwrap();
     assert_eq!((facts.kind.as_str(), facts.has_formats()), ("fs", true));
-    there_and_back(&libvirt, &disk.name).await;
-    let volume = spec(&disk.name, "qcow2", 2 * SIZE);
+    there_and_back(&libvirt, disk.pool()).await;
+    let volume = spec(disk.pool(), "qcow2", 2 * SIZE);
     libvirt.create_volume(&volume).await.unwrap();
     assert_eq!(
-        libvirt.list_volumes(&disk.name).await.unwrap(),
+        libvirt.list_volumes(disk.pool()).await.unwrap(),
         ["lost+found", &volume.id.name]
     );
     libvirt.delete_volume(&volume.id).await.unwrap();
@@ -197,36 +113,39 @@ async fn a_volume_group_holds_raw_volumes() {
     if !Path::new("/dev/mapper/control").exists() {
         return skipped("the kernel has no device mapper, so no LVM");
     }
-    let disk = match Disk::new(&libvirt, &["vgcreate"]).await {
+    let disk = match disk(&libvirt, &["vgcreate"]).await {
         Ok(disk) => disk,
         Err(why) => return skipped(&why),
     };
-    run("vgcreate", &["--yes", &disk.name, &disk.device]).unwrap();
+    let made = Command::new("vgcreate")
+        .args(["--yes", disk.pool(), disk.device()])
+        .status();
+    assert!(made.unwrap().success());
     let arguments = [
         "pool-create-as",
-        &disk.name,
+        disk.pool(),
         "logical",
         "--source-name",
-        &disk.name,
+        disk.pool(),
         "--target",
-        &format!("/dev/{}", disk.name),
+        &format!("/dev/{}", disk.pool()),
     ];
     if let Err(why) = disk.virsh(&arguments) {
         // Distributions package the driver apart.
         return skipped(&why);
     }
-    let facts = libvirt.pool(&disk.name).await.unwrap();
+    let facts = libvirt.pool(disk.pool()).await.unwrap();
     assert_eq!(
         (facts.kind.as_str(), facts.has_formats()),
         ("logical", false)
     );
-    there_and_back(&libvirt, &disk.name).await;
-    let image = spec(&disk.name, "qcow2", 1 << 20);
+    there_and_back(&libvirt, disk.pool()).await;
+    let image = spec(disk.pool(), "qcow2", 1 << 20);
     let refused = libvirt.create_volume(&image).await.unwrap_err();
     assert!(matches!(refused, Error::InvalidValue { .. }), "{refused:?}");
-    let base = spec(&disk.name, "raw", 8 << 20);
+    let base = spec(disk.pool(), "raw", 8 << 20);
     libvirt.create_volume(&base).await.unwrap();
-    let clone = spec(&disk.name, "raw", 16 << 20);
+    let clone = spec(disk.pool(), "raw", 16 << 20);
     let facts = libvirt.clone_volume(&clone, &base.id).await.unwrap();
     assert_eq!(facts.capacity, 16 << 20);
     for id in [base.id, clone.id] {

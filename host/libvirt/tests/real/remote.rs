@@ -3,9 +3,10 @@ use std::{io, sync::Arc, sync::Mutex};
 
 use bytes::Bytes;
 use lvhost_libvirt::*;
+use lvhost_test_daemon::Elsewhere;
 use tokio::time::timeout;
 
-use crate::{PATIENCE, domain, elsewhere::Elsewhere, skipped, spec, transfers::there_and_back};
+use crate::{PATIENCE, domain, skipped, spec, transfers::there_and_back};
 
 macro_rules! elsewhere {
     () => {

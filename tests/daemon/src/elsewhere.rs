@@ -1,5 +1,6 @@
 //! A daemon of the test's own, which it may kill: a private `libvirtd` below a directory, reached
 //! over TCP, TLS, SSH and its unix socket.
+
 use std::{
     fs,
     net::{TcpListener, TcpStream},
@@ -15,16 +16,18 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-use crate::PATIENCE;
-
 /// Who the daemon runs as where the tests run as root: root's libvirtd is always the system's.
 const USER: &str = "nobody";
+
+/// More than a daemon takes to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often it is looked whether something has begun to listen.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The daemon, and what belongs to it. Dropping it ends all of that.
-pub(crate) struct Elsewhere {
+#[derive(Debug)]
+pub struct Elsewhere {
     folder: TempDir,
     daemon: Child,
     sshd: Option<Child>,
@@ -35,7 +38,7 @@ pub(crate) struct Elsewhere {
 
 impl Elsewhere {
     /// Starts it, with a pool `default`; or says why it cannot.
-    pub(crate) fn start() -> Result<Self, String> {
+    pub fn start() -> Result<Self, String> {
         for program in ["libvirtd", "virsh"] {
             program_path(program)?;
         }
@@ -86,17 +89,15 @@ impl Elsewhere {
             tls,
             ssh,
         };
-        for port in [tcp, tls] {
-            elsewhere.wait_for(port)?;
-        }
-        let pool = elsewhere.path().join("pool");
+        elsewhere.wait()?;
+        let pool = elsewhere.pool();
         let pool = pool.to_str().unwrap();
         elsewhere.virsh(&["pool-create-as", "default", "dir", "--target", pool]);
         Ok(elsewhere)
     }
 
     /// Adds a pool that holds so many bytes, or says why there is none.
-    pub(crate) fn small_pool(&self, bytes: u64) -> Result<SmallPool, String> {
+    pub fn small_pool(&self, bytes: u64) -> Result<SmallPool, String> {
         if !is_root() {
             return Err("a small file system can be mounted by root only".into());
         }
@@ -124,6 +125,11 @@ impl Elsewhere {
         Ok(pool)
     }
 
+    fn wait(&self) -> Result<(), String> {
+        self.wait_for(self.tcp)?;
+        self.wait_for(self.tls)
+    }
+
     fn wait_for(&self, port: u16) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -136,29 +142,40 @@ impl Elsewhere {
         Ok(())
     }
 
+    /// Where its pool `default` has its volumes.
+    pub fn pool(&self) -> PathBuf {
+        self.path().join("pool")
+    }
+
     fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn virsh(&self, arguments: &[&str]) {
-        let status = Command::new("virsh")
+    /// Runs `virsh` and returns what it prints; it must succeed.
+    pub fn virsh(&self, arguments: &[&str]) -> String {
+        let output = Command::new("virsh")
             .args(["-q", "-c", &self.tcp()])
             .args(arguments)
-            .status()
+            .output()
             .unwrap();
-        assert!(status.success(), "virsh {arguments:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "virsh {arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
-    pub(crate) fn unix(&self) -> String {
+    /// The address of its own socket.
+    pub fn unix(&self) -> String {
         let socket = self.path().join("run/libvirt/libvirt-sock");
         format!("qemu+unix:///session?socket={}", socket.display())
     }
 
-    pub(crate) fn tcp(&self) -> String {
+    /// The address over TCP, without a password.
+    pub fn tcp(&self) -> String {
         format!("qemu+tcp://127.0.0.1:{}/session", self.tcp)
     }
 
-    pub(crate) fn tls(&self) -> String {
+    /// The address over TLS, with certificates of the test's own.
+    pub fn tls(&self) -> String {
         let pki = self.path().join("pki");
         format!(
             "qemu+tls://localhost:{}/session?pkipath={}",
@@ -168,7 +185,7 @@ impl Elsewhere {
     }
 
     /// The address by `qemu+ssh`, for which an SSH server of the test's own is started first.
-    pub(crate) fn ssh(&mut self) -> Result<String, String> {
+    pub fn ssh(&mut self) -> Result<String, String> {
         let sshd = program_path("sshd")?;
         for program in ["ssh", "ssh-keygen", "virt-ssh-helper"] {
             program_path(program)?;
@@ -193,13 +210,22 @@ impl Elsewhere {
             fs::create_dir_all("/run/sshd").unwrap();
         }
         let port = self.ssh;
+        // To libvirt root's session is the system's daemon.
+        let command = if is_root() {
+            format!(
+                "ForceCommand setpriv {} virt-ssh-helper qemu:///session\n",
+                identity()
+            )
+        } else {
+            String::new()
+        };
         fs::write(
             root.join("sshd.conf"),
             format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/hostkey\n\
                  AuthorizedKeysFile {at}/key.pub\nStrictModes no\nUsePAM no\nPidFile none\n\
                  PermitRootLogin yes\nPasswordAuthentication no\n\
-                 SetEnv XDG_RUNTIME_DIR={at}/run\n"
+                 SetEnv XDG_RUNTIME_DIR={at}/run HOME={at}\n{command}"
             ),
         )
         .unwrap();
@@ -232,9 +258,15 @@ impl Elsewhere {
     }
 
     /// Kills the daemon, as a crash or the loss of its host would.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();
+    }
+
+    /// Starts it again. Its guests have gone on.
+    pub fn restart(&mut self) -> Result<(), String> {
+        self.daemon = spawn_daemon(self.path());
+        self.wait()
     }
 }
 
@@ -263,8 +295,10 @@ impl Drop for Elsewhere {
 }
 
 /// A pool on a file system of its own.
-pub(crate) struct SmallPool {
-    pub(crate) name: &'static str,
+#[derive(Debug)]
+pub struct SmallPool {
+    /// Its name.
+    pub name: &'static str,
     path: PathBuf,
 }
 
@@ -272,6 +306,11 @@ impl Drop for SmallPool {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.path).status();
     }
+}
+
+/// What `setpriv` is told to become [`USER`].
+fn identity() -> String {
+    format!("--reuid {USER} --regid nogroup --clear-groups --no-new-privs")
 }
 
 fn spawn_daemon(root: &Path) -> Child {
@@ -283,8 +322,7 @@ fn spawn_daemon(root: &Path) -> Child {
             .unwrap();
         assert!(owned.success());
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", USER, "--regid", "nogroup", "--clear-groups"]);
-        command.args(["--no-new-privs", "libvirtd"]);
+        command.args(identity().split(' ')).arg("libvirtd");
         command
     } else {
         Command::new("libvirtd")
@@ -357,7 +395,7 @@ fn whoami() -> String {
 }
 
 /// A port of this host that is free now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
