@@ -229,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn known_hosts_are_where_ssh_looks() {
+        let found = with(&[("HOME", "/h")], Path::new("/")).known_hosts();
+        let expected = [
+            "/h/.ssh/known_hosts",
+            "/h/.ssh/known_hosts2",
+            "/etc/ssh/ssh_known_hosts",
+            "/etc/ssh/ssh_known_hosts2",
+        ];
+        assert_eq!(found, expected.map(PathBuf::from));
+    }
+
+    #[test]
     fn files_are_relative_to_the_working_directory_and_bounded() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("below")).unwrap();

@@ -207,7 +207,58 @@ pub(crate) fn harmless(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lvhost_communicator::ssh::Questions as _;
+
     use super::*;
+
+    /// A screen that keeps what is said.
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<String>>);
+
+    impl Screen for Seen {
+        fn show(&self, event: &Event<'_>) {
+            if let Event::Message { text, .. } = event {
+                self.0.lock().unwrap().push((*text).to_owned());
+            }
+        }
+
+        fn transfer(&self, _: &str, name: &str, _: Option<u64>) -> Box<dyn Transfer> {
+            panic!("nothing moves: {name}")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bastion_gets_no_answers_where_nobody_can_be_asked() {
+        let seen = Arc::new(Seen::default());
+        let screen = Arc::clone(&seen) as Arc<dyn Screen>;
+        let questions = Arc::new(Questions::new(Arc::clone(&screen), false));
+        let ui = BuildUi::new("libvirt.x".to_owned(), screen, questions);
+        assert!(!ui.can_ask());
+        let round = |prompts: &[&str]| Round {
+            server: "the bastion me@jump:22".to_owned(),
+            name: String::new(),
+            instructions: "One-time password".to_owned(),
+            prompts: prompts
+                .iter()
+                .map(|text| lvhost_communicator::ssh::Prompt {
+                    text: (*text).to_owned(),
+                    echo: false,
+                })
+                .collect(),
+        };
+        assert!(ui.answer(&round(&["Code: "])).await.is_none());
+        // An announcement needs no answer.
+        assert_eq!(ui.answer(&round(&[])).await.map(|it| it.len()), Some(0));
+        let said = seen.0.lock().unwrap();
+        assert_eq!(
+            said[..3],
+            [
+                "the bastion me@jump:22 asks:",
+                "One-time password",
+                "nobody can answer: standard input is not a terminal"
+            ]
+        );
+    }
 
     #[test]
     fn a_guest_cannot_steer_the_terminal() {

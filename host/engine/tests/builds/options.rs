@@ -1,11 +1,13 @@
-//! Every option of a `source "libvirt"` is written in a template of this crate's tests, so that more is
-//! known of it than how it is read.
+//! Every option, of a `source "libvirt"`, of a volume's source and of a provisioner, is written in a
+//! template of this crate's tests, so that more is known of it than how it is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-use lvhost_config::{BlockSchema, Declared, LibvirtSource};
+use lvhost_config::{BlockSchema, Breakpoint, Declared, File, LibvirtSource, Shell, ShellLocal};
+
+use crate::scene::sources;
 
 /// Options that do nothing: a private key brings its public one, and a hypervisor keeps no key pairs.
 const WITHOUT_EFFECT: [&str; 2] = ["ssh_public_key", "ssh_keypair_name"];
@@ -53,6 +55,18 @@ fn every_option_is_written_in_a_template_of_a_test() {
         assigned(&root.join(folder), &mut written).unwrap();
     }
     let mut without = Vec::new();
-    missing(LibvirtSource::SCHEMA, &written, &mut without);
+    for schema in [
+        LibvirtSource::SCHEMA,
+        Shell::SCHEMA,
+        ShellLocal::SCHEMA,
+        File::SCHEMA,
+        Breakpoint::SCHEMA,
+    ] {
+        missing(schema, &written, &mut without);
+    }
+    for kind in sources().schemas().kinds() {
+        let unwritten = kind.options.iter().filter(|it| !written.contains(&it.name));
+        without.extend(unwritten.map(|it| format!("{}: {}", kind.type_name, it.name)));
+    }
     assert!(without.is_empty(), "in no test:\n{}", without.join("\n"));
 }

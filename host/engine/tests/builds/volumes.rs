@@ -89,6 +89,33 @@ async fn an_image_as_large_as_its_volume_is_not_resized() {
 }
 
 #[tokio::test]
+async fn a_seed_holds_the_texts_of_the_template() {
+    let scene = Scene::new(template(
+        "volume {\nname = \"seed\"\nsource {\ntype = \"cloud-init\"\n\
+         meta_data = \"instance-id: i-1\"\nuser_data = \"#cloud-config\\n{}\"\n\
+         vendor_data = \"#cloud-config\\n# vendor\"\nnetwork_config = \"version: 2\"\n}\n}\n\
+         volume {\nname = \"image\"\nalias = \"artifact\"\ncapacity = \"1M\"\n}",
+    ));
+    let scene = scene.script(|scene| {
+        let id = VolumeId::new("default", "seed");
+        let capacity = scene.hypervisor.volume_spec(&id).unwrap().capacity;
+        let length = usize::try_from(capacity).unwrap();
+        let bytes = scene.hypervisor.read_volume(&id, 0, length).unwrap();
+        let disc = String::from_utf8_lossy(&bytes);
+        for text in [
+            "instance-id: i-1",
+            "#cloud-config\n{}",
+            "#cloud-config\n# vendor",
+            "version: 2",
+        ] {
+            assert!(disc.contains(text), "{text}");
+        }
+        Ok(())
+    });
+    scene.run().await.result.unwrap();
+}
+
+#[tokio::test]
 async fn two_seeds_have_names_of_their_own_and_an_alias_counts_with_its_prefix() {
     let seed = "volume {\nsource {\ntype = \"cloud-init\"\n}\n}\n";
     let scene = Scene::new(template(&format!(

@@ -34,6 +34,17 @@ async fn inline_commands_become_one_script_that_is_run_and_removed() {
 }
 
 #[tokio::test]
+async fn the_first_line_of_an_inline_script_is_the_users() {
+    let guest = Guest::default();
+    let options = at_s("inline = [\"one\"]\ninline_shebang = \"/bin/bash -eux\"");
+    run(&guest, &User::default(), &options).await.unwrap();
+    assert_eq!(
+        guest.log()[0],
+        r##"upload /s 755 "#!/bin/bash -eux\none\n""##
+    );
+}
+
+#[tokio::test]
 async fn every_script_is_uploaded_run_and_removed_in_turn() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.sh"), "a\r\nb\n").unwrap();
