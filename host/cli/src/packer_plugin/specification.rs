@@ -4,23 +4,25 @@ use lvhost_config::{Shape, ValueType};
 use lvhost_packer::{Entry, Spec, Type};
 
 /// What Packer itself adds to every source. A template may have them as well, without effect.
-const OF_PACKER: [(&str, fn() -> Type); 8] = [
-    ("packer_build_name", || Type::String),
-    ("packer_builder_type", || Type::String),
-    ("packer_core_version", || Type::String),
-    ("packer_debug", || Type::Bool),
-    ("packer_force", || Type::Bool),
-    ("packer_on_error", || Type::String),
-    ("packer_sensitive_variables", || Type::list(Type::String)),
-    ("packer_user_variables", || Type::map(Type::String)),
-];
+fn of_packer() -> [(&'static str, Type); 8] {
+    [
+        ("packer_build_name", Type::String),
+        ("packer_builder_type", Type::String),
+        ("packer_core_version", Type::String),
+        ("packer_debug", Type::Bool),
+        ("packer_force", Type::Bool),
+        ("packer_on_error", Type::String),
+        ("packer_sensitive_variables", Type::list(Type::String)),
+        ("packer_user_variables", Type::map(Type::String)),
+    ]
+}
 
 /// The options of a source. Nothing is required as far as Packer is concerned: it would only say that
 /// something is missing, and not what it is for.
 pub(super) fn specification(shape: &Shape) -> Spec {
     let mut specification = of_block(shape);
-    for (name, value_type) in OF_PACKER {
-        specification.insert(name, Entry::attribute(value_type()));
+    for (name, value_type) in of_packer() {
+        specification.insert(name, Entry::attribute(value_type));
     }
     specification
 }
