@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use lvhost_config::Console;
 use lvhost_engine::{
-    Build, Contents, Error, Identity, OnError, Outcome, Provision, ProvisionError, Sources,
-    SshConnector, Ui, plan, with_causes,
+    Build, Contents, Error, GuestConnector, Identity, OnError, Outcome, Provision, ProvisionError,
+    Sources, Ui, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
@@ -92,7 +92,7 @@ impl Builder {
             hypervisor: Arc::new(hypervisor),
             sources: Arc::clone(&self.sources),
             fetcher: self.fetcher.clone(),
-            connector: Arc::new(SshConnector {
+            connector: Arc::new(GuestConnector {
                 questions: ui
                     .can_ask()
                     .then(|| Arc::clone(ui) as Arc<dyn lvhost_communicator::ssh::Questions>),
@@ -158,8 +158,8 @@ impl Builder {
 }
 
 /// The way into the guests of the hypervisor at `uri`. Nobody is asked anything.
-pub(crate) fn connector(surroundings: &Surroundings, uri: &str) -> SshConnector {
-    SshConnector {
+pub(crate) fn connector(surroundings: &Surroundings, uri: &str) -> GuestConnector {
+    GuestConnector {
         agent_socket: surroundings.set("SSH_AUTH_SOCK").map(Into::into),
         working_directory: surroundings.working_directory.clone(),
         home_directory: surroundings.home(),

@@ -158,23 +158,14 @@ options! {
             winrm_use_ssl: bool = false,
             /// Accept any certificate of the guest.
             winrm_insecure: bool = false,
-            /// Log in by NTLM instead of basic authentication.
+            /// Log in by NTLM instead of basic authentication. Messages are not encrypted by it: without
+            /// `winrm_use_ssl` the guest has to set `AllowUnencrypted`, as with Packer.
             winrm_use_ntlm: bool = false,
-            /// Connect directly, whatever proxy this machine uses.
+            /// Connect directly, whatever proxy this machine uses. lvhost always does.
             winrm_no_proxy: bool = false,
         }
         not_supported {
-            "communicator" = "winrm",
             "ssh_interface",
-            "winrm_host",
-            "winrm_insecure",
-            "winrm_no_proxy",
-            "winrm_password",
-            "winrm_port",
-            "winrm_timeout",
-            "winrm_use_ntlm",
-            "winrm_use_ssl",
-            "winrm_username",
         }
     }
 }
@@ -210,6 +201,23 @@ impl Communicator {
             CommunicatorType::Ssh => self.ssh_username.as_deref(),
             CommunicatorType::Winrm => self.winrm_username.as_deref(),
             CommunicatorType::None => None,
+        }
+    }
+
+    /// The password to log in with.
+    pub fn password(&self) -> Option<&SecretString> {
+        match self.communicator {
+            CommunicatorType::Ssh => self.ssh_password.as_ref(),
+            CommunicatorType::Winrm => self.winrm_password.as_ref(),
+            CommunicatorType::None => None,
+        }
+    }
+
+    /// How long to wait for the guest's address and to try to connect, in all.
+    pub fn timeout(&self) -> Duration {
+        match self.communicator {
+            CommunicatorType::Winrm => self.winrm_timeout,
+            _ => self.ssh_wait_timeout.unwrap_or(self.ssh_timeout),
         }
     }
 

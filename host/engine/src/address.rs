@@ -55,13 +55,13 @@ pub(crate) enum Way<'a> {
 pub(crate) fn way<'a>(
     source: &LibvirtSource,
     plan: &'a Plan,
-    port: u16,
     link: Option<&'a str>,
 ) -> Option<Way<'a>> {
     let communicator = source.communicator.as_ref()?;
-    if let Some(host) = &communicator.ssh_host {
+    let port = communicator.port()?;
+    if let Some(host) = communicator.host() {
         return Some(Way::Known(Address {
-            host: host.clone(),
+            host: host.to_owned(),
             port,
         }));
     }

@@ -12,8 +12,9 @@
 //! * **Volumes** defines the domain, whose metadata claims what the build makes, and makes the volumes,
 //!   several at a time.
 //! * **Start** gives the domain its disks and starts it. From here on its state is followed by events.
-//! * **Connect** waits for an address and for the guest to let us in, at most `ssh_timeout` in all. With
-//!   `communicator = "none"` there is nothing to connect to, and the guest ends the build by powering off.
+//! * **Connect** waits for an address and for the guest to let us in, at most `ssh_timeout` or
+//!   `winrm_timeout` in all. With `communicator = "none"` there is nothing to connect to, and the guest
+//!   ends the build by powering off.
 //! * **ShutDown** asks the guest to go down until it is, at most `shutdown_timeout`; then it is forced.
 //!   A guest that powered itself off is as good.
 //! * **Download** copies the artifact into the `output_directory`, if there is one, and compacts the copy

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lvhost_communicator::Communicator;
 use lvhost_communicator::keys::{self, KeyPair};
 use lvhost_communicator::ssh::{Outcome, Questions, connect_until};
-use lvhost_config::KeyText;
+use lvhost_communicator::{Communicator, winrm};
+use lvhost_config::{CommunicatorType, KeyText};
 use lvhost_libvirt::ConnectionUri;
 use tokio::time::Instant;
 
@@ -44,9 +44,9 @@ pub trait Connector: Send + Sync {
     ) -> Result<Box<dyn Communicator>, Error>;
 }
 
-/// Connects over SSH.
+/// Connects over SSH or WinRM, as the template says.
 #[derive(Debug, Clone)]
-pub struct SshConnector {
+pub struct GuestConnector {
     /// The socket of the user's SSH agent, for `ssh_agent_auth`.
     pub agent_socket: Option<PathBuf>,
     /// What relative paths of key files are relative to.
@@ -64,7 +64,7 @@ pub struct SshConnector {
     pub questions: Option<Arc<dyn Questions>>,
 }
 
-impl SshConnector {
+impl GuestConnector {
     fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             agent_socket: self.agent_socket.as_deref(),
@@ -79,7 +79,7 @@ impl SshConnector {
 }
 
 #[async_trait]
-impl Connector for SshConnector {
+impl Connector for GuestConnector {
     async fn key_pair(
         &self,
         communicator: &lvhost_config::Communicator,
@@ -103,6 +103,14 @@ impl Connector for SshConnector {
         deadline: Instant,
         ui: &dyn Ui,
     ) -> Result<Box<dyn Communicator>, Error> {
+        if communicator.communicator == CommunicatorType::Winrm {
+            let settings = settings::winrm(communicator, host, port);
+            let mut observer = |attempt: u32, reason: &str| {
+                tracing::debug!(attempt, reason, "not connected yet");
+            };
+            let winrm = winrm::connect_until(settings, deadline, &mut observer).await?;
+            return Ok(Box::new(winrm));
+        }
         if communicator.ssh_agent_auth && self.agent_socket.is_none() {
             ui.warn("`ssh_agent_auth` is set, but there is no agent: SSH_AUTH_SOCK is not set");
         }
@@ -133,7 +141,7 @@ mod tests {
         let made = generate(Algorithm::Ed25519, "").unwrap();
         let private = made.private_openssh.expose_secret();
         std::fs::write(folder.path().join("id"), private).unwrap();
-        let connector = SshConnector {
+        let connector = GuestConnector {
             agent_socket: None,
             working_directory: folder.path().join("elsewhere"),
             home_directory: Some(folder.path().to_owned()),

@@ -31,7 +31,7 @@ mod volumes;
 pub use boot::BootError;
 pub use build::{Artifact, Build, OnError, Outcome};
 pub use configure::{Configured, configure};
-pub use connect::{Connector, SettingsError, SshConnector};
+pub use connect::{Connector, GuestConnector, SettingsError};
 pub use error::{Error, ProvisionError, VolumeError, with_causes};
 pub use identity::Identity;
 pub use ledger::{Kept, Leftover};

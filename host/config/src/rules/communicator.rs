@@ -52,6 +52,12 @@ fn winrm(communicator: &Communicator, report: &mut Diagnostics) {
                 .detail("WinRM needs the user to log in as"),
         );
     }
+    if !origin.is_set("winrm_password") {
+        report.push(
+            Diagnostic::warning(origin.span(), "`winrm_password` is missing")
+                .detail("Windows lets nobody in over the network without one"),
+        );
+    }
     if let Some(number) = communicator.winrm_port {
         port("winrm_port", number, origin, report);
     }

@@ -125,13 +125,10 @@ impl Build {
         domain: &DomainId,
         state: &mut watch::Receiver<DomainState>,
     ) -> Result<(Box<dyn Communicator>, address::Address), Error> {
-        let timeout = communicator
-            .ssh_wait_timeout
-            .unwrap_or(communicator.ssh_timeout);
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + communicator.timeout();
         let link = source.communicator_link_local_interface.as_deref();
         let link = link.or(self.link_local_interface.as_deref());
-        let way = address::way(source, plan, communicator.ssh_port, link).ok_or(Error::NoWay {
+        let way = address::way(source, plan, link).ok_or(Error::NoWay {
             domain: plan.domain.clone(),
         })?;
         self.ui.say("Waiting for the guest's address");

@@ -32,7 +32,9 @@ pub(super) fn build_object(known: &Known<'_>) -> Value {
         "" => Value::string(""),
         text => Value::string(text).sensitive(),
     };
-    let password = communicator.and_then(|known| known.ssh_password.as_ref());
+    let password = communicator.and_then(Communicator::password);
+    let password = password.map_or("", ExposeSecret::expose_secret);
+    let by_winrm = kind == CommunicatorType::Winrm;
     let pair = known.key.map(|key| &key.pair);
     let (http_ip, http_port) = known
         .http_server
@@ -55,10 +57,7 @@ pub(super) fn build_object(known: &Known<'_>) -> Value {
             "PackerRunUUID",
             Value::string(known.identity.build_id().to_string()),
         ),
-        (
-            "Password",
-            secret(password.map_or("", ExposeSecret::expose_secret)),
-        ),
+        ("Password", secret(password)),
         (
             "Port",
             Value::from(address.map_or(0, |address| i64::from(address.port))),
@@ -75,7 +74,17 @@ pub(super) fn build_object(known: &Known<'_>) -> Value {
             "SSHPublicKey",
             Value::string(pair.map_or("", |pair| pair.public_openssh.trim())),
         ),
-        ("User", text(|known| &known.ssh_username)),
-        ("WinRMPassword", Value::string("")),
+        (
+            "User",
+            Value::string(
+                communicator
+                    .and_then(Communicator::username)
+                    .unwrap_or_default(),
+            ),
+        ),
+        (
+            "WinRMPassword",
+            secret(if by_winrm { password } else { "" }),
+        ),
     ])
 }

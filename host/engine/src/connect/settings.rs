@@ -1,4 +1,4 @@
-//! What the template's options mean for an SSH connection.
+//! What the template's options mean for a connection.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use lvhost_communicator::ssh::{
     Algorithms, Authentication, Bastion, FileTransfer, Proxy, ProxyCredentials, Questions, Route,
     Settings, Tunnel, UnknownAlgorithm,
 };
+use lvhost_communicator::winrm;
 use lvhost_config::{Communicator, FileTransferMethod};
 use lvhost_libvirt::ConnectionUri;
 use secrecy::SecretString;
@@ -75,6 +76,20 @@ pub(super) fn settings(
         .filter(|_| !communicator.ssh_disable_agent_forwarding)
         .map(Path::to_path_buf);
     Ok(settings)
+}
+
+/// The settings for a connection to Windows at `host` and `port`.
+pub(super) fn winrm(communicator: &Communicator, host: &str, port: u16) -> winrm::Settings {
+    let nothing = || SecretString::from("");
+    winrm::Settings {
+        host: host.to_owned(),
+        port,
+        username: communicator.username().unwrap_or_default().to_owned(),
+        password: communicator.password().cloned().unwrap_or_else(nothing),
+        tls: communicator.winrm_use_ssl,
+        insecure: communicator.winrm_insecure,
+        ntlm: communicator.winrm_use_ntlm,
+    }
 }
 
 /// What the options choose among the algorithms.

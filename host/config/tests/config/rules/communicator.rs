@@ -143,10 +143,20 @@ fn winrm() {
     check(
         &format!("{LOCAL}{WINRM}{MANAGED}network_address_source = \"lease\"\n"),
         &[
-            ("winrm_username = \"Administrator\"", &[]),
-            ("winrm_port = 5999", &["error: `winrm_username` is missing"]),
             (
-                "winrm_username = \"Administrator\"\nwinrm_port = 0",
+                "winrm_username = \"Administrator\"\nwinrm_password = \"p\"",
+                &[],
+            ),
+            (
+                "winrm_username = \"Administrator\"",
+                &["warning: `winrm_password` is missing"],
+            ),
+            (
+                "winrm_password = \"p\"\nwinrm_port = 5999",
+                &["error: `winrm_username` is missing"],
+            ),
+            (
+                "winrm_username = \"Administrator\"\nwinrm_password = \"p\"\nwinrm_port = 0",
                 &["error: `winrm_port` must be between 1 and 65535"],
             ),
         ],
@@ -157,7 +167,8 @@ fn winrm() {
         (5999, "winrm_use_ssl = true\nwinrm_port = 5999\n"),
     ] {
         let user = "network_interface {\ntype = \"user\"\nalias = \"communicator\"\n}\n";
-        let lines = format!("{LOCAL}{WINRM}{user}winrm_username = \"u\"\n{lines}");
+        let lines =
+            format!("{LOCAL}{WINRM}{user}winrm_username = \"u\"\nwinrm_password = \"p\"\n{lines}");
         let missing = format!("error: no port leads to the guest's port {port}");
         assert_eq!(said(&lines), [missing], "{lines}");
     }

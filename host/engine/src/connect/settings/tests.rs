@@ -318,3 +318,25 @@ fn proxies() {
         assert_eq!(found, expected, "{lines}");
     }
 }
+
+#[test]
+fn windows() {
+    use secrecy::ExposeSecret;
+
+    let lines = "communicator = \"winrm\"\nwinrm_host = \"guest\"\nwinrm_username = \"Administrator\"\n\
+                 winrm_password = \"p\"\n";
+    let settings = winrm(&communicator(lines), "192.0.2.1", 5985);
+    assert_eq!((settings.host.as_str(), settings.port), ("192.0.2.1", 5985));
+    assert_eq!(settings.username, "Administrator");
+    assert_eq!(settings.password.expose_secret(), "p");
+    assert!(!settings.tls && !settings.insecure && !settings.ntlm);
+    let more = "winrm_use_ssl = true\nwinrm_insecure = true\nwinrm_use_ntlm = true\n\
+                winrm_no_proxy = true\nwinrm_timeout = \"1h\"\n";
+    let known = communicator(&format!("{lines}{more}"));
+    assert_eq!(known.port(), Some(5986));
+    assert_eq!(known.timeout(), Duration::from_secs(3600));
+    let settings = winrm(&known, "192.0.2.1", 5986);
+    assert!(settings.tls && settings.insecure && settings.ntlm);
+    let known = communicator(&format!("{lines}winrm_port = 5999\n"));
+    assert_eq!(known.port(), Some(5999));
+}
