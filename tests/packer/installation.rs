@@ -149,11 +149,11 @@ impl Installation {
     pub(crate) fn command(&self, command: &str, template: &Path) -> Finished {
         let finished = self.run(&[command, template.to_str().unwrap()]);
         let log = self.read("log");
-        assert!(
-            !log.contains("yamux"),
-            "{} complains:\n{log}",
-            self.mode.name
-        );
+        // What Packer says of a connection that it has closed itself, at its end, is between it and itself.
+        let complains = log.lines().any(|line| {
+            line.contains("yamux") && !line.contains("use of closed network connection")
+        });
+        assert!(!complains, "{} complains:\n{log}", self.mode.name);
         finished
     }
 }

@@ -190,13 +190,36 @@ async fn why_a_guest_does_not_let_us_in() {
         let server = Server::start(behaviour.clone()).await;
         let mut settings = settings(&server, behaviour);
         change(&mut settings);
-        let error = connect_with(settings, Duration::from_millis(900))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(expected), "{error}");
-        assert!(!error.contains("wrong"), "{error}");
+        let (sender, mut reasons) = tokio::sync::mpsc::unbounded_channel();
+        let mut observer = |_, reason: &str| {
+            let _ = sender.send(reason.to_owned());
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let reason = tokio::select! {
+            ended = connect_until(settings, deadline, &mut observer) => panic!("{ended:?}"),
+            reason = reasons.recv() => reason.unwrap(),
+        };
+        assert!(reason.contains(expected), "{reason}");
+        assert!(!reason.contains("wrong"), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn a_wait_has_its_end() {
+    let behaviour = Behaviour {
+        refusals: usize::MAX,
+        ..Behaviour::default()
+    };
+    let server = Server::start(behaviour.clone()).await;
+    let error = connect_with(settings(&server, &behaviour), Duration::ZERO)
+        .await
+        .unwrap_err();
+    assert!(error.is_connection());
+    let expected = format!(
+        "no WinRM connection to {USER}@{} after 1 attempts",
+        server.address
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
 #[tokio::test]
