@@ -15,6 +15,7 @@
 //! * **Connect** waits for an address and for the guest to let us in, at most `ssh_timeout` or
 //!   `winrm_timeout` in all. With `communicator = "none"` there is nothing to connect to, and the guest
 //!   ends the build by powering off.
+//! * **Provision** is repeated when the user, asked about a failure, wants that.
 //! * **ShutDown** asks the guest to go down until it is, at most `shutdown_timeout`; then it is forced.
 //!   A guest that powered itself off is as good.
 //! * **Download** copies the artifact into the `output_directory`, if there is one, and compacts the copy
@@ -48,6 +49,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::consoles::Consoles;
+use self::failure::Answer;
 pub use self::failure::OnError;
 use crate::boot::{self, Boot};
 use crate::configure::Configured;
@@ -131,6 +133,8 @@ struct Guest {
     boot: Boot,
     /// From the moment on at which it can be provisioned.
     session: Option<Session>,
+    /// What the user has said, when asked about provisioners that failed.
+    answer: Option<Answer>,
 }
 
 /// A guest that can be provisioned.
@@ -160,17 +164,16 @@ impl Build {
         let ledger = Ledger::new(Arc::clone(&self.hypervisor));
         let mut guest = None;
         let result = self.steps(source, configured, &ledger, &mut guest).await;
-        if let Some((console, _)) = guest
-            .as_ref()
-            .and_then(|guest| guest.consoles.serial.as_ref())
-        {
-            console.settle().await;
+        if let Some(guest) = &guest {
+            guest.consoles.settle().await;
         }
-        if let (Err(error), Some(guest)) = (&result, &guest) {
+        let answer = guest.as_ref().and_then(|guest| guest.answer);
+        // Who has answered has seen the guest.
+        if let (Err(error), Some(guest), None) = (&result, &guest, answer) {
             self.show_guest(error, guest).await;
         }
         if let Err(error) = &result {
-            let keeps = self.keeps(error, &ledger).await;
+            let keeps = self.keeps(error, answer, &ledger).await;
             if let Some(guest) = &guest {
                 self.clean_up_guest(error, guest, keeps).await;
             }
@@ -372,6 +375,7 @@ impl Build {
             consoles,
             boot,
             session: None,
+            answer: None,
         })
     }
 }

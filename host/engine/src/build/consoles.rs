@@ -18,6 +18,15 @@ pub(super) struct Consoles {
     _virtual: Option<Recorder>,
 }
 
+impl Consoles {
+    /// Waits for what the guest has written and is still on its way to the file and the user.
+    pub(super) async fn settle(&self) {
+        if let Some((recorder, _)) = &self.serial {
+            recorder.settle().await;
+        }
+    }
+}
+
 impl Build {
     /// Begins to listen. What can't be listened to is told, and is no reason to fail.
     pub(super) async fn listen(&self, source: &LibvirtSource, domain: &DomainId) -> Consoles {

@@ -1,5 +1,5 @@
 //! What a failed build shows of its guest, and what becomes of it: removed at once, left for the user
-//! to look at, or as the user says when asked.
+//! to look at, or as the user says when asked, who may want it provisioned again as well.
 
 use lvhost_libvirt::Screenshot;
 
@@ -23,9 +23,21 @@ pub enum OnError {
     Ask,
 }
 
-/// The answers to [`OnError::Ask`], in the order of the choices shown.
-const CHOICES: [&str; 2] = ["clean up", "keep everything as it is"];
-const KEEP: usize = 1;
+/// An answer to [`OnError::Ask`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    CleanUp,
+    Keep,
+    /// Provision the guest again.
+    Repeat,
+}
+
+/// The answers in the order of the choices shown; the last one where there is something to repeat.
+const ANSWERS: [(Answer, &str); 3] = [
+    (Answer::CleanUp, "clean up"),
+    (Answer::Keep, "keep everything as it is"),
+    (Answer::Repeat, "run the provisioners again"),
+];
 
 impl Build {
     /// Shows the last lines of the guest's console, and keeps a picture of its screen.
@@ -104,30 +116,52 @@ impl Build {
     }
 
     /// Whether what was made stays although the build has failed.
-    pub(super) async fn keeps(&self, error: &Error, ledger: &Ledger) -> bool {
+    pub(super) async fn keeps(
+        &self,
+        error: &Error,
+        answer: Option<Answer>,
+        ledger: &Ledger,
+    ) -> bool {
         if matches!(error, Error::Cancelled) || ledger.is_empty_but_for(None) {
             return false;
         }
-        match self.on_error {
-            OnError::CleanUp => false,
-            OnError::Abort | OnError::RunCleanUpProvisioner => true,
-            OnError::Ask => self.ask(error).await,
+        match (self.on_error, answer) {
+            (OnError::CleanUp, _) => false,
+            (OnError::Abort | OnError::RunCleanUpProvisioner, _) => true,
+            (OnError::Ask, Some(answer)) => answer == Answer::Keep,
+            (OnError::Ask, None) => self.ask(error, &ANSWERS[..2]).await == Answer::Keep,
         }
     }
 
-    async fn ask(&self, error: &Error) -> bool {
+    /// Whether the user wants the guest, in which provisioners have failed, to be provisioned again.
+    pub(super) async fn repeats(&self, error: &Error, guest: &mut Guest) -> bool {
+        let is_over = matches!(error, Error::Cancelled) || guest.state.borrow().is_off();
+        if is_over || self.on_error != OnError::Ask {
+            return false;
+        }
+        guest.consoles.settle().await;
+        self.show_guest(error, guest).await;
+        let answer = self.ask(error, &ANSWERS).await;
+        guest.answer = Some(answer).filter(|answer| *answer != Answer::Repeat);
+        answer == Answer::Repeat
+    }
+
+    async fn ask(&self, error: &Error, answers: &[(Answer, &str)]) -> Answer {
         let question = format!("The build has failed: {}", with_causes(error));
+        let choices: Vec<_> = answers.iter().map(|(_, choice)| *choice).collect();
         let answer = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => return false,
-            answer = self.ui.ask(&question, &CHOICES) => answer,
+            () = self.cancel.cancelled() => return Answer::CleanUp,
+            answer = self.ui.ask(&question, &choices) => answer,
         };
         match answer {
-            Ok(answer) => answer == KEEP,
+            Ok(index) => answers
+                .get(index)
+                .map_or(Answer::CleanUp, |(answer, _)| *answer),
             Err(reason) => {
                 self.ui
                     .warn(&format!("nobody can be asked ({reason}): cleaning up"));
-                false
+                Answer::CleanUp
             }
         }
     }

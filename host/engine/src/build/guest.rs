@@ -38,6 +38,19 @@ impl Build {
         key: Option<&BuildKey>,
         guest: &mut Guest,
     ) -> Result<(), Error> {
+        self.enter(source, plan, key, guest).await?;
+        self.provision_until_settled(guest).await?;
+        self.leave(source, key, guest).await
+    }
+
+    /// To the moment at which the guest can be provisioned.
+    async fn enter(
+        &self,
+        source: &LibvirtSource,
+        plan: &Plan,
+        key: Option<&BuildKey>,
+        guest: &mut Guest,
+    ) -> Result<(), Error> {
         let Guest {
             domain,
             state,
@@ -50,45 +63,58 @@ impl Build {
             self.step(Step::BootCommand, typing).await?;
         }
         let communicator = source.communicator.as_ref();
-        let ssh = communicator.filter(|known| known.communicator != CommunicatorType::None);
-        let Some(ssh) = ssh else {
-            let session = session.insert(Session {
-                communicator: None,
-                build: object::build_object(&Known {
-                    identity: &self.identity,
-                    key,
-                    domain,
-                    guest: None,
-                    http_server: boot.address.as_ref(),
-                }),
-            });
-            self.step(Step::Provision, self.provision(session, state))
-                .await?;
+        let wanted = communicator.filter(|known| known.communicator != CommunicatorType::None);
+        let reached = match wanted {
+            Some(communicator) => {
+                let connect = self.connect(source, communicator, plan, domain, state);
+                let (connection, address) = self.step(Step::Connect, connect).await?;
+                Some((communicator, Arc::from(connection), address))
+            }
+            None => None,
+        };
+        let known = Known {
+            identity: &self.identity,
+            key,
+            domain,
+            guest: reached
+                .as_ref()
+                .map(|(communicator, _, address)| (*communicator, address)),
+            http_server: boot.address.as_ref(),
+        };
+        *session = Some(Session {
+            build: object::build_object(&known),
+            communicator: reached.map(|(_, connection, _)| connection),
+        });
+        Ok(())
+    }
+
+    /// From the guest that is provisioned to the one that is off.
+    async fn leave(
+        &self,
+        source: &LibvirtSource,
+        key: Option<&BuildKey>,
+        guest: &mut Guest,
+    ) -> Result<(), Error> {
+        let Guest {
+            domain,
+            state,
+            session,
+            ..
+        } = guest;
+        let connection = session.as_ref().and_then(|it| it.communicator.as_deref());
+        let Some(connection) = connection else {
             let wait = self.wait_for_power_off(source.shutdown_timeout, state);
             return self.step(Step::ShutDown, wait).await;
         };
-        let connect = self.connect(source, ssh, plan, domain, state);
-        let (connection, address) = self.step(Step::Connect, connect).await?;
-        let connection: Arc<dyn Communicator> = Arc::from(connection);
-        let session = session.insert(Session {
-            communicator: Some(Arc::clone(&connection)),
-            build: object::build_object(&Known {
-                identity: &self.identity,
-                key,
-                domain,
-                guest: Some((ssh, &address)),
-                http_server: boot.address.as_ref(),
-            }),
-        });
-        self.step(Step::Provision, self.provision(session, state))
-            .await?;
-        if ssh.ssh_clear_authorized_keys
-            && let Some(key) = key.filter(|key| key.is_temporary)
-        {
-            self.clear_key(key, connection.as_ref(), state).await;
+        let clears = source
+            .communicator
+            .as_ref()
+            .is_some_and(|communicator| communicator.ssh_clear_authorized_keys);
+        if let Some(key) = key.filter(|key| clears && key.is_temporary) {
+            self.clear_key(key, connection, state).await;
         }
         if let Some(command) = &source.shutdown_command {
-            let down = self.command_down(command, connection.as_ref(), domain, source, state);
+            let down = self.command_down(command, connection, domain, source, state);
             return self.step(Step::ShutDown, down).await;
         }
         // The guest is about to go down: what the connection says of that is of no interest.
@@ -96,6 +122,23 @@ impl Build {
         let mode = source.shutdown_mode.map(shutdown_mode);
         let down = self.shut_down(domain, mode, source.shutdown_timeout, state);
         self.step(Step::ShutDown, down).await
+    }
+
+    /// Provisions the guest, again for as long as that is what the user wants of a failure.
+    async fn provision_until_settled(&self, guest: &mut Guest) -> Result<(), Error> {
+        loop {
+            let Guest { session, state, .. } = &mut *guest;
+            let Some(session) = session else {
+                return Ok(());
+            };
+            let provision = self.provision(session, state);
+            match self.step(Step::Provision, provision).await {
+                Err(error) if self.repeats(&error, guest).await => {
+                    self.ui.say("Provisioning the guest again");
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Types until all is typed. What it means that the guest goes off meanwhile is for what follows to

@@ -1,20 +1,25 @@
 //! What becomes of a failed build, and of what is in the way of the next.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lvhost_engine::{Error, OnError, ProvisionError};
 use lvhost_libvirt::{Hypervisor, VolumeId};
 
 use crate::scene::{BLANK, Scene, TEMPLATE};
 
+fn failure() -> Error {
+    Error::Provisioner {
+        provisioner: "shell".to_string(),
+        source: ProvisionError::Status {
+            what: "the script".to_string(),
+            status: "exit code 3".to_string(),
+        },
+    }
+}
+
 fn failing(template: &'static str) -> Scene {
-    Scene::new(template).script(|_| {
-        Err(Error::Provisioner {
-            provisioner: "shell".to_string(),
-            source: ProvisionError::Status {
-                what: "the script".to_string(),
-                status: "exit code 3".to_string(),
-            },
-        })
-    })
+    Scene::new(template).script(|_| Err(failure()))
 }
 
 #[tokio::test]
@@ -72,6 +77,44 @@ async fn the_user_says_what_becomes_of_it() {
 }
 
 #[tokio::test]
+async fn the_user_may_want_the_provisioners_run_again() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let mut scene =
+        Scene::new(BLANK).script(move |_| match counted.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => Err(failure()),
+            _ => Ok(()),
+        });
+    scene.hypervisor.set_boot_output("booted\n");
+    scene.on_error = OnError::Ask;
+    scene.answer = Some("run the provisioners again");
+    let outcome = scene.run().await;
+    outcome.result.unwrap();
+    assert_eq!(runs.load(Ordering::Relaxed), 3);
+    assert_eq!(scene.volume_names(), ["base", "image"]);
+    let said = scene.said.lock().unwrap().join("\n");
+    assert_eq!(said.matches("Provisioning the guest again").count(), 2);
+    assert_eq!(said.matches("\nbooted").count(), 2, "{said}");
+    assert!(!said.contains("cleaning up in the guest"), "{said}");
+}
+
+/// There is nothing to repeat: what is asked is what becomes of the rest.
+#[tokio::test]
+async fn a_guest_that_is_off_is_not_provisioned_again() {
+    let mut scene = Scene::new(BLANK).script(|scene| {
+        let domain = scene.hypervisor.domains().remove(0);
+        scene.hypervisor.power_off(&domain);
+        Err(failure())
+    });
+    scene.on_error = OnError::Ask;
+    scene.answer = Some("clean up");
+    let outcome = scene.run().await;
+    assert!(outcome.result.is_err());
+    let said = scene.said.lock().unwrap().join("\n");
+    assert!(!said.contains("again"), "{said}");
+}
+
+#[tokio::test]
 async fn a_cancelled_build_is_cleaned_up_whatever_the_policy() {
     let mut scene = Scene::new(TEMPLATE).script(|scene| {
         scene.cancel.cancel();
@@ -115,7 +158,7 @@ async fn a_domain_in_the_way_is_found_before_anything_is_made() {
     scene.run().await;
     let kept = scene.volume_names();
     let mut again = scene.clone();
-    again.script = std::sync::Arc::new(|_| Ok(()));
+    again.script = Arc::new(|_| Ok(()));
     let refused = again.run().await.result.unwrap_err();
     assert!(refused.to_string().contains("-force"), "{refused}");
     assert_eq!(scene.volume_names(), kept, "nothing is touched");
