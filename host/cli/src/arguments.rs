@@ -186,7 +186,8 @@ pub(crate) struct Clean {
     pub(crate) yes: bool,
 
     /// Remove what this build left, although it can't be seen from here that it is dead: it ran on
-    /// another host or in another container. Can be given several times.
+    /// another host or in another container. Also if pools of its volumes are gone. Can be given
+    /// several times.
     #[arg(long = "build", value_name = "ID")]
     pub(crate) builds: Vec<String>,
 

@@ -204,6 +204,8 @@ impl Call<'_> {
                 ));
             }
         };
+        let is_named = self.arguments.builds.contains(&found.record.id);
+        let mut is_pool_gone = false;
         if found.state != DomainState::Gone {
             let destroyed = self.hypervisor.destroy_domain(&found.domain).await;
             note(destroyed, format!("the guest of {}", found.domain));
@@ -212,9 +214,19 @@ impl Call<'_> {
             let deleted = match self.hypervisor.delete_volume(volume).await {
                 // It was not made before the build died, or is removed already.
                 Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => Ok(()),
+                // Who names the build knows of the pool as well.
+                Err(lvhost_libvirt::Error::NoSuchPool { .. }) if is_named => Ok(()),
                 result => result,
             };
+            is_pool_gone |= matches!(deleted, Err(lvhost_libvirt::Error::NoSuchPool { .. }));
             note(deleted, format!("the volume {}", place(volume)));
+        }
+        if is_pool_gone {
+            errors.push(format!(
+                "the domain {} stays, so that the volumes can be found again when their pool is \
+                 back; if it is gone for good: lvhost clean --build {}",
+                found.domain, found.record.id
+            ));
         }
         if errors.is_empty() {
             let undefined = self.hypervisor.undefine_domain(&found.domain).await;

@@ -118,6 +118,30 @@ async fn what_a_dead_build_left_is_removed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_build_whose_pool_is_gone_is_given_up_by_name_only() {
+    let hypervisor = hypervisor().await;
+    let mut spec = DomainSpec::new("dead");
+    spec.build = Some(BuildRecord {
+        id: "dead".to_owned(),
+        owner: Some(owner(false)),
+        volumes: vec![VolumeId::new("gone", "image")],
+    });
+    hypervisor.define_domain(&spec).await.unwrap();
+    let (result, recorded) = call(&hypervisor, true, &[], false).await;
+    assert!(result.is_err());
+    assert_eq!(hypervisor.domains(), ["dead", "own"]);
+    let said = recorded.messages();
+    for expected in [
+        "the volume gone/image could not be removed",
+        "if it is gone for good: lvhost clean --build dead",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    call(&hypervisor, true, &["dead"], false).await.0.unwrap();
+    assert_eq!(hypervisor.domains(), ["own"]);
+}
+
+#[tokio::test]
 async fn a_running_guest_is_stopped_first() {
     let hypervisor = hypervisor().await;
     build(&hypervisor, "dead", Some(owner(false))).await;
