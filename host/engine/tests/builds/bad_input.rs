@@ -116,34 +116,46 @@ async fn what_is_missing_is_named_with_what_there_is() {
     }
 }
 
-/// A header of qcow2 that names another file, and a cluster for each of its tables.
-fn leaning(on: &str) -> Vec<u8> {
+/// A header of qcow2 with these fields, and a cluster for each of its tables.
+fn qcow2(with: &[(usize, &[u8])]) -> Vec<u8> {
     let mut image = vec![0; 4 * 65536];
     image[..4].copy_from_slice(b"QFI\xfb");
-    let fields: [(usize, &[u8]); 8] = [
+    let fields: [(usize, &[u8]); 5] = [
         (4, &3_u32.to_be_bytes()),
-        (8, &512_u64.to_be_bytes()),
-        (16, &u32::try_from(on.len()).unwrap().to_be_bytes()),
         (20, &16_u32.to_be_bytes()),
         (24, &(1_u64 << 20).to_be_bytes()),
         (96, &4_u32.to_be_bytes()),
         (100, &104_u32.to_be_bytes()),
-        (512, on.as_bytes()),
     ];
-    for (at, bytes) in fields {
-        image[at..][..bytes.len()].copy_from_slice(bytes);
+    for (at, bytes) in fields.iter().chain(with) {
+        image[*at..][..bytes.len()].copy_from_slice(bytes);
     }
     image
 }
 
 #[tokio::test]
 async fn an_image_that_leans_on_another_file_is_refused() {
+    let other = b"/etc/shadow";
+    let length = &(other.len() as u32).to_be_bytes();
+    let backing_file = qcow2(&[(8, &512_u64.to_be_bytes()), (16, length), (512, other)]);
+    // The feature, and the name in the extension of the header that is for it.
+    let data_file = qcow2(&[
+        (72, &4_u64.to_be_bytes()),
+        (104, b"DATA"),
+        (108, length),
+        (112, other),
+    ]);
     let volume = "source {\ntype = \"external\"\nurls = [\"evil.qcow2\"]\nchecksum = \"none\"\n}";
-    let scene = Scene::new(template(volume, MANAGED));
-    std::fs::write(scene.path("evil.qcow2"), leaning("/etc/shadow")).unwrap();
-    let said = failure(&scene).await;
-    assert!(said.contains("/etc/shadow"), "{said}");
-    assert_eq!(scene.volume_names(), ["base"]);
+    for (image, expected) in [
+        (backing_file, "an overlay of `/etc/shadow`"),
+        (data_file, "keeps its data in another file"),
+    ] {
+        let scene = Scene::new(template(volume, MANAGED));
+        std::fs::write(scene.path("evil.qcow2"), image).unwrap();
+        let said = failure(&scene).await;
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(scene.volume_names(), ["base"]);
+    }
 }
 
 #[tokio::test]
