@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::hypervisor::need;
+use crate::local_guest::LocalGuest;
 use crate::lvhost::{Lvhost, said};
 use crate::real_guests::{Stage, strs};
 
@@ -215,4 +216,29 @@ fn what_killed_builds_leave_is_cleaned_up() {
         assert!(left.is_empty(), "{left:#?}\nafter {moment}\n{cleaned}");
     }
     println!("{in_time} builds were killed; they had {lengths:?} lines");
+}
+
+#[test]
+fn what_a_build_leaves_that_is_killed_while_it_provisions_is_cleaned_up() {
+    let guest = need!(LocalGuest::new());
+    let lvhost = Lvhost::new();
+    // Ends with the connection, which it writes to.
+    let commands = ["while echo it runs; do sleep 0.1; done"];
+    let template = guest.template(&["a"], &guest.shell("provisioner", &commands));
+    lvhost.write("template.pkr.hcl", &template);
+    let mut build = lvhost
+        .prepare(&["run", "template.pkr.hcl"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(build.stderr.take().unwrap()).lines();
+    let said = output.find(|line| line.as_ref().unwrap().contains("it runs"));
+    assert!(said.is_some(), "{:?}", build.wait());
+    let uri = &guest.hypervisor.uri;
+    // One that is alive is left alone.
+    lvhost.succeed(&["clean", "--yes", uri]);
+    assert_eq!(guest.hypervisor.volumes(), [guest.domain("a")]);
+    build.kill().unwrap();
+    build.wait().unwrap();
+    guest.assert_clean(&lvhost.succeed(&["clean", "--yes", uri]));
 }

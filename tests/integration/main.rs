@@ -18,6 +18,7 @@ mod hypervisor;
 mod installation;
 mod key_pair;
 mod killed;
+mod local_guest;
 mod lvhost;
 #[path = "../packer/installation.rs"]
 mod packer;

@@ -6,12 +6,11 @@
 mod builds;
 mod domains;
 mod endings;
-mod local_guest;
 mod side_by_side;
+mod terminal;
 mod validation;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use crate::packer::{Installation, packers};
 
@@ -42,17 +41,4 @@ fn plugin() -> PathBuf {
     let plugin = lvhost.with_file_name("packer-plugin-libvirt");
     assert!(plugin.exists(), "{}: not built", plugin.display());
     plugin
-}
-
-/// Makes a key pair: the private key, and what is to be authorized.
-fn key_pair(folder: &Path) -> (PathBuf, String) {
-    let key = folder.join("key");
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(&key)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
-    (key, public.trim().to_owned())
 }

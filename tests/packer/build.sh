@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# build.sh: builds a real Packer, or the Go plugin, from its published module, or finds the one built
-# before.
+# build.sh: builds a real Packer, the Go plugin, or what asks plugins in Packer's place, from published
+# modules, or finds the one built before.
 #
 #   build.sh 1.16.0            the newest Packer: protobuf, and gob with PACKER_FORCE_GOB=1
 #   build.sh 1.11.2            the last one that knows gob only
 #   build.sh go-plugin-0.5.0   the plugin in Go that ours takes the place of
+#   build.sh config-spec       a program that prints which options a plugin tells Packer of
 #
 # Prints the binary's path on standard output and everything else on standard error. Binaries are kept
-# in ${XDG_CACHE_HOME:-~/.cache}/lvhost/packer/, in a folder named after a hash of the module files. Two
+# in ${XDG_CACHE_HOME:-~/.cache}/lvhost/packer/, in a folder named after a hash of the module's files. Two
 # runs at the same time are safe: the second waits for the first.
 #
 # Exit status 77 and a line "SKIPPED: why" on standard error where there is no Go, or one that is too old
@@ -30,7 +31,7 @@ fi
 
 # What is built: the one tool that the module names.
 TOOL=$(sed -n 's/^tool //p' "$MODULE/go.mod")
-HASH=$(cd "$MODULE" && sha256sum go.mod go.sum | sha256sum | cut -c 1-16)
+HASH=$(shopt -s nullglob && cd "$MODULE" && sha256sum go.mod go.sum ./*.go | sha256sum | cut -c 1-16)
 DIRECTORY=$CACHE/$NAME-$HASH
 BINARY=$DIRECTORY/$(basename "$TOOL")
 mkdir -p "$CACHE"

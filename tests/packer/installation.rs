@@ -1,6 +1,7 @@
 //! A real Packer with a folder of its own for each test, and nothing of the user's. `build.sh` beside this
 //! builds the Packers; the tests of two packages include this file.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub(crate) fn packers(name: &str) -> Vec<Installation> {
 /// A Packer and its folder.
 pub(crate) struct Installation {
     pub(crate) mode: Mode,
-    packer: PathBuf,
+    pub(crate) packer: PathBuf,
     /// Kept for its folder.
     pub(crate) directory: TempDir,
 }
@@ -95,31 +96,37 @@ impl Installation {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// All that Packer is told by its environment.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let path = |name: &str| self.path(name).into_os_string();
+        let force_gob = if self.mode.force_gob { "1" } else { "0" };
+        vec![
+            ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+            ("HOME", self.directory.path().into()),
+            ("TMPDIR", path("tmp")),
+            ("PACKER_PLUGIN_PATH", path("plugins")),
+            ("PACKER_CONFIG_DIR", path("config")),
+            ("PACKER_CACHE_DIR", path("cache")),
+            ("PACKER_LOG", "1".into()),
+            ("PACKER_LOG_PATH", path("log")),
+            ("CHECKPOINT_DISABLE", "1".into()),
+            ("PACKER_NO_COLOR", "1".into()),
+            ("PACKER_FORCE_GOB", force_gob.into()),
+        ]
+    }
+
     pub(crate) fn start(&self, arguments: &[&str]) -> Started {
-        let path = |name: &str| self.path(name);
         let mut command = Command::new(&self.packer);
         command
             .args(arguments)
             .current_dir(self.directory.path())
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.directory.path())
-            .env("TMPDIR", path("tmp"))
-            .env("PACKER_PLUGIN_PATH", path("plugins"))
-            .env("PACKER_CONFIG_DIR", path("config"))
-            .env("PACKER_CACHE_DIR", path("cache"))
-            .env("PACKER_LOG", "1")
-            .env("PACKER_LOG_PATH", path("log"))
-            .env("CHECKPOINT_DISABLE", "1")
-            .env("PACKER_NO_COLOR", "1")
+            .envs(self.environment())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A Ctrl-C goes to a group.
             .process_group(0);
-        if self.mode.force_gob {
-            command.env("PACKER_FORCE_GOB", "1");
-        }
         let mut child = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         for pipe in [

@@ -12,8 +12,9 @@
 #   LVHOST_TEST_SESSION       the script that runs a command with a private qemu:///session:
 #                             $LVHOST_TEST_SESSION session DIRECTORY COMMAND...
 #   LVHOST_TEST_DOMAIN_TYPE   kvm or qemu: what works here
-#   LVHOST_TEST_PACKER_1_16_0, LVHOST_TEST_PACKER_1_11_2, LVHOST_TEST_GO_PLUGIN_0_5_0
-#                             real Packers, and the plugin in Go (tests/packer); needs Go
+#   LVHOST_TEST_PACKER_1_16_0, LVHOST_TEST_PACKER_1_11_2, LVHOST_TEST_GO_PLUGIN_0_5_0,
+#   LVHOST_TEST_CONFIG_SPEC   real Packers, the plugin in Go, and a program that asks both plugins for
+#                             their options (tests/packer); needs Go
 #
 # Each can be set beforehand: empty to do without, or to something else to use that.
 set -euo pipefail
@@ -52,6 +53,7 @@ real_packer() {
 real_packer LVHOST_TEST_PACKER_1_16_0 1.16.0
 real_packer LVHOST_TEST_PACKER_1_11_2 1.11.2
 real_packer LVHOST_TEST_GO_PLUGIN_0_5_0 go-plugin-0.5.0
+real_packer LVHOST_TEST_CONFIG_SPEC config-spec
 LVHOST_TEST_SESSION=${LVHOST_TEST_SESSION-$ROOT/tests/set-up/libvirt.sh}
 export LVHOST_TEST_LIBVIRT_URI LVHOST_TEST_GUEST_SMALL LVHOST_TEST_GUEST_DEBIAN \
   LVHOST_TEST_DOMAIN_TYPE LVHOST_TEST_TOOLS LVHOST_TEST_SESSION

@@ -1,7 +1,8 @@
 //! Whole builds: a real guest, Packer's provisioners and post-processors.
 
-use super::{key_pair, with_each};
+use super::with_each;
 use crate::hypervisor::need;
+use crate::local_guest::key_pair;
 use crate::real_guests::{Stage, sha256, strs, template};
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::local_guest::LocalGuest;
 use super::with_newest;
 use crate::hypervisor::need;
+use crate::local_guest::LocalGuest;
 
 /// What only the domain of the plugin in Go has.
 const ONLY_IN_GO: &[&str] = &[

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::local_guest::LocalGuest;
-use super::{with_each, with_newest};
+use super::with_each;
 use crate::hypervisor::need;
+use crate::local_guest::LocalGuest;
 use crate::packer::{Finished, Installation, Started};
 
 /// Builds a template with these arguments before its name.
@@ -31,7 +31,7 @@ fn assert_said(output: &str, expected: &[&str]) {
 fn what_becomes_of_a_failed_build_is_the_users_choice() {
     let guest = need!(LocalGuest::new());
     let name = "what_becomes_of_a_failed_build_is_the_users_choice";
-    with_newest(name, |packer| {
+    with_each(name, |packer| {
         let text = guest.template(
             &["a"],
             &(guest.shell("provisioner", &["exit 3"])
@@ -69,7 +69,7 @@ fn what_becomes_of_a_failed_build_is_the_users_choice() {
 #[test]
 fn several_sources_are_built_side_by_side() {
     let guest = need!(LocalGuest::new());
-    with_newest("several_sources_are_built_side_by_side", |packer| {
+    with_each("several_sources_are_built_side_by_side", |packer| {
         let commands = ["echo built $PACKER_BUILD_NAME"];
         let text = guest.template(&["a", "b"], &guest.shell("provisioner", &commands));
         let built = build(packer, &[], &text);
@@ -122,11 +122,34 @@ fn a_template_in_json_is_built() {
     });
 }
 
+/// A post-processor that keeps no input has Packer destroy the artifact.
+#[test]
+fn what_a_post_processor_does_away_with_is_gone() {
+    let guest = need!(LocalGuest::new());
+    with_each("what_a_post_processor_does_away_with_is_gone", |packer| {
+        let build = "post-processor \"compress\" { output = \"packed.tar.gz\" }";
+        let text = guest.template(&["a"], build);
+        let text = text.replacen("{\n", "{\noutput_directory = \"output\"\n", 1);
+        let built = self::build(packer, &[], &text);
+        assert_eq!(built.code, Some(0), "{}", built.output);
+        guest.assert_clean(&built.output);
+        let volume = guest.domain("a");
+        assert!(!packer.path("output").join(&volume).exists());
+        let listed = Command::new("tar")
+            .arg("-tf")
+            .arg(packer.path("packed.tar.gz"))
+            .output()
+            .unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.contains(&volume), "{listed}");
+    });
+}
+
 /// Without a terminal nobody can be waited for, and the build goes on.
 #[test]
 fn debug_pauses_after_each_step() {
     let guest = need!(LocalGuest::new());
-    with_newest("debug_pauses_after_each_step", |packer| {
+    with_each("debug_pauses_after_each_step", |packer| {
         let text = guest.template(&["a"], &guest.shell("provisioner", &["true"]));
         let built = build(packer, &["-debug"], &text);
         assert_eq!(built.code, Some(0), "{}", built.output);
@@ -183,7 +206,7 @@ fn ctrl_c_cleans_up_before_packer_ends() {
 #[test]
 fn a_build_whose_packer_is_killed_cleans_up() {
     let guest = need!(LocalGuest::new());
-    with_newest("a_build_whose_packer_is_killed_cleans_up", |packer| {
+    with_each("a_build_whose_packer_is_killed_cleans_up", |packer| {
         let started = start_endless(packer, &guest);
         // The one that was started only watches over the real one.
         let outer = started.id().as_raw_nonzero().to_string();

@@ -1,8 +1,15 @@
 //! This plugin and the one in Go 0.5.0, with the same templates under the same Packer. Where they don't agree,
 //! `docs/migration.md` says so, and why.
 
-use super::with_newest;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use super::{plugin, with_newest};
+use crate::hypervisor::{need, variable};
 use crate::packer::Installation;
+
+const GO_PLUGIN: &str = "LVHOST_TEST_GO_PLUGIN_0_5_0";
 
 /// What this plugin makes of a template that the one in Go takes or refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,11 +180,7 @@ fn is_valid(packer: &Installation, plugin: &str, part: &str, instead: &str) -> (
 #[test]
 fn templates_are_judged_as_by_the_plugin_in_go_but_for_what_is_said() {
     let name = "templates_are_judged_as_by_the_plugin_in_go_but_for_what_is_said";
-    let variable = "LVHOST_TEST_GO_PLUGIN_0_5_0";
-    let Some(go) = std::env::var(variable).ok().filter(|path| !path.is_empty()) else {
-        println!("SKIPPED: {name}: {variable} is not set (tests/packer/build.sh builds it)");
-        return;
-    };
+    let go = need!(variable(GO_PLUGIN));
     with_newest(name, |packer| {
         packer.install(&go, "github.com/other/golibvirt");
         for (verdict, part, instead) in CASES {
@@ -195,4 +198,28 @@ fn templates_are_judged_as_by_the_plugin_in_go_but_for_what_is_said() {
             );
         }
     });
+}
+
+/// What a plugin tells Packer of its options, a line for each.
+fn options(encoding: &[&str], plugin: &Path) -> Result<BTreeSet<String>, String> {
+    let asked = Command::new(variable("LVHOST_TEST_CONFIG_SPEC")?)
+        .args(encoding)
+        .arg(plugin)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.success(), "{said}");
+    let lines = String::from_utf8(asked.stdout).unwrap();
+    Ok(lines.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn packer_is_told_of_all_options_of_the_plugin_in_go_and_of_the_same_types() {
+    let go = need!(variable(GO_PLUGIN));
+    let theirs = need!(options(&[], Path::new(&go)));
+    let ours = need!(options(&[], &plugin()));
+    assert!(theirs.len() > 100, "{theirs:#?}");
+    let missing: Vec<_> = theirs.difference(&ours).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(need!(options(&["--protobuf"], &plugin())), ours);
 }

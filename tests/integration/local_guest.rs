@@ -1,5 +1,4 @@
-//! This machine in the place of a guest: what Packer and the plugin do with each other can be seen without
-//! waiting for one to boot. The domain is a real one that finds nothing to boot from.
+//! This machine in the place of a guest: what builds do over SSH can be seen without waiting for one to boot. The domain is a real one that finds nothing to boot from.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -9,8 +8,8 @@ use std::process::{Command, Stdio};
 use crate::hypervisor::{Hypervisor, variable};
 
 /// An SSH server of this machine, and a hypervisor to make domains at.
-pub(super) struct LocalGuest {
-    pub(super) hypervisor: Hypervisor,
+pub(crate) struct LocalGuest {
+    pub(crate) hypervisor: Hypervisor,
     domain_type: String,
     port: u16,
     user: String,
@@ -19,11 +18,11 @@ pub(super) struct LocalGuest {
 }
 
 impl LocalGuest {
-    pub(super) fn new() -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
         let domain_type = variable("LVHOST_TEST_DOMAIN_TYPE")?;
         let hypervisor = Hypervisor::new()?;
         let folder = tempfile::tempdir().unwrap();
-        let (key, public) = super::key_pair(folder.path());
+        let (key, public) = key_pair(folder.path());
         std::fs::write(folder.path().join("authorized_keys"), public).unwrap();
         std::fs::create_dir(folder.path().join("home")).unwrap();
         let user = Command::new("id").arg("-un").output().unwrap();
@@ -40,17 +39,17 @@ impl LocalGuest {
     }
 
     /// A folder for what provisioners leave.
-    pub(super) fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
     /// The name of the domain of the source `name`, which is that of its volume as well.
-    pub(super) fn domain(&self, name: &str) -> String {
+    pub(crate) fn domain(&self, name: &str) -> String {
         format!("{}-{name}", self.hypervisor.pool)
     }
 
     /// The options of the source `name`, in the syntax that HCL and, between braces, JSON have in common.
-    pub(super) fn options(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn options(&self, name: &str) -> serde_json::Value {
         serde_json::json!({
             "libvirt_uri": self.hypervisor.uri,
             "domain_type": self.domain_type,
@@ -74,7 +73,7 @@ impl LocalGuest {
     }
 
     /// A template in HCL with these sources and these lines in its build.
-    pub(super) fn template(&self, names: &[&str], build: &str) -> String {
+    pub(crate) fn template(&self, names: &[&str], build: &str) -> String {
         let mut text = String::new();
         for name in names {
             let options = self.options(name);
@@ -95,7 +94,7 @@ impl LocalGuest {
     }
 
     /// A provisioner that runs these commands.
-    pub(super) fn shell(&self, kind: &str, commands: &[&str]) -> String {
+    pub(crate) fn shell(&self, kind: &str, commands: &[&str]) -> String {
         format!(
             "  {kind} \"shell\" {{\n    remote_folder = {:?}\n    inline = {commands:?}\n  }}\n",
             self.home()
@@ -103,7 +102,7 @@ impl LocalGuest {
     }
 
     /// Asserts that no domain and no volume of a build is left.
-    pub(super) fn assert_clean(&self, output: &str) {
+    pub(crate) fn assert_clean(&self, output: &str) {
         let domains = self.hypervisor.domains(&self.hypervisor.pool);
         assert!(domains.is_empty(), "{domains:?}\n{output}");
         let volumes = self.hypervisor.volumes();
@@ -160,4 +159,17 @@ fn serve(folder: &Path, user: &str) -> Result<u16, String> {
         }
     });
     Ok(port)
+}
+
+/// Makes a key pair: the private key, and what is to be authorized.
+pub(crate) fn key_pair(folder: &Path) -> (PathBuf, String) {
+    let key = folder.join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    (key, public.trim().to_owned())
 }
