@@ -13,7 +13,7 @@ source "libvirt" "build" {
   libvirt_uri            = var.uri
   domain_type            = var.domain_type
   domain_name            = var.domain
-  memory                 = 256
+  memory                 = 512
   network_address_source = "lease"
   shutdown_mode          = "acpi"
 
@@ -31,7 +31,7 @@ source "libvirt" "build" {
     alias    = "artifact"
     pool     = var.pool
     name     = "build"
-    capacity = "1G"
+    capacity = "3G"
     format   = "qcow2"
     bus      = "virtio"
 
@@ -50,6 +50,7 @@ source "libvirt" "build" {
       type = "cloud-init"
       user_data = format("#cloud-config\n%s", jsonencode({
         ssh_authorized_keys = [var.public_key]
+        disable_root        = false
       }))
     }
   }

@@ -6,6 +6,8 @@
 #   LVHOST_BENCH_DIRECTORY   where to work: a folder on the file system to measure, not in memory
 #                            (default: /var/tmp). 9 GiB have to be free there.
 #   LVHOST_BENCH_ROUNDS      how often each transfer and each of its yardsticks is run (default: 5)
+#   LVHOST_BENCH_ONLY        measure only what has this in its name: validate, upload, upload of a dense
+#                            image, download, whole builds, under Packer (default: all)
 #
 # It is a benchmark and no test: a figure that misses its mark is said so, and the exit status is
 # still 0. It is 1 if something could not be measured.
@@ -48,6 +50,8 @@ TYPE=$("$ROOT/tests/set-up/libvirt.sh" domain-type)
 # Empty without Go: then nothing is measured under Packer.
 PACKER=$("$ROOT/tests/packer/build.sh" 1.16.0 || true)
 GO_PLUGIN=$("$ROOT/tests/packer/build.sh" go-plugin-0.5.0 || true)
+DEBIAN=
+[ -z "$GO_PLUGIN" ] || DEBIAN=$("$ROOT/tests/guest-image/build.sh" debian)
 
 POOL=lvhost-bench-$$
 DIRECTORY=$(mktemp -d "$PARENT/lvhost-bench.XXXXXX")
@@ -70,4 +74,4 @@ virsh -q -c "$URI" pool-create-as "$POOL" dir --target "$DIRECTORY/pool" >&2
 
 python3 -B "$ROOT/tests/bench/benchmark.py" \
   "$LVHOST" "$URI" "$POOL" "$DIRECTORY" "$IMAGE" "$TYPE" "$ROUNDS" \
-  "$PACKER" "$(dirname "$LVHOST")/packer-plugin-libvirt" "$GO_PLUGIN"
+  "$PACKER" "$(dirname "$LVHOST")/packer-plugin-libvirt" "$GO_PLUGIN" "$DEBIAN" "${LVHOST_BENCH_ONLY:-}"

@@ -9,7 +9,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TEMPLATE = os.path.join(HERE, "packer.pkr.hcl")
 SOURCE = "github.com/thomasklein94/libvirt"
 VALIDATIONS = 10
-BUILDS = 3
 
 
 class Times(NamedTuple):
@@ -72,10 +71,10 @@ class Contest:
             times.theirs.append(self.theirs.run(command).seconds)
         return times
 
-    def build(self, variables: dict[str, str], prepare, clean_up) -> Times:
+    def build(self, variables: dict[str, str], rounds: int, prepare, clean_up) -> Times:
         """`packer build` with an empty cache, from its start to its end."""
         times = Times([], [])
-        for number in range(BUILDS):
+        for number in range(rounds):
             for packer, seconds in ((self.ours, times.ours), (self.theirs, times.theirs)):
                 packer.forget_downloads()
                 prepare()
