@@ -24,8 +24,8 @@ OTHERS=(
   syslinux syslinux-common
   # to read back what lvhost wrote, by other people's programs
   xorriso genisoimage python3
-  # the other end of SSH and HTTP
-  openssh-client openssh-server curl
+  # the other end of SSH, HTTP and SMB
+  openssh-client openssh-server curl samba
 )
 # Older ones refuse `<backend type='passt'/>`, without which a build needs privileges.
 LIBVIRT_NEEDED=10

@@ -38,7 +38,7 @@ if [ -z "${LVHOST_TEST_DOMAIN_TYPE+set}" ]; then
 fi
 if [ -z "${LVHOST_TEST_TOOLS+set}" ]; then
   LVHOST_TEST_TOOLS=
-  for tool in xorriso isoinfo mtools fsck.fat qemu-img virsh virt-xml-validate passt swtpm; do
+  for tool in xorriso isoinfo mtools fsck.fat qemu-img virsh virt-xml-validate passt swtpm smbd; do
     if PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null; then
       LVHOST_TEST_TOOLS+="${LVHOST_TEST_TOOLS:+ }$tool"
     fi

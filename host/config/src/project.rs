@@ -44,9 +44,9 @@ options! {
             /// URLs it may download. One that ends in `/` stands for everything below it, any other
             /// for itself alone.
             urls: Vec<String>,
-            /// Hosts it may download from by http or https: `example.org`, `example.org:8080` for a
-            /// port of its own, `*.example.org` for all hosts below, `*` for all. Addresses of this
-            /// machine and its link are only reached if they are named in full.
+            /// Hosts it may download from by http, https or smb: `example.org`, `example.org:8080`
+            /// for a port of its own, `*.example.org` for all hosts below, `*` for all. Addresses of
+            /// this machine and its link are only reached if they are named in full.
             hosts: Vec<String>,
             /// Files and folders of this machine it may read; a relative path is meant from where
             /// lvhost is called, as in a template. A path that ends in `/` stands for everything below

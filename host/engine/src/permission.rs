@@ -42,7 +42,7 @@ enum HostRule {
     Any,
     /// All hosts whose names end in this, which begins with a dot.
     Below(String),
-    /// One host, by http or https: by its usual port, or by this one alone.
+    /// One host, by http, https or smb: by its usual port, or by this one alone.
     One {
         host: String,
         port: Option<u16>,
@@ -128,10 +128,7 @@ impl Allowed {
                 Some(Target::File(path)) => self.permits_files(&path).is_some(),
                 None => false,
             },
-            Grant::UrlsBelow(text) => match Target::parse(text) {
-                Some(Target::Web(url)) => self.permits_url(&url),
-                Some(Target::File(_)) | None => false,
-            },
+            Grant::UrlsBelow(text) => folder(text).is_some_and(|url| self.permits_url(&url)),
             Grant::Files(pattern) => self.permits_files(pattern).is_some(),
             Grant::Volume(id) => self.permits_volume(&VolumeId::new(&id.pool, &id.name)),
             Grant::HypervisorPath(path) => self
@@ -144,9 +141,9 @@ impl Allowed {
     /// Whether a URL may be asked for, and with it everything below if it ends in `/`: a rule for a
     /// folder stands for both, a rule for a host for everything there.
     pub(crate) fn permits_url(&self, url: &SafeUrl) -> bool {
-        let web = matches!(url.expose().scheme(), "http" | "https");
-        web && (self.urls.iter().any(|rule| is_covered(url, rule))
-            || self.hosts.iter().any(|rule| rule.covers(url)))
+        is_download(url)
+            && (self.urls.iter().any(|rule| is_covered(url, rule))
+                || self.hosts.iter().any(|rule| rule.covers(url)))
     }
 
     /// The rule that covers a path or pattern of files.
@@ -239,7 +236,7 @@ fn rule_for(grant: &Grant) -> (&'static str, String) {
             Some(Target::File(path)) => ("files", path),
             Some(Target::Web(_)) | None => ("urls", shown_url(text)),
         },
-        Grant::UrlsBelow(text) => ("urls", shown_url(text)),
+        Grant::UrlsBelow(text) => ("urls", shown_folder(text)),
         Grant::Files(pattern) => ("files", pattern.clone()),
         Grant::Volume(id) => ("volumes", id.to_string()),
         Grant::HypervisorPath(path) => ("hypervisor_paths", path.clone()),
@@ -253,7 +250,7 @@ pub(crate) fn in_words(grant: &Grant) -> String {
             Some(Target::File(path)) => format!("the file `{path}`"),
             Some(Target::Web(_)) | None => format!("the URL {}", shown_url(text)),
         },
-        Grant::UrlsBelow(text) => format!("the URL {} and everything below it", shown_url(text)),
+        Grant::UrlsBelow(text) => format!("the URL {} and everything below it", shown_folder(text)),
         Grant::Files(pattern) => format!("the files `{pattern}`"),
         Grant::Volume(id) => format!("the volume {id}"),
         Grant::HypervisorPath(path) => format!("the hypervisor's path `{path}`"),
@@ -265,20 +262,52 @@ pub(crate) fn advice(line: &str) -> String {
     format!("if it is to have this, add `{line}` to its `allow` block in {PROJECT_FILE}")
 }
 
+/// What is shown in place of a URL that can't be read: there may be a password in it.
+const NO_URL: &str = "(which is no URL)";
+
 /// A URL without its password.
 fn shown_url(text: &str) -> String {
     match Location::parse(text) {
         Ok(location) => location.to_string(),
-        Err(_) => "(which is no URL)".to_owned(),
+        Err(_) => NO_URL.to_owned(),
     }
+}
+
+/// The same for one of a folder.
+fn shown_folder(text: &str) -> String {
+    folder(text).map_or_else(|| NO_URL.to_owned(), |url| url.to_string())
+}
+
+/// A URL for everything below it. One of a share is none that could be downloaded, so that it is not
+/// read as one; what is below it is, before anything is asked for.
+fn folder(text: &str) -> Option<SafeUrl> {
+    match Target::parse(text) {
+        Some(Target::Web(url)) => Some(url),
+        Some(Target::File(_)) => None,
+        None => SafeUrl::parse(text).ok().filter(is_share),
+    }
+}
+
+/// Whether a URL is of a kind that things are downloaded from.
+fn is_download(url: &SafeUrl) -> bool {
+    matches!(url.expose().scheme(), "http" | "https") || is_share(url)
+}
+
+fn is_share(url: &SafeUrl) -> bool {
+    url.expose().scheme() == "smb"
+}
+
+/// The port a URL leads to.
+fn port(url: &SafeUrl) -> Option<u16> {
+    let usual = is_share(url).then_some(445);
+    url.expose().port_or_known_default().or(usual)
 }
 
 /// Whether `rule` is the URL, or the folder that it is in.
 pub(crate) fn is_covered(url: &SafeUrl, rule: &SafeUrl) -> bool {
+    let same_port = port(url) == port(rule);
     let (url, rule) = (url.expose(), rule.expose());
-    let same_server = url.scheme() == rule.scheme()
-        && url.host() == rule.host()
-        && url.port_or_known_default() == rule.port_or_known_default();
+    let same_server = url.scheme() == rule.scheme() && url.host() == rule.host() && same_port;
     if rule.path().ends_with('/') {
         same_server && url.path().starts_with(rule.path())
     } else {
@@ -295,10 +324,10 @@ fn is_below(path: &Path, folder: &Path) -> bool {
 
 fn url_rule(text: &str) -> Result<SafeUrl, Problem> {
     let url = match SafeUrl::parse(text) {
-        Ok(url) if matches!(url.expose().scheme(), "http" | "https") => url,
+        Ok(url) if is_download(&url) => url,
         _ => {
             return Err(Problem::new(
-                format!("`{}` is no http or https URL", shown_rule(text)),
+                format!("`{}` is no http, https or smb URL", shown_rule(text)),
                 "files are allowed by `files`, whole servers by `hosts`",
             ));
         }
@@ -367,9 +396,10 @@ impl HostRule {
             Self::Any => true,
             Self::Below(end) => asked.ends_with(&**end) && asked_port.is_none(),
             Self::One { host, port: None } => asked == host && asked_port.is_none(),
-            Self::One { host, port } => {
-                asked == host && url.expose().port_or_known_default() == *port
-            }
+            Self::One {
+                host,
+                port: Some(only),
+            } => asked == host && port(url) == Some(*only),
         }
     }
 }

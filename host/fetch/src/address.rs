@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use url::Url;
+
+use crate::guard::is_inward_host;
 use crate::location::WebAddress;
 use crate::s3::{Access, S3Error};
-use crate::{Reach, Request, SafeUrl, Settings};
+use crate::{LocationError, Reach, Request, SafeUrl, Settings};
 
 /// A web location with what it takes to ask for it.
 pub(crate) struct Address<'a> {
@@ -13,8 +16,8 @@ pub(crate) struct Address<'a> {
     access: Option<Access>,
     identity: SafeUrl,
     /// See [`Request::named_hosts`]; with the store of the user's settings.
-    pub(crate) named_hosts: BTreeSet<String>,
-    pub(crate) reach: &'a Reach,
+    named_hosts: BTreeSet<String>,
+    reach: &'a Reach,
 }
 
 impl<'a> Address<'a> {
@@ -55,6 +58,28 @@ impl<'a> Address<'a> {
             (Some(object), Some(access)) => object.request(access),
             _ => Ok(self.web.url().clone()),
         }
+    }
+
+    /// Refuses a hop that must not be asked for; else, whether the user named its host, which
+    /// then may be an inward one.
+    pub(crate) fn admit(&self, hop: &Url) -> Result<bool, LocationError> {
+        let named = hop
+            .host_str()
+            .is_some_and(|host| self.named_hosts.contains(host));
+        let shown = SafeUrl::new(hop.clone());
+        if !self.reach.permits(&shown) {
+            return Err(LocationError::OutOfReach(shown));
+        }
+        if !named && is_inward_host(hop) {
+            return Err(LocationError::forbidden(hop));
+        }
+        Ok(named)
+    }
+
+    /// Whether it is a file on a share.
+    #[cfg(feature = "smb")]
+    pub(crate) fn is_share(&self) -> bool {
+        self.identity.expose().scheme() == crate::safe_url::SMB
     }
 
     /// Whether it is an object of a store.

@@ -21,6 +21,8 @@
 mod attempt;
 mod resume;
 mod retry;
+#[cfg(feature = "smb")]
+mod shared;
 mod version;
 
 use std::sync::Arc;

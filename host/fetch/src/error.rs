@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+use url::Url;
 
 use crate::archive::unpack::ArchiveError;
 use crate::cache::CacheError;
@@ -13,6 +14,8 @@ use crate::checksum::list::ChecksumListError;
 use crate::digest::Digest;
 use crate::disk::NoSpace;
 use crate::s3::S3Error;
+#[cfg(feature = "smb")]
+use crate::share::ShareError;
 use crate::{Checksum, Location, SafeUrl};
 
 /// A fetch that brought nothing.
@@ -90,6 +93,10 @@ pub enum LocationError {
     /// An object can't be asked for.
     #[error("the object can't be asked for")]
     S3(#[source] S3Error),
+    /// A file on a share can't be had.
+    #[cfg(feature = "smb")]
+    #[error(transparent)]
+    Share(Box<ShareError>),
     /// The list of checksums can't be had.
     #[error("the checksums can't be had from {list}")]
     ChecksumFile {
@@ -215,6 +222,13 @@ pub enum LocationError {
 }
 
 impl LocationError {
+    /// The host of a URL may be this machine or its link, and nobody named it.
+    pub(crate) fn forbidden(url: &Url) -> Self {
+        Self::ForbiddenAddress {
+            host: url.host_str().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// How long the server wants to be left alone, if it said so.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

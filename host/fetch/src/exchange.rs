@@ -11,7 +11,7 @@ use url::Url;
 use crate::address::Address;
 use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
-use crate::guard::{InwardAddress, is_inward_host};
+use crate::guard::InwardAddress;
 use crate::{LocationError, SafeUrl, Settings};
 
 use refused::BUCKET_REGION;
@@ -37,16 +37,7 @@ impl Exchange<'_> {
         let request = address.request().map_err(LocationError::S3)?;
         let mut url = request.expose().clone();
         for _ in 0..=MAXIMUM_REDIRECTS {
-            let named = url
-                .host_str()
-                .is_some_and(|host| address.named_hosts.contains(host));
-            let shown = SafeUrl::new(url.clone());
-            if !address.reach.permits(&shown) {
-                return Err(LocationError::OutOfReach(shown));
-            }
-            if !named && is_inward_host(&url) {
-                return Err(forbidden(&url));
-            }
+            let named = address.admit(&url)?;
             let kind = Kind {
                 secure: url.scheme() == "https",
                 guarded: !named,
@@ -94,17 +85,11 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, LocationError> {
     Ok(next)
 }
 
-fn forbidden(url: &Url) -> LocationError {
-    LocationError::ForbiddenAddress {
-        host: url.host_str().unwrap_or_default().to_owned(),
-    }
-}
-
 /// Sorts a client error. The URL is taken out of it: it would show its secrets.
 fn send_error(error: reqwest::Error, url: &Url) -> LocationError {
     let error = error.without_url();
     if cause::<InwardAddress>(&error).is_some() {
-        forbidden(url)
+        LocationError::forbidden(url)
     } else if let Some(tls) = cause::<rustls::Error>(&error) {
         LocationError::Tls(tls.clone())
     } else if error.is_timeout() {

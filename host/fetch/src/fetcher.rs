@@ -86,7 +86,7 @@ pub struct Fetched {
     pub origin: Location,
     /// Whether no byte of it had to be transferred.
     pub from_cache: bool,
-    /// The server's entity tag, if it gave one.
+    /// The server's entity tag, if it gave one; for a file on a share what does the same.
     pub etag: Option<String>,
 }
 

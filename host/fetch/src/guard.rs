@@ -25,7 +25,8 @@ pub(crate) struct InwardAddress {
 
 /// Whether the URL's host, as written, is an inward address.
 pub(crate) fn is_inward_host(url: &Url) -> bool {
-    match url.host() {
+    // Parsed here: of what is no web scheme, a URL takes every host but IPv6 for a name.
+    match url.host_str().and_then(|host| Host::parse(host).ok()) {
         Some(Host::Ipv4(address)) => is_inward(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => is_inward(IpAddr::V6(address)),
         Some(Host::Domain(name)) => {
@@ -73,6 +74,19 @@ fn is_inward_v6(address: Ipv6Addr) -> bool {
         || (embedded && is_inward_v4(Ipv4Addr::new(a, b, c, d)))
 }
 
+/// Refuses a name that resolved to an inward address. One is enough: which of them is connected to
+/// may be somebody else's choice.
+pub(crate) fn outward(host: &str, addresses: &[SocketAddr]) -> Result<(), InwardAddress> {
+    let mut addresses = addresses.iter().map(SocketAddr::ip);
+    match addresses.find(|address| is_inward(*address)) {
+        Some(address) => Err(InwardAddress {
+            host: host.to_owned(),
+            address,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Resolves names with the system's resolver and refuses those with an inward address.
 #[derive(Debug)]
 pub(crate) struct GuardedResolver {
@@ -87,15 +101,10 @@ impl Resolve for GuardedResolver {
         Box::pin(async move {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let inward = found
-                .iter()
-                .map(SocketAddr::ip)
-                .find(|address| is_inward(*address));
-            match inward {
-                // One is enough: which of them is connected to is not ours to choose.
-                Some(address) if !exempt => Err(InwardAddress { host, address }.into()),
-                _ => Ok(Box::new(found.into_iter()) as Addrs),
+            if !exempt {
+                outward(&host, &found)?;
             }
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
@@ -126,13 +135,16 @@ mod tests {
             "LOCALHOST.",
             "a.localhost",
         ];
-        for host in inward {
+        for (host, scheme) in inward
+            .iter()
+            .flat_map(|host| [(host, "http"), (host, "smb")])
+        {
             assert!(
-                is_inward_host(&Url::parse(&format!("http://{host}/")).unwrap()),
+                is_inward_host(&Url::parse(&format!("{scheme}://{host}/")).unwrap()),
                 "{host}"
             );
         }
-        let outward = [
+        let elsewhere = [
             "8.8.8.8",
             "10.0.0.1",
             "192.168.1.1",
@@ -142,9 +154,12 @@ mod tests {
             "localhost.example.org",
             "[::ffff:8.8.8.8]",
         ];
-        for host in outward {
+        for (host, scheme) in elsewhere
+            .iter()
+            .flat_map(|host| [(host, "http"), (host, "smb")])
+        {
             assert!(
-                !is_inward_host(&Url::parse(&format!("http://{host}/")).unwrap()),
+                !is_inward_host(&Url::parse(&format!("{scheme}://{host}/")).unwrap()),
                 "{host}"
             );
         }

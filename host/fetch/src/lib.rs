@@ -1,8 +1,9 @@
 //! Downloads, checksums, decompression and the content-addressed cache.
 //!
 //! A [`Fetcher`] turns a list of [`Location`]s and a [`Checksum`] into an open file. Local files
-//! are used where they are; what comes over HTTP or from S3 goes through a cache that is never
-//! stale and never half ([`Cache`] shows and prunes it), and archives are unpacked:
+//! are used where they are; what comes over HTTP, from S3 or over SMB (with the feature `smb`) goes
+//! through a cache that is never stale and never half ([`Cache`] shows and prunes it), and archives
+//! are unpacked:
 //!
 //! ```text
 //! request ──► checksum in the cache? ──yes──► blob (no network)
@@ -43,6 +44,8 @@ mod reach;
 mod s3;
 mod safe_url;
 mod settings;
+#[cfg(feature = "smb")]
+mod share;
 mod sink;
 
 pub use archive::unpack::ArchiveError;
@@ -61,6 +64,8 @@ pub use reach::Reach;
 pub use s3::{AwsSettings, ProfileError, S3Error};
 pub use safe_url::SafeUrl;
 pub use settings::{BundleError, ProxySettings, Settings};
+#[cfg(feature = "smb")]
+pub use share::ShareError;
 
 /// Stops a fetch from outside; a clone of one token cancels with it.
 pub use tokio_util::sync::CancellationToken;

@@ -5,6 +5,8 @@
 //! path  ./path  /path          a local file, used in place; also `file:path`, `file:///path`,
 //!                              `file::path`
 //! s3::https://host/bucket/key  an object store; also `s3://bucket/key`
+//! smb://host/share/path        a file on a share, with the feature `smb`; also as
+//!                              `smb::smb://…`
 //! …?archive=…&checksum=…&filename=…   taken out of the query before the server is asked
 //! …/disks.zip//disk.img        a file inside of an archive
 //! ```
@@ -23,6 +25,8 @@ use thiserror::Error;
 use url::Url;
 
 use crate::s3::{self, Object};
+#[cfg(feature = "smb")]
+use crate::share::Place;
 use crate::{ChecksumError, SafeUrl};
 
 pub use steering::Steering;
@@ -31,13 +35,13 @@ pub(crate) use steering::is_plain;
 /// One place a file can be had from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
-    /// An address on the web, or an object of a store that is spoken to over the web.
+    /// An address on the web or of a share, or an object of a store that is spoken to over the web.
     Web(WebAddress),
     /// A local file, used in place.
     Path(LocalFile),
 }
 
-/// An `http://` or `https://` address, or an object that one leads to.
+/// An `http://`, `https://` or `smb://` address, or an object that one leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WebAddress {
     url: SafeUrl,
@@ -132,6 +136,10 @@ pub enum LocationParseError {
     /// `s3::` or `s3://` with an address that has no object.
     #[error("the S3 address {0}")]
     Object(&'static str),
+    /// `smb://` with an address that can't be a file on a share.
+    #[cfg(feature = "smb")]
+    #[error("the SMB address {0}")]
+    Share(&'static str),
     /// `file://HOST/…` names a file of another machine.
     #[error("`file://{0}/…` names another host; a local file is `file:///path`")]
     RemoteFile(String),
@@ -168,6 +176,8 @@ impl Location {
             "http" | "https" => parse_web(text, rest),
             "file" => parse_file(text, rest),
             "s3" => parse_object(text, rest),
+            #[cfg(feature = "smb")]
+            "smb" => parse_share(text, rest),
             other => Err(refusal::form(&format!("{other}:"), other)),
         }
     }
@@ -253,6 +263,12 @@ fn parse_forced(form: &str, rest: &str) -> Result<Location, LocationParseError> 
             parse_object(rest, after)
         }
         ("s3", _) => Err(forced("an http:// or https:// address")),
+        #[cfg(feature = "smb")]
+        ("smb", Some((scheme, after))) if scheme.eq_ignore_ascii_case("smb") => {
+            parse_share(rest, after)
+        }
+        #[cfg(feature = "smb")]
+        ("smb", _) => Err(forced("an smb:// address")),
         ("file", None) if rest.trim().is_empty() => Err(LocationParseError::Empty),
         ("file", None) => parse_path(rest),
         ("file", Some((scheme, after))) if scheme.eq_ignore_ascii_case("file") => {
@@ -313,6 +329,18 @@ fn parse_object(text: &str, rest: &str) -> Result<Location, LocationParseError> 
     Ok(Location::Web(WebAddress {
         url: s3::plain_url(&object).map_err(LocationParseError::Object)?,
         object: Some(Box::new(object)),
+        steering,
+    }))
+}
+
+#[cfg(feature = "smb")]
+fn parse_share(text: &str, rest: &str) -> Result<Location, LocationParseError> {
+    let mut url = parse_url(text, rest)?;
+    let steering = Steering::from_url(&mut url)?;
+    Place::of(&url).map_err(LocationParseError::Share)?;
+    Ok(Location::Web(WebAddress {
+        url: SafeUrl::new(url),
+        object: None,
         steering,
     }))
 }

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Host, Url};
+
+/// The scheme of addresses of shares.
+pub(crate) const SMB: &str = "smb";
+
+/// The port of SMB over TCP: <https://www.iana.org/assignments/service-names-port-numbers>.
+pub(crate) const SMB_PORT: u16 = 445;
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
@@ -47,6 +53,9 @@ impl SafeUrl {
     /// Wraps a URL.
     pub fn new(mut url: Url) -> Self {
         url.set_fragment(None);
+        if url.scheme() == SMB {
+            settle_host(&mut url);
+        }
         Self(url)
     }
 
@@ -104,6 +113,19 @@ impl fmt::Debug for SafeUrl {
     }
 }
 
+/// Writes host and port as they are written in a web address, which the URL of another scheme leaves
+/// as they stand: in lower case, IPv4 in four numbers, the usual port left out. A host that can be
+/// none stays.
+fn settle_host(url: &mut Url) {
+    if let Some(Ok(host)) = url.host_str().map(Host::parse) {
+        // Refused only for URLs that can't have a host.
+        let _ = url.set_host(Some(&host.to_string()));
+    }
+    if url.port() == Some(SMB_PORT) {
+        let _ = url.set_port(None);
+    }
+}
+
 /// Masks one `key=value` of a query if its (decoded) key is a secret's.
 fn mask_pair(pair: &str) -> String {
     let secret = url::form_urlencoded::parse(pair.as_bytes()).any(|(key, _)| is_secret(&key));
@@ -144,6 +166,10 @@ mod tests {
                 "http://h/a?aws_access_key_secret=***&region=eu",
             ),
             ("http://h/a#token", "http://h/a"),
+            ("smb://dom;user:pw@h/s/a", "smb://***@h/s/a"),
+            ("SMB://NAS.Example.Org:445/S/a", "smb://nas.example.org/S/a"),
+            ("smb://0x7f.1:446/s/a", "smb://127.0.0.1:446/s/a"),
+            ("smb://[::0001]:445/s", "smb://[::1]/s"),
         ];
         for (text, shown) in cases {
             let url = SafeUrl::parse(text).unwrap();

@@ -25,8 +25,8 @@ impl VolumeSource for External {
             .option(
                 OptionSchema::text_list(
                     "urls",
-                    "Where the image can be had: `http`, `https` and `s3` URLs and local paths, \
-                     tried in this order until one works. Images in qcow2 and raw format are \
+                    "Where the image can be had: `http`, `https`, `s3` and `smb` URLs and local \
+                     paths, tried in this order until one works. Images in qcow2 and raw format are \
                      recognised by themselves, also when they are compressed by gzip, bzip2, xz or \
                      zstd, or the one file in a zip or tar archive; `…/a.zip//NAME` names one of \
                      several. `?archive=`, `?checksum=` and `?filename=` steer the download and \

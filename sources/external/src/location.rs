@@ -32,17 +32,13 @@ pub(crate) enum Packing {
     Compressed(Codec),
 }
 
-const SUPPORTED: &str = "use an `http`, `https` or `s3` URL, or the path of a local file";
+const SUPPORTED: &str = "use an `http`, `https`, `s3` or `smb` URL, or the path of a local file";
 const CHECK_OUT: &str = "check the repository out first and give the path of the file";
 const OBJECT: &str = "use the object's own address: https://storage.googleapis.com/BUCKET/OBJECT";
 const WORDS: &str = "use gz, bz2, xz, zst, zip, tar, tar.gz, tar.bz2, tar.xz, tar.zst or false";
 
 /// Forms that are not supported, with what to do instead.
-const REFUSED: [(&str, &str); 3] = [
-    ("smb", "mount the share and give the path of the file in it"),
-    ("gcs", OBJECT),
-    ("gs", OBJECT),
-];
+const REFUSED: [(&str, &str); 2] = [("gcs", OBJECT), ("gs", OBJECT)];
 
 /// Hosts that go-getter takes for repositories where no scheme is written.
 const REPOSITORY_HOSTS: [&str; 3] = ["github.com/", "gitlab.com/", "bitbucket.org/"];
@@ -80,6 +76,10 @@ fn check_forced(form: &str, rest: &str) -> Result<Steering, Problem> {
             matches!(scheme.as_deref(), Some("http" | "https" | "s3")),
             address,
         ),
+        "smb" => (
+            scheme.as_deref() == Some("smb"),
+            "write an smb:// address after it",
+        ),
         "file" => (
             matches!(scheme.as_deref(), None | Some("file")) && !rest.trim().is_empty(),
             "write a path after it",
@@ -103,7 +103,7 @@ fn check_plain(url: &str) -> Result<Steering, Problem> {
         };
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "http" | "https" | "s3" => {
+        "http" | "https" | "s3" | "smb" => {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             let host = authority.rsplit('@').next().unwrap_or_default();
             if host.is_empty() || host.starts_with(':') {
@@ -216,6 +216,8 @@ mod tests {
             "/srv/a::b.img",
             "s3::https://s3.amazonaws.com/b/k",
             "s3://bucket/k?region=eu-west-1",
+            "smb://user:secret@nas/share/a.img",
+            "smb::smb://nas/share/a.img",
             "https://h/a?filename=b",
             "https://h/a.zip//b",
         ];
@@ -269,7 +271,8 @@ mod tests {
             ("git@github.com:hunter2/b", "would run `git`"),
             ("github.com/hunter2/b", "`github.com/` is not supported"),
             ("hg::https://h/hunter2", "would run `hg`"),
-            ("smb://h/share/a", "`smb://`"),
+            ("smb::/hunter2", "what follows `smb::` does not fit"),
+            ("smb:///hunter2", "no host"),
             ("gcs::https://h/hunter2", "`gcs::`"),
             ("http::/srv/hunter2", "what follows `http::` does not fit"),
             ("file::https://h/hunter2", "what follows `file::` does not"),
@@ -290,7 +293,7 @@ mod tests {
             assert!(problem.message.contains(part), "{url}: {problem:?}");
             assert!(!problem.message.contains("hunter2"), "{problem:?}");
         }
-        let smb = check("smb::smb://h/a").unwrap_err();
-        assert!(smb.help.contains("mount the share"));
+        let store = check("gs://bucket/a").unwrap_err();
+        assert!(store.help.contains("storage.googleapis.com"));
     }
 }

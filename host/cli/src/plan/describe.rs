@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use lvhost_config::{SourceValue, VolumeSource};
 use lvhost_engine::{Contents, Plan, PlannedVolume, plan};
-use lvhost_fetch::{CacheEntry, Content, Location};
+use lvhost_fetch::{CacheEntry, Content, Location, SafeUrl};
 use lvhost_libvirt::{ConnectionUri, InterfaceSource, VolumeFacts, final_domain_xml};
 use lvhost_runtime::Grant;
 use serde::Serialize;
@@ -187,7 +187,7 @@ fn volume(planned: &PlannedVolume, is_artifact: bool, cached: &[CacheEntry]) -> 
 fn granted(grant: &Grant) -> Granted {
     match grant {
         Grant::Url(url) => Granted::Url(shown(url)),
-        Grant::UrlsBelow(url) => Granted::UrlsBelow(shown(url)),
+        Grant::UrlsBelow(url) => Granted::UrlsBelow(shown_folder(url)),
         Grant::Files(pattern) => Granted::Files(pattern.clone()),
         Grant::Volume(id) => Granted::Volume(id.to_string()),
         Grant::HypervisorPath(path) => Granted::HypervisorPath(path.clone()),
@@ -241,6 +241,14 @@ fn shown(url: &str) -> String {
         |_| "(not a URL)".to_owned(),
         |location| location.to_string(),
     )
+}
+
+/// The same for everything below a URL; a folder of a share is no location by itself.
+fn shown_folder(url: &str) -> String {
+    match SafeUrl::parse(url) {
+        Ok(share) if share.expose().scheme() == "smb" => share.to_string(),
+        _ => shown(url),
+    }
 }
 
 fn attached_to(source: &InterfaceSource) -> String {

@@ -177,6 +177,25 @@ fn rules_cover_what_they_say_and_nothing_else() {
         assert_eq!(permitted, *expected, "{rule:?}, {asked:?}");
     }
     assert!(!Allowed::default().permits(&url("https://h/a")));
+    // Rules for shares are read in every build, also in one that can't download from them.
+    let shares = [
+        (("urls", "smb://nas/s/"), "smb://NAS:445/s/d/a.img", true),
+        (("urls", "smb://nas/s/"), "smb://nas/other/a.img", false),
+        (("urls", "smb://nas/s/"), "smb://nas/s/../other/a", false),
+        (("urls", "smb://nas/s/"), "smb://nas:446/s/a", false),
+        (("urls", "smb://nas/s/a"), "smb://nas/s/a", true),
+        (("urls", "https://nas/s/"), "smb://nas/s/a", false),
+        (("hosts", "nas"), "smb://nas/s/a", true),
+        (("hosts", "nas:445"), "smb://nas/s/a", true),
+        (("hosts", "nas:446"), "smb://nas/s/a", false),
+        (("hosts", "*"), "smb://nas/s/a", true),
+    ];
+    for (rule, asked, expected) in shares {
+        let permitted = allowed(&[rule]).permits_url(&SafeUrl::parse(asked).unwrap());
+        assert_eq!(permitted, expected, "{rule:?}, {asked}");
+    }
+    assert!(allowed(&[("urls", "smb://nas/s/")]).permits(&below("smb://nas/s/d/")));
+    assert!(!allowed(&[("urls", "smb://nas/s/")]).permits(&below("smb://nas/")));
 }
 
 #[test]
@@ -212,6 +231,7 @@ fn no_password_is_shown() {
     for grant in [
         url("https://user:hunter2@h/a"),
         below("https://user:hunter2@h/a/"),
+        below("smb://user:hunter2@nas/s/"),
         url("https://user:hunter2@[::/a"),
     ] {
         let shown = format!("{} {}", in_words(&grant), line_for(&grant));

@@ -48,6 +48,10 @@ impl Download<'_> {
         sink: &mut Sink,
         known: Option<&UrlEntry>,
     ) -> Result<Outcome, Broken> {
+        #[cfg(feature = "smb")]
+        if self.address.is_share() {
+            return self.attempt_share(sink, known).await;
+        }
         let mut response = self.ask(&self.conditions(sink, known)).await?;
         let (resumed, total) = match continued(&response, sink) {
             Some(total) => (sink.position(), total),
@@ -67,21 +71,7 @@ impl Download<'_> {
                 (0, response.content_length())
             }
         };
-        let limit = total.unwrap_or(MAXIMUM_LENGTH);
-        if limit > MAXIMUM_LENGTH {
-            return Err(LocationError::TooLong {
-                limit: MAXIMUM_LENGTH,
-            }
-            .into());
-        }
-        sink.announce(total);
-        if let Some(total) = total {
-            let needed = total.saturating_sub(sink.position());
-            if disk::free(&self.settings.cache_directory).is_some_and(|free| free < needed) {
-                return Err(Broken::NoRoom(needed));
-            }
-        }
-        self.progress.started(self.location, total, resumed);
+        let limit = self.begin(sink, total, resumed)?;
         let validators = Validators::of(response.headers());
         loop {
             let chunk = self.cancel.run_until_cancelled(response.chunk()).await;
@@ -110,6 +100,31 @@ impl Download<'_> {
             }
             _ => Ok(Outcome::Complete(validators)),
         }
+    }
+
+    /// Announces what is to come, if there is room for it; gives the bound of it.
+    pub(super) fn begin(
+        &self,
+        sink: &mut Sink,
+        total: Option<u64>,
+        resumed: u64,
+    ) -> Result<u64, Broken> {
+        let limit = total.unwrap_or(MAXIMUM_LENGTH);
+        if limit > MAXIMUM_LENGTH {
+            return Err(LocationError::TooLong {
+                limit: MAXIMUM_LENGTH,
+            }
+            .into());
+        }
+        sink.announce(total);
+        if let Some(total) = total {
+            let needed = total.saturating_sub(sink.position());
+            if disk::free(&self.settings.cache_directory).is_some_and(|free| free < needed) {
+                return Err(Broken::NoRoom(needed));
+            }
+        }
+        self.progress.started(self.location, total, resumed);
+        Ok(limit)
     }
 
     async fn ask(&self, headers: &HeaderMap) -> Result<Response, Broken> {

@@ -79,6 +79,10 @@ fn attempts_worth(error: &LocationError) -> u32 {
             MAXIMUM_ATTEMPTS
         }
         LocationError::Connect(_) => MAXIMUM_CONNECT_ATTEMPTS,
+        #[cfg(feature = "smb")]
+        LocationError::Share(error) if error.is_unreachable() => MAXIMUM_CONNECT_ATTEMPTS,
+        #[cfg(feature = "smb")]
+        LocationError::Share(error) if error.may_pass() => MAXIMUM_ATTEMPTS,
         LocationError::Status { status, .. } | LocationError::Store { status, .. } => {
             match status.as_u16() {
                 408 | 429 | 500 | 502 | 503 | 504 => MAXIMUM_ATTEMPTS,

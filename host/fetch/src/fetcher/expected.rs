@@ -120,6 +120,10 @@ impl Lists<'_> {
     }
 
     async fn attempt(&self, address: &Address<'_>) -> Result<Vec<u8>, LocationError> {
+        #[cfg(feature = "smb")]
+        if address.is_share() {
+            return crate::share::read(address, self.exchange.settings, LIST_LIMIT).await;
+        }
         let mut response = self.exchange.get(address, &HeaderMap::new()).await?;
         if response.status() != StatusCode::OK {
             return Err(exchange::refusal(response, address).await);

@@ -10,6 +10,8 @@ mod files;
 mod network;
 mod resume;
 mod server;
+#[cfg(feature = "smb")]
+mod share;
 mod store;
 
 use std::fs;

@@ -14,8 +14,9 @@ pub(super) fn form(written: &str, form: &str) -> LocationParseError {
     match form.split('+').next() {
         Some("git") => runs(written, "git"),
         Some("hg") => runs(written, "hg"),
+        #[cfg(not(feature = "smb"))]
         Some("smb") => unsupported(
-            "mount the share, for instance by `mount -t cifs //HOST/SHARE DIRECTORY`, and give the \
+            "this build of lvhost has no SMB (its feature `smb` is off): mount the share, for instance by `mount -t cifs //HOST/SHARE DIRECTORY`, and give the \
              path of the file in it",
         ),
         Some("gcs" | "gs") => unsupported(

@@ -74,14 +74,7 @@ fn refused_forms_are_named() {
             "gcs::https://x/y",
             "`gcs::` is not supported; use the object's own address",
         ),
-        (
-            "smb://h/share/a",
-            "`smb:` is not supported; mount the share",
-        ),
-        (
-            "smb::smb://h/share/a",
-            "`smb::` is not supported; mount the share",
-        ),
+        ("smb+ssh://h/share/a", "`smb+ssh:` is not supported; "),
         (
             "ftp://h/a",
             "`ftp:` is not supported; use an http, https or s3",
@@ -117,6 +110,69 @@ fn refused_forms_are_named() {
     for (text, part) in cases {
         let error = Location::parse(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+#[cfg(feature = "smb")]
+#[test]
+fn files_on_shares() {
+    for (text, shown) in [
+        ("smb://nas/images/a.img", "smb://nas/images/a.img"),
+        ("smb::smb://nas/images/a.img", "smb://nas/images/a.img"),
+        ("SMB::SMB://NAS:445/Images/a", "smb://nas/Images/a"),
+        ("smb://dom;me:pass@nas:4450/s/a", "smb://***@nas:4450/s/a"),
+        (
+            "smb://nas/s/a%20b.img?archive=false",
+            "smb://nas/s/a%20b.img",
+        ),
+        ("smb://nas/s/d/a.zip//b.img", "smb://nas/s/d/a.zip"),
+    ] {
+        let location = Location::parse(text).unwrap();
+        assert_eq!(location.to_string(), shown, "{text}");
+        assert!(!format!("{location:?}").contains("pass"), "{location:?}");
+    }
+    let digits = "0".repeat(32);
+    let text = format!("smb://nas/s/a?checksum={digits}&filename=b.img&archive=xz");
+    let location = Location::parse(&text).unwrap();
+    assert_eq!(location.file_name(), Some("b.img"));
+    let steering = location.steering();
+    let xz = Packing::Compressed(Codec::Xz);
+    assert_eq!(steering.archive(), Archive::As(xz));
+    let checksum = steering.checksum().unwrap();
+    assert_eq!(checksum.to_string(), format!("md5:{digits}"));
+    for (text, part) in [
+        (
+            "smb::https://h/a",
+            "`smb::` must be followed by an smb:// address",
+        ),
+        (
+            "smb::/srv/a",
+            "`smb::` must be followed by an smb:// address",
+        ),
+        ("smb:///share/a", "the SMB address names no host"),
+        (
+            "smb://me:hunter2@nas/share",
+            "the SMB address names no file",
+        ),
+        ("smb://nas/s/a?x=hunter2", "the SMB address has a query"),
+        ("smb://me:hunter2@/s/a", "`smb://…` is not a valid URL"),
+    ] {
+        let error = Location::parse(text).unwrap_err();
+        assert!(error.to_string().contains(part), "{text}: {error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}
+
+#[cfg(not(feature = "smb"))]
+#[test]
+fn a_build_without_shares_says_so() {
+    for (text, form) in [("smb://h/s/a", "smb:"), ("smb::smb://h/s/a", "smb::")] {
+        let error = Location::parse(text).unwrap_err().to_string();
+        let start = format!("`{form}` is not supported; this build of lvhost has no SMB");
+        assert!(
+            error.starts_with(&start) && error.contains("mount the share"),
+            "{error}"
+        );
     }
 }
 
@@ -230,8 +286,8 @@ proptest! {
 
     #[test]
     fn a_password_never_shows(password in "[a-z]{12}", tail in "[a-zA-Z0-9/?&=:@%.\\[\\]]{0,20}") {
-        for form in ["", "https::", "s3::"] {
-            let shown = match Location::parse(&format!("{form}https://user:{password}@host/{tail}")) {
+        for form in ["https://", "https::https://", "s3::https://", "smb://", "smb::smb://"] {
+            let shown = match Location::parse(&format!("{form}user:{password}@host/{tail}")) {
                 Ok(location) => format!("{location} {location:?}"),
                 Err(error) => format!("{error} {error:?}"),
             };

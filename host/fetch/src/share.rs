@@ -1,0 +1,282 @@
+//! Files on shares, over SMB 2 and 3.
+//!
+//! ```text
+//! may it be reached? ─► connect ─► log in ─► share ─► open ─► pieces ─► is it still the same?
+//!                                                       └─► its version, by which it is known again
+//! ```
+//!
+//! A server of shares has no entity tags. What stands for one are length, time of the last change of
+//! the content and time of the last change at all (FILETIMEs, in 100 ns): no client can set the
+//! last one, so that a file which was replaced by another of the same length and date shows.
+//!
+//! What connects the shares of several servers (DFS) is not followed: the credentials for one host
+//! would go to another, which its server chooses.
+
+mod error;
+mod place;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use secrecy::{ExposeSecret as _, SecretString};
+use smb2::{ClientConfig, FileInfo, FileReader, SmbClient, Tree};
+use url::Url;
+
+use crate::address::Address;
+use crate::authorization::take_login;
+use crate::guard::outward;
+use crate::{LocationError, Settings};
+
+pub use error::ShareError;
+use error::Stage;
+pub(crate) use place::Place;
+
+/// Bytes asked for at once. Servers have limits between 64 KiB and 8 MiB; what is more than theirs
+/// is asked for in parts.
+const PIECE: u32 = 1 << 20;
+
+/// Pieces that are asked for before the first of them is there. With [`PIECE`] this bounds the
+/// memory of a transfer, and it fills a line of a gigabit up to a round trip of 30 ms.
+const AHEAD: usize = 4;
+
+/// Addresses of one host that are tried, each for the time a connection may take.
+const MAXIMUM_ADDRESSES: usize = 4;
+
+/// A file on a share, open for reading.
+pub(crate) struct SharedFile {
+    client: SmbClient,
+    tree: Tree,
+    reader: Arc<FileReader>,
+    place: Place,
+    anonymous: bool,
+}
+
+impl SharedFile {
+    /// Connects, logs in and opens the file.
+    pub(crate) async fn open(
+        address: &Address<'_>,
+        settings: &Settings,
+    ) -> Result<Self, LocationError> {
+        let url = address.identity().expose();
+        let named = address.admit(url)?;
+        let place = Place::of(url).map_err(LocationError::Protocol)?;
+        let login = Login::of(url, settings);
+        let anonymous = login.name.is_empty();
+        let failed = |stage, error| sorted(stage, error, &place, anonymous);
+
+        let mut client = connect(url, &place, &login, named, settings).await?;
+        let tree = client.connect_share(&place.share).await;
+        let tree = tree.map_err(|error| failed(Stage::Share, error))?;
+        let reader = client.open_file_reader(&tree, &place.path).await;
+        let reader = reader.map_err(|error| failed(Stage::File, error))?;
+        if reader.info().is_directory {
+            return Err(ShareError::not_a_file(&place).into());
+        }
+        Ok(Self {
+            client,
+            tree,
+            reader: Arc::new(reader),
+            place,
+            anonymous,
+        })
+    }
+
+    /// Bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.reader.size()
+    }
+
+    /// What stands for a strong entity tag; `None` if the server knows no times.
+    pub(crate) fn version(&self) -> Option<String> {
+        version(self.reader.info())
+    }
+
+    /// The content from `offset` on, in order.
+    pub(crate) fn pieces(
+        &self,
+        offset: u64,
+    ) -> impl Stream<Item = Result<Bytes, LocationError>> + use<'_> {
+        let length = self.length();
+        let asked = (offset..length).step_by(PIECE as usize).map(move |offset| {
+            let wanted = u64::from(PIECE).min(length - offset);
+            async move {
+                let piece = self.reader.read_at(offset, wanted).await;
+                let piece = piece.map_err(|error| self.failed(error))?;
+                match (piece.len() as u64).cmp(&wanted) {
+                    std::cmp::Ordering::Equal => Ok(Bytes::from(piece)),
+                    std::cmp::Ordering::Less => Err(ShareError::changed(&self.place).into()),
+                    std::cmp::Ordering::Greater => Err(LocationError::Protocol(
+                        "more bytes of a file than were asked for",
+                    )),
+                }
+            }
+        });
+        stream::iter(asked).buffered(AHEAD)
+    }
+
+    /// Refuses what was read if the file was written to meanwhile: it may be half of each.
+    pub(crate) async fn check_unchanged(mut self) -> Result<(), LocationError> {
+        let now = self.client.stat(&mut self.tree, &self.place.path).await;
+        let now = now.map_err(|error| self.failed(error))?;
+        let opened = self.reader.info();
+        if (now.size, now.modified) != (opened.size, opened.modified) {
+            return Err(ShareError::changed(&self.place).into());
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: smb2::Error) -> LocationError {
+        sorted(Stage::File, error, &self.place, self.anonymous)
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(crate) async fn read(
+    address: &Address<'_>,
+    settings: &Settings,
+    limit: usize,
+) -> Result<Vec<u8>, LocationError> {
+    let file = SharedFile::open(address, settings).await?;
+    let limit = limit as u64;
+    if file.length() > limit {
+        return Err(LocationError::TooLong { limit });
+    }
+    let pieces: Vec<Bytes> = file.pieces(0).try_collect().await?;
+    file.check_unchanged().await?;
+    Ok(pieces.concat())
+}
+
+/// Connects and logs in. A host that the user did not name is resolved here, so that what was
+/// checked is what is connected to.
+async fn connect(
+    url: &Url,
+    place: &Place,
+    login: &Login,
+    named: bool,
+    settings: &Settings,
+) -> Result<SmbClient, LocationError> {
+    let written = format!("{}:{}", place.host, place.port);
+    let mut addresses = vec![written.clone()];
+    if !named {
+        let resolving = tokio::net::lookup_host(&written);
+        let found = tokio::time::timeout(settings.connect_timeout, resolving).await;
+        let found: Vec<_> = found
+            .unwrap_or_else(|elapsed| Err(elapsed.into()))
+            .map_err(|error| ShareError::unresolved(place, &error))?
+            .collect();
+        outward(&place.host, &found).map_err(|_| LocationError::forbidden(url))?;
+        let found = found.iter().take(MAXIMUM_ADDRESSES);
+        addresses = found.map(ToString::to_string).collect();
+    }
+    let mut last = LocationError::Protocol("a host without an address");
+    for address in addresses {
+        let client = SmbClient::connect(login.configuration(address, settings)).await;
+        last = match client {
+            Ok(client) => return Ok(client),
+            Err(error) => sorted(Stage::Session, error, place, login.name.is_empty()),
+        };
+        if !matches!(&last, LocationError::Share(error) if error.is_unreachable()) {
+            break;
+        }
+    }
+    Err(last)
+}
+
+fn sorted(stage: Stage, error: smb2::Error, place: &Place, anonymous: bool) -> LocationError {
+    ShareError::of(stage, error, place, anonymous).into()
+}
+
+fn version(info: &FileInfo) -> Option<String> {
+    let (modified, changed) = (info.modified.0, info.changed.0);
+    (modified != 0).then(|| format!("\"{:x}-{modified:x}-{changed:x}\"", info.size))
+}
+
+/// Who the host says it is to a server; without a name a guest, or nobody.
+struct Login {
+    domain: String,
+    name: String,
+    password: SecretString,
+}
+
+impl Login {
+    /// The login in the URL, or the one in the netrc file.
+    fn of(url: &Url, settings: &Settings) -> Self {
+        let written = take_login(&mut url.clone());
+        let netrc = settings.netrc.as_ref().zip(url.host_str());
+        let listed = || netrc.and_then(|(netrc, host)| netrc.login(host)).cloned();
+        let login = written.or_else(|| listed().map(|login| (login.name, login.password)));
+        let (name, password) = login.unwrap_or_default();
+        let (domain, name) = match name.split_once([';', '\\']) {
+            Some((domain, name)) => (domain.to_owned(), name.to_owned()),
+            None => (String::new(), name),
+        };
+        Self {
+            domain,
+            name,
+            password: password.unwrap_or_default(),
+        }
+    }
+
+    fn configuration(&self, addr: String, settings: &Settings) -> ClientConfig {
+        ClientConfig {
+            addr,
+            timeout: settings.connect_timeout,
+            response_timeout: Some(settings.read_timeout),
+            username: self.name.clone(),
+            password: self.password.expose_secret().to_owned(),
+            domain: self.domain.clone(),
+            // A broken transfer is our own to continue.
+            auto_reconnect: false,
+            // Images are compressed already, or zeros that a server's disk and network are fast at:
+            // not worth one more reader of what a server sends.
+            compression: false,
+            dfs_enabled: false,
+            ..ClientConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smb2::pack::FileTime;
+
+    use super::*;
+    use crate::Netrc;
+
+    #[test]
+    fn the_login_in_the_url_counts_more_than_the_netrc_file() {
+        let mut settings = Settings::new("cache");
+        let netrc = "machine nas login DOM\\listed password one\n";
+        settings.netrc = Some(Netrc::parse(netrc).unwrap());
+        for (url, domain, name, password) in [
+            ("smb://nas/s/a", "DOM", "listed", "one"),
+            ("smb://other/s/a", "", "", ""),
+            ("smb://me:p%40ss@nas/s/a", "", "me", "p@ss"),
+            ("smb://dom;me:pass@nas/s/a", "dom", "me", "pass"),
+            ("smb://dom%3Bme@nas/s/a", "dom", "me", ""),
+            ("smb://guest@nas/s/a", "", "guest", ""),
+        ] {
+            let login = Login::of(&Url::parse(url).unwrap(), &settings);
+            let found = (&*login.domain, &*login.name, login.password.expose_secret());
+            assert_eq!(found, (domain, name, password), "{url}");
+        }
+    }
+
+    #[test]
+    fn whatever_changes_of_a_file_makes_another_version() {
+        let file = |size, modified, changed| {
+            let mut info = FileInfo::default();
+            info.size = size;
+            info.modified = FileTime(modified);
+            info.changed = FileTime(changed);
+            version(&info)
+        };
+        let one = file(5, 10, 11);
+        assert_eq!(one.as_deref(), Some("\"5-a-b\""));
+        for other in [file(6, 10, 11), file(5, 11, 11), file(5, 10, 12)] {
+            assert!(other.is_some() && other != one);
+        }
+        assert_eq!(file(5, 0, 0), None);
+    }
+}
