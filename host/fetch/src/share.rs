@@ -5,9 +5,11 @@
 //!                                                       └─► its version, by which it is known again
 //! ```
 //!
-//! A server of shares has no entity tags. What stands for one are length, time of the last change of
-//! the content and time of the last change at all (FILETIMEs, in 100 ns): no client can set the
-//! last one, so that a file which was replaced by another of the same length and date shows.
+//! A server of shares has no entity tags. What stands for one are length, the times of the last
+//! change of the content and of the last change at all (FILETIMEs, in 100 ns), and the number that the
+//! server's file system has for the file, so that one shows that was replaced by another of the same
+//! length and date. Not by itself does one show that was overwritten and given its old date again: to
+//! Samba the last change at all is that of the content. A checksum tells that.
 //!
 //! What connects the shares of several servers (DFS) is not followed: the credentials for one host
 //! would go to another, which its server chooses.
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use secrecy::{ExposeSecret as _, SecretString};
-use smb2::{ClientConfig, FileInfo, FileReader, SmbClient, Tree};
+use smb2::{ClientConfig, FileIdentity, FileInfo, FileReader, SmbClient, Tree};
 use url::Url;
 
 use crate::address::Address;
@@ -48,6 +50,7 @@ pub(crate) struct SharedFile {
     client: SmbClient,
     tree: Tree,
     reader: Arc<FileReader>,
+    identity: Option<FileIdentity>,
     place: Place,
     anonymous: bool,
 }
@@ -67,16 +70,22 @@ impl SharedFile {
 
         let mut client = connect(url, &place, &login, named, settings).await?;
         let tree = client.connect_share(&place.share).await;
-        let tree = tree.map_err(|error| failed(Stage::Share, error))?;
+        let mut tree = tree.map_err(|error| failed(Stage::Share, error))?;
         let reader = client.open_file_reader(&tree, &place.path).await;
         let reader = reader.map_err(|error| failed(Stage::File, error))?;
         if reader.info().is_directory {
             return Err(ShareError::not_a_file(&place).into());
         }
+        let named = client.stat_with_identity(&mut tree, &place.path).await;
+        let (info, identity) = named.map_err(|error| failed(Stage::File, error))?;
+        if !is_same(&info, reader.info()) {
+            return Err(ShareError::changed(&place).into());
+        }
         Ok(Self {
             client,
             tree,
             reader: Arc::new(reader),
+            identity,
             place,
             anonymous,
         })
@@ -89,7 +98,7 @@ impl SharedFile {
 
     /// What stands for a strong entity tag; `None` if the server knows no times.
     pub(crate) fn version(&self) -> Option<String> {
-        version(self.reader.info())
+        version(self.reader.info(), self.identity)
     }
 
     /// The content from `offset` on, in order.
@@ -119,8 +128,7 @@ impl SharedFile {
     pub(crate) async fn check_unchanged(mut self) -> Result<(), LocationError> {
         let now = self.client.stat(&mut self.tree, &self.place.path).await;
         let now = now.map_err(|error| self.failed(error))?;
-        let opened = self.reader.info();
-        if (now.size, now.modified) != (opened.size, opened.modified) {
+        if !is_same(&now, self.reader.info()) {
             return Err(ShareError::changed(&self.place).into());
         }
         Ok(())
@@ -187,9 +195,16 @@ fn sorted(stage: Stage, error: smb2::Error, place: &Place, anonymous: bool) -> L
     ShareError::of(stage, error, place, anonymous).into()
 }
 
-fn version(info: &FileInfo) -> Option<String> {
-    let (modified, changed) = (info.modified.0, info.changed.0);
-    (modified != 0).then(|| format!("\"{:x}-{modified:x}-{changed:x}\"", info.size))
+/// Whether both tell of the same content of a file, as far as it can be seen.
+fn is_same(one: &FileInfo, other: &FileInfo) -> bool {
+    (one.size, one.modified) == (other.size, other.modified)
+}
+
+fn version(info: &FileInfo, identity: Option<FileIdentity>) -> Option<String> {
+    let (size, modified, changed) = (info.size, info.modified.0, info.changed.0);
+    let (volume, number) = identity.map_or((0, 0), |it| (it.volume_serial, it.index_number));
+    let tag = || format!("\"{size:x}-{modified:x}-{changed:x}-{volume:x}-{number:x}\"");
+    (modified != 0).then(tag)
 }
 
 /// Who the host says it is to a server; without a name a guest, or nobody.
@@ -265,18 +280,28 @@ mod tests {
 
     #[test]
     fn whatever_changes_of_a_file_makes_another_version() {
-        let file = |size, modified, changed| {
+        let file = |size, modified, changed, number: u64| {
             let mut info = FileInfo::default();
             info.size = size;
             info.modified = FileTime(modified);
             info.changed = FileTime(changed);
-            version(&info)
+            let identity = FileIdentity {
+                volume_serial: 2,
+                index_number: number,
+            };
+            version(&info, (number > 0).then_some(identity))
         };
-        let one = file(5, 10, 11);
-        assert_eq!(one.as_deref(), Some("\"5-a-b\""));
-        for other in [file(6, 10, 11), file(5, 11, 11), file(5, 10, 12)] {
+        let one = file(5, 10, 11, 12);
+        assert_eq!(one.as_deref(), Some("\"5-a-b-2-c\""));
+        for other in [
+            file(6, 10, 11, 12),
+            file(5, 11, 11, 12),
+            file(5, 10, 12, 12),
+            file(5, 10, 11, 13),
+            file(5, 10, 11, 0),
+        ] {
             assert!(other.is_some() && other != one);
         }
-        assert_eq!(file(5, 0, 0), None);
+        assert_eq!(file(5, 0, 0, 12), None);
     }
 }

@@ -307,14 +307,19 @@ async fn a_file_is_transferred_again_only_if_it_changed() {
     assert!(content(&second) == one && second.from_cache);
     let taken = relay.taken();
     assert!((1..100_000).contains(&taken), "{taken}");
-    // Another content of the same length, with the date of the first.
-    let path = samba.folder.path().join("files/a.img");
-    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    // Another content of the same length, and then another file of the same length and date.
     samba.write("a.img", &two);
-    let file = fs::File::options().write(true).open(&path).unwrap();
-    file.set_modified(modified).unwrap();
     let third = bench.fetch(&urls, Checksum::None).await.unwrap();
     assert!(content(&third) == two && !third.from_cache);
+    let files = samba.folder.path().join("files");
+    let modified = fs::metadata(files.join("a.img")).unwrap().modified();
+    let three = body(3, 2_000_000);
+    samba.write("new", &three);
+    let file = fs::File::options().write(true).open(files.join("new"));
+    file.unwrap().set_modified(modified.unwrap()).unwrap();
+    fs::rename(files.join("new"), files.join("a.img")).unwrap();
+    let replaced = bench.fetch(&urls, Checksum::None).await.unwrap();
+    assert!(content(&replaced) == three && !replaced.from_cache);
     // By its checksum a file is known without asking.
     relay.taken();
     let fourth = bench.fetch(&urls, sha256(&one)).await.unwrap();
