@@ -59,6 +59,7 @@ const HIDDEN: &[(&str, &[&str])] = &[
     ("hcl-edit", &["lvhost-hcl"]),
     ("reqwest", &["lvhost-fetch"]),
     ("russh", &["lvhost-communicator"]),
+    ("smb2", &["lvhost-fetch"]),
     ("virt", &["lvhost-libvirt"]),
     ("virt-sys", &["lvhost-libvirt"]),
     ("wasmtime", &["lvhost-runtime"]),
