@@ -24,9 +24,11 @@ OTHERS=(
   syslinux syslinux-common
   # to read back what lvhost wrote, by other people's programs
   xorriso genisoimage python3
-  # the other end of SSH, HTTP and SMB
-  openssh-client openssh-server curl samba
+  # the other end of SSH and HTTP
+  openssh-client openssh-server curl
 )
+# The other end of SMB; where systemd runs, the package would begin to share files of this host.
+[ -d /run/systemd/system ] || OTHERS+=(samba)
 # Older ones refuse `<backend type='passt'/>`, without which a build needs privileges.
 LIBVIRT_NEEDED=10
 RUST_NEEDED=1.95

@@ -40,12 +40,18 @@ struct Samba {
 impl Samba {
     /// Starts one; says so where there is none.
     async fn start() -> Option<Self> {
-        let (Some(smbd), Some(pdbedit)) = (program("smbd"), program("pdbedit")) else {
+        let skip = |why| {
             let thread = std::thread::current();
             let name = thread.name().unwrap_or("test");
-            println!("SKIPPED: {name}: smbd is not installed (Debian package samba)");
-            return None;
+            println!("SKIPPED: {name}: {why}");
+            None
         };
+        let (Some(smbd), Some(pdbedit)) = (program("smbd"), program("pdbedit")) else {
+            return skip("smbd is not installed (Debian package samba)");
+        };
+        if !rustix::process::geteuid().is_root() {
+            return skip("smbd serves nobody when it is not run by root");
+        }
         let folder = TempDir::new().unwrap();
         for name in ["state", "files"] {
             fs::create_dir(folder.path().join(name)).unwrap();
