@@ -231,7 +231,7 @@ async fn a_command_whose_guest_reboots_has_no_exit_code() {
         started: Some(&mut || server.reboot()),
         ..Streams::default()
     };
-    let command = Command::new("sleep 1000");
+    let command = Command::new("exec sleep 1000");
     let status = winrm.run_streaming(&command, streams).await.unwrap();
     assert_eq!(status, ExitStatus::Missing);
     // And the next one finds the guest again.
@@ -251,7 +251,7 @@ async fn a_command_that_is_given_up_leaves_no_shell() {
             started: Some(&mut started_now),
             ..Streams::default()
         };
-        let command = Command::new("sleep 1000");
+        let command = Command::new("exec sleep 1000");
         tokio::select! {
             status = winrm.run_streaming(&command, streams) => panic!("{status:?}"),
             _ = started => {}
