@@ -8,60 +8,67 @@ use crate::lvhost::{Lvhost, command};
 use crate::real_guests::{Stage, sha256, strs, template};
 use crate::server::Server;
 
-/// The example with what can't be as it is: the image comes from this machine, the pool and the domain
-/// are the test's own, and the guest is emulated where KVM does not work. Two provisioners more leave
-/// something in the image.
-fn example(stage: &Stage, url: &str, domain: &str, domain_type: &str) -> String {
-    let text = std::fs::read_to_string(template("documentation/simple.pkr.hcl")).unwrap();
-    let pool = &stage.hypervisor.pool;
+/// Where the documentation's simple example has its image from.
+const IMAGE: &str = "https://cloud-images.ubuntu.com/releases/22.04/release-20230302/ubuntu-22.04-server-cloudimg-amd64-disk-kvm.img";
+const CHECKSUM: &str = "3b11d66d8211a8c48ed9a727b9a74180ac11cd8118d4f7f25fc7d1e4a148eddc";
+
+/// The simple example with what can't be as it is: the image comes from this machine, the pool and the
+/// domain are the test's own, and the guest is emulated where KVM does not work.
+pub(crate) fn built_here(example: &str, stage: &Stage, url: &str, domain: &str) -> String {
+    let Stage {
+        hypervisor,
+        image,
+        domain_type,
+    } = stage;
     let replaced = [
-        (
-            "https://cloud-images.ubuntu.com/releases/22.04/release-20230302/ubuntu-22.04-server-cloudimg-amd64-disk-kvm.img",
-            url.to_string(),
-        ),
-        (
-            "3b11d66d8211a8c48ed9a727b9a74180ac11cd8118d4f7f25fc7d1e4a148eddc",
-            sha256(&stage.image),
-        ),
+        (IMAGE, url.to_owned()),
+        (CHECKSUM, sha256(image)),
         (
             "libvirt_uri = \"qemu:///system\"\n",
             format!(
                 "libvirt_uri = \"{}\"\n  domain_name = \"{domain}\"\n  domain_type = \"{domain_type}\"\n",
-                stage.hypervisor.uri
+                hypervisor.uri
             ),
         ),
         (
             "  volume {\n",
-            format!("  volume {{\n    pool = \"{pool}\"\n"),
-        ),
-        (
-            "  provisioner \"breakpoint\" {",
-            "  provisioner \"file\" {\n    content     = \"left by the file provisioner\"\n    \
-             destination = \"/home/ubuntu/left\"\n  }\n  provisioner \"shell\" {\n    inline = \
-             [\"sudo cp /home/ubuntu/left /etc/left\"]\n  }\n  \
-             provisioner \"breakpoint\" {"
-                .to_string(),
+            format!("  volume {{\n    pool = \"{}\"\n", hypervisor.pool),
         ),
     ];
-    replaced.iter().fold(text, |text, (from, to)| {
-        assert!(text.contains(from), "the example has no {from}");
-        text.replace(from, to)
-    })
+    replaced
+        .iter()
+        .fold(example.to_owned(), |text, (from, to)| {
+            replace(&text, from, to)
+        })
+}
+
+fn replace(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "the example has no {from}");
+    text.replace(from, to)
+}
+
+/// The example, and two provisioners more that leave something in the image.
+fn example(stage: &Stage, url: &str, domain: &str) -> String {
+    let text = std::fs::read_to_string(template("documentation/simple.pkr.hcl")).unwrap();
+    let breakpoint = "  provisioner \"breakpoint\" {";
+    let provisioners = format!(
+        "  provisioner \"file\" {{\n    content     = \"left by the file provisioner\"\n    \
+         destination = \"/home/ubuntu/left\"\n  }}\n  provisioner \"shell\" {{\n    inline = \
+         [\"sudo cp /home/ubuntu/left /etc/left\"]\n  }}\n{breakpoint}"
+    );
+    let text = replace(&text, breakpoint, &provisioners);
+    built_here(&text, stage, url, domain)
 }
 
 #[test]
 fn the_simple_example_builds_and_its_artifact_boots_with_what_was_provisioned() {
     let stage = need!(Stage::new("LVHOST_TEST_GUEST_DEBIAN"));
-    let domain_type = need!(crate::hypervisor::variable("LVHOST_TEST_DOMAIN_TYPE"));
     let hypervisor = &stage.hypervisor;
     let domain = format!("{}-simple", hypervisor.pool);
     let server = Server::start(stage.image.parent().unwrap());
     let url = server.url(stage.image.file_name().unwrap().to_str().unwrap());
     let lvhost = Lvhost::new();
-    lvhost.write(
-        "simple.pkr.hcl",
-        &example(&stage, &url, &domain, &domain_type),
-    );
+    lvhost.write("simple.pkr.hcl", &example(&stage, &url, &domain));
 
     let text = run_and_press_enter(&lvhost, "simple.pkr.hcl");
     for expected in [

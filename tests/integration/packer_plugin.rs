@@ -4,6 +4,7 @@
 //! don't name them, these tests are skipped.
 
 mod builds;
+mod documentation;
 mod domains;
 mod endings;
 mod side_by_side;

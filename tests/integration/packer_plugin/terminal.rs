@@ -14,7 +14,7 @@ use crate::local_guest::LocalGuest;
 use crate::packer::{Installation, PATIENCE};
 
 /// A Packer that builds.
-struct Session {
+pub(super) struct Session {
     pty: Pty,
     child: Child,
     bytes: Receiver<Vec<u8>>,
@@ -24,7 +24,7 @@ struct Session {
 }
 
 impl Session {
-    fn build(packer: &Installation, arguments: &[&str], text: &str) -> Self {
+    pub(super) fn build(packer: &Installation, arguments: &[&str], text: &str) -> Self {
         let path = packer.path("template.pkr.hcl");
         std::fs::write(&path, text).unwrap();
         let (pty, terminal) = open().unwrap();
@@ -74,13 +74,13 @@ impl Session {
     }
 
     /// Answers the question that has this in it.
-    fn answer(&mut self, question: &str, keys: &str) {
+    pub(super) fn answer(&mut self, question: &str, keys: &str) {
         assert!(self.comes(question), "no {question:?} in:\n{}", self.output);
         self.pty.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits for the end: the exit code and all that was shown.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         while let Ok(bytes) = self.bytes.recv_timeout(PATIENCE) {
             self.output.push_str(&String::from_utf8_lossy(&bytes));
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::documentation::example;
 use super::{with_each, with_newest};
 use crate::packer::Installation;
 use crate::real_guests::template;
@@ -16,32 +17,6 @@ const EXAMPLES: [&str; 7] = [
     "floppy",
     "simple",
 ];
-
-/// An example with what real Packers can't have: the plugin of `data "sshkey"` is in no registry, so that the
-/// key comes by a variable.
-fn example(name: &str) -> String {
-    let path = template(&format!("documentation/{name}.pkr.hcl"));
-    let text = std::fs::read_to_string(path).unwrap();
-    let text = without_block(&text, "    sshkey = {", "    }\n");
-    let text = without_block(&text, "data \"sshkey\" \"install\" {", "}\n");
-    let text = text
-        .replace("data.sshkey.install.private_key_path", "var.key")
-        .replace("data.sshkey.install.public_key", "var.public_key");
-    format!(
-        "variable \"key\" {{ default = \"key\" }}\n\
-         variable \"public_key\" {{ default = \"ssh-ed25519 AAAA\" }}\n{text}"
-    )
-}
-
-fn without_block(text: &str, begin: &str, end: &str) -> String {
-    match text.split_once(begin) {
-        None => text.to_owned(),
-        Some((before, rest)) => {
-            let (_, after) = rest.split_once(end).unwrap();
-            format!("{before}{after}")
-        }
-    }
-}
 
 fn validate_the_examples(packer: &Installation) {
     let inner = template("documentation/Unattend.xml.tmpl");
