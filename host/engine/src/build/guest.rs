@@ -13,7 +13,7 @@ use super::object::{self, Known};
 use super::{Build, Guest, Session};
 use crate::address::{self, stopped};
 use crate::boot;
-use crate::boot_command::{BootCommand, GuestKeyboard};
+use crate::boot_command::{BootCommand, GuestKeyboard, TypeError};
 use crate::error::{Error, with_causes};
 use crate::key_pair::BuildKey;
 use crate::plan::Plan;
@@ -28,6 +28,17 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How long the guest may take to give the build's key back: a lost connection is not waited for.
 const CLEAR_KEY: Duration = Duration::from_secs(60);
+
+/// How long a guest that answers no more may take to be known to be off.
+const OFF_IS_KNOWN: Duration = Duration::from_secs(5);
+
+/// Whether the reason that a guest answers no more is that it has gone off: QEMU ends before libvirt
+/// says so.
+async fn goes_off(state: &mut watch::Receiver<DomainState>) -> bool {
+    tokio::time::timeout(OFF_IS_KNOWN, stopped(state))
+        .await
+        .is_ok()
+}
 
 impl Build {
     /// The guest's life, from its first instruction to its last.
@@ -154,9 +165,13 @@ impl Build {
             domain,
         };
         let tell = |typing| self.ui.say(&boot::progress(typing));
-        tokio::select! {
-            typed = command.type_on(&keyboard, &self.cancel, tell) => Ok(typed?),
-            _ = stopped(state) => Ok(()),
+        let typed = tokio::select! {
+            typed = command.type_on(&keyboard, &self.cancel, tell) => typed,
+            _ = stopped(state) => return Ok(()),
+        };
+        match typed {
+            Err(TypeError::Keyboard { .. }) if goes_off(state).await => Ok(()),
+            typed => Ok(typed?),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use lvhost_engine::Error;
+use lvhost_libvirt::fake::{Call, FakeHypervisor};
 
 use crate::scene::Scene;
 
@@ -91,5 +93,60 @@ async fn a_folder_that_is_not_there_ends_the_build_before_the_guest_starts() {
     let error = scene.run().await.result.unwrap_err();
     assert!(matches!(error, Error::Boot(_)), "{error}");
     assert!(error.to_string().contains("nothing"), "{error}");
+    assert_eq!(scene.volume_names(), ["base"]);
+}
+
+const UNATTENDED: &str = r#"
+source "libvirt" "example" {
+  libvirt_uri  = "fake:///"
+  boot_wait    = "0s"
+  boot_command = ["<enter>"]
+  communicator {
+    communicator = "none"
+  }
+  volume {
+    alias    = "artifact"
+    name     = "image"
+    capacity = "1M"
+  }
+}
+build { sources = ["libvirt.example"] }
+"#;
+
+fn fail_to_type(hypervisor: &FakeHypervisor, and_then: impl Fn() + Send + 'static) {
+    hypervisor.fail_on_with(Call::SendKeys, move || {
+        and_then();
+        lvhost_libvirt::Error::Libvirt {
+            action: "press keys".to_owned(),
+            // VIR_ERR_SYSTEM_ERROR
+            code: 38,
+            message: "Unable to read from monitor".to_owned(),
+        }
+    });
+}
+
+/// QEMU is gone a moment before libvirt says that the guest is off.
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_goes_off_while_it_is_typed_at_has_ended() {
+    let scene = Scene::new(UNATTENDED);
+    let hypervisor = scene.hypervisor.clone();
+    fail_to_type(&scene.hypervisor, move || {
+        let hypervisor = hypervisor.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let domain = hypervisor.domains().remove(0);
+            hypervisor.power_off(&domain);
+        });
+    });
+    scene.run().await.result.unwrap();
+    assert_eq!(scene.volume_names(), ["base", "image"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_can_not_be_typed_at_is_not_built() {
+    let scene = Scene::new(UNATTENDED);
+    fail_to_type(&scene.hypervisor, || {});
+    let error = scene.run().await.result.unwrap_err();
+    assert!(matches!(error, Error::Typing(_)), "{error}");
     assert_eq!(scene.volume_names(), ["base"]);
 }
