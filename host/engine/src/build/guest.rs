@@ -302,7 +302,12 @@ impl Build {
                     };
                 }
                 () = tokio::time::sleep_until(deadline) => break,
-                _ = again.tick() => self.hypervisor.shutdown_domain(domain, mode).await?,
+                _ = again.tick() => {
+                    let asked = self.hypervisor.shutdown_domain(domain, mode).await;
+                    if let Err(error) = asked && !goes_off(state).await {
+                        return Err(error.into());
+                    }
+                }
             }
         }
         self.force_off(domain, timeout).await

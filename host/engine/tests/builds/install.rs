@@ -2,10 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use lvhost_engine::Error;
-use lvhost_libvirt::fake::{Call, FakeHypervisor};
+use lvhost_libvirt::fake::Call;
 
 use crate::scene::Scene;
 
@@ -113,31 +112,10 @@ source "libvirt" "example" {
 build { sources = ["libvirt.example"] }
 "#;
 
-fn fail_to_type(hypervisor: &FakeHypervisor, and_then: impl Fn() + Send + 'static) {
-    hypervisor.fail_on_with(Call::SendKeys, move || {
-        and_then();
-        lvhost_libvirt::Error::Libvirt {
-            action: "press keys".to_owned(),
-            // VIR_ERR_SYSTEM_ERROR
-            code: 38,
-            message: "Unable to read from monitor".to_owned(),
-        }
-    });
-}
-
-/// QEMU is gone a moment before libvirt says that the guest is off.
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_goes_off_while_it_is_typed_at_has_ended() {
     let scene = Scene::new(UNATTENDED);
-    let hypervisor = scene.hypervisor.clone();
-    fail_to_type(&scene.hypervisor, move || {
-        let hypervisor = hypervisor.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let domain = hypervisor.domains().remove(0);
-            hypervisor.power_off(&domain);
-        });
-    });
+    scene.lose_the_monitor(Call::SendKeys, true);
     scene.run().await.result.unwrap();
     assert_eq!(scene.volume_names(), ["base", "image"]);
 }
@@ -145,7 +123,7 @@ async fn a_guest_that_goes_off_while_it_is_typed_at_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_can_not_be_typed_at_is_not_built() {
     let scene = Scene::new(UNATTENDED);
-    fail_to_type(&scene.hypervisor, || {});
+    scene.lose_the_monitor(Call::SendKeys, false);
     let error = scene.run().await.result.unwrap_err();
     assert!(matches!(error, Error::Typing(_)), "{error}");
     assert_eq!(scene.volume_names(), ["base"]);

@@ -223,3 +223,11 @@ async fn a_volume_without_a_source_must_be_there() {
         "nothing is made before that is known"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_goes_off_as_it_is_asked_to_is_as_good() {
+    let scene = Scene::new(BLANK);
+    scene.lose_the_monitor(Call::ShutdownDomain, true);
+    scene.run().await.result.unwrap();
+    assert_eq!(scene.volume_names(), ["base", "image"]);
+}

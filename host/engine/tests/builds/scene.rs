@@ -17,7 +17,7 @@ use lvhost_fetch::{Fetcher, Settings};
 use lvhost_hcl::{
     Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs, Value,
 };
-use lvhost_libvirt::fake::FakeHypervisor;
+use lvhost_libvirt::fake::{Call, FakeHypervisor};
 use lvhost_libvirt::{AddressSource, InterfaceAddress, VolumeId, VolumeSpec};
 use lvhost_runtime::{ComponentBytes, Limits, Runtime};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -183,6 +183,26 @@ impl Scene {
             commands: Arc::default(),
             folder: Arc::new(folder),
         }
+    }
+
+    /// Lets a call fail as it does while QEMU ends; if it does, the guest is off a second later.
+    pub(crate) fn lose_the_monitor(&self, call: Call, goes_off: bool) {
+        let hypervisor = self.hypervisor.clone();
+        self.hypervisor.fail_on_with(call, move || {
+            let hypervisor = hypervisor.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if goes_off {
+                    hypervisor.power_off(&hypervisor.domains().remove(0));
+                }
+            });
+            lvhost_libvirt::Error::Libvirt {
+                action: "do something".to_owned(),
+                // VIR_ERR_SYSTEM_ERROR
+                code: 38,
+                message: "Unable to read from monitor: Connection reset by peer".to_owned(),
+            }
+        });
     }
 
     pub(crate) fn script(
