@@ -41,8 +41,11 @@ command -v apt-get >/dev/null ||
 # shellcheck source=/dev/null
 CODENAME=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
 
-version_of() { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null |
-  sed -n 's/^installed //p'; }
+# version_of PACKAGE: its version, or nothing. dpkg-query fails for a package it has never heard of.
+version_of() {
+  { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } |
+    sed -n 's/^installed //p'
+}
 
 # missing PACKAGE...: those that are not installed, one a line.
 missing() {
