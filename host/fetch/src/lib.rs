@@ -35,6 +35,8 @@ mod download;
 mod error;
 mod exchange;
 mod fetcher;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod local;
 mod location;

@@ -26,6 +26,8 @@ mod domain;
 mod error;
 mod facts;
 pub mod fake;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hypervisor;
 mod named;
 mod pump;

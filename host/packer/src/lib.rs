@@ -30,6 +30,8 @@ mod builder;
 mod communicator;
 mod describe;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gob;
 mod hook;
 mod launch;

@@ -1,0 +1,12 @@
+//! Fuzz target: a guest's answers to transfers by SCP.
+#![cfg_attr(fuzzing, no_main)]
+#![forbid(unsafe_code)]
+
+#[cfg(fuzzing)]
+use lvhost_communicator::ssh::FileTransfer;
+#[cfg(fuzzing)]
+use lvhost_fuzz::peer::Peer;
+
+lvhost_fuzz::target!(|data| {
+    Peer::get(FileTransfer::Scp).transfer(data);
+});
