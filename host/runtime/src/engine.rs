@@ -5,9 +5,23 @@
 //! exists only for as long as it compiles. Both share one configuration, since compiled code is only
 //! accepted by an engine that agrees with it in everything.
 
-use wasmtime::{Config, Engine};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use wasmtime::{Config, Engine, WasmFeatures};
 
 use crate::limits::WASM_STACK;
+
+/// What of WebAssembly a component may use: what compilers for WASI 0.2 need. All else is attack
+/// surface; [`inspect`](crate::inspect) holds strangers' components to it.
+pub(crate) const GUEST_FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .difference(WasmFeatures::GC_TYPES);
+
+/// What the engine itself needs on top: where two composed components speak with each other, it puts an
+/// adapter between them that has the memories of both. Without this it panics on them.
+const ADAPTER_FEATURES: WasmFeatures = WasmFeatures::MULTI_MEMORY;
 
 /// The engine that runs components.
 pub(crate) fn running() -> wasmtime::Result<Engine> {
@@ -28,6 +42,16 @@ pub(crate) fn compiling(target: Option<&str>) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
+/// Compiles a stranger's component for this machine. It has been [inspected](crate::inspect::inspect);
+/// what the compiler has no answer to all the same, it meets with a panic: that must not be the end of
+/// more than this component.
+pub(crate) fn compile(wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    // Nothing outlives the panic: the compiler and its engine are made in here.
+    let compile = AssertUnwindSafe(|| compiling(None)?.precompile_component(wasm));
+    catch_unwind(compile)
+        .unwrap_or_else(|_| Err(wasmtime::Error::msg("the compiler has given up on it")))
+}
+
 fn configuration() -> Config {
     let mut config = Config::new();
     config
@@ -37,17 +61,8 @@ fn configuration() -> Config {
         // Components are stripped: a trace of them is noise.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
-        // What no compiler for WASI 0.2 needs is attack surface.
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .shared_memory(false)
-        .wasm_gc(false)
-        .wasm_relaxed_simd(false)
-        .wasm_component_model_error_context(false)
-        .wasm_component_model_gc(false)
-        .wasm_component_model_map(false)
-        .wasm_component_model_memory64(false)
-        .wasm_component_model_fixed_length_lists(false)
+        .wasm_features(WasmFeatures::all(), false)
+        .wasm_features(GUEST_FEATURES.union(ADAPTER_FEATURES), true)
         // The contract has no streams, and their code is wasmtime's youngest.
         .concurrency_support(false);
     config

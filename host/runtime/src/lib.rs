@@ -2,7 +2,7 @@
 //! The only user of wasmtime.
 //!
 //! ```text
-//!   Runtime::load ─► contract (imports by name) ─► Source::{configure, prepare}
+//!   Runtime::load ─► inspect, contract (names) ─► compile ─► Source::{configure, prepare}
 //!                                                        │
 //!     computing: processor time      state: memory, tables, handles      wasi: empty surroundings
 //!                                                        │
@@ -19,6 +19,7 @@ mod contract;
 mod convert;
 mod engine;
 mod error;
+mod inspect;
 mod limits;
 mod log;
 mod look_ups;

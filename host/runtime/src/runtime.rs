@@ -10,6 +10,7 @@ use crate::computing::Ticker;
 use crate::contract;
 use crate::engine;
 use crate::error::{LoadError, PrecompileError, RuntimeError};
+use crate::inspect::inspect;
 use crate::limits::{COMPONENT_SIZE, Limits};
 use crate::precompiled::{self, Trusted};
 use crate::source::Source;
@@ -116,9 +117,8 @@ impl Runtime {
                         limit: COMPONENT_SIZE,
                     });
                 }
-                let code = engine::compiling(None)
-                    .and_then(|engine| engine.precompile_component(&wasm))
-                    .map_err(invalid)?;
+                inspect(name, &wasm)?;
+                let code = engine::compile(&wasm).map_err(invalid)?;
                 precompiled::load(&self.inner.engine, &Trusted::JustCompiled(&code))
                     .map_err(invalid)
             }

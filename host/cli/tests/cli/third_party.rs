@@ -260,6 +260,76 @@ fn what_is_no_component_is_refused() {
     assert_says(&validate(&lvhost), &[refusal, "lvhost.hcl:2:12"]);
 }
 
+/// Two components, one of which passes a string to the other. The engine puts an adapter between them,
+/// made of more of WebAssembly than a component itself may use.
+const PASSING_A_STRING: &str = r#"(component
+    (component $a
+        (core module $m (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+            (func (export "take") (param i32 i32)))
+        (core instance $i (instantiate $m))
+        (func (export "take") (param "text" string) (canon lift (core func $i "take")
+            (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+    (component $b
+        (import "take" (func $take (param "text" string)))
+        (core module $memory (memory (export "memory") 1))
+        (core instance $memory (instantiate $memory))
+        (core func $take
+            (canon lower (func $take) (memory (core memory $memory "memory"))))
+        (core module $m (import "" "take" (func (param i32 i32))))
+        (core instance (instantiate $m (with "" (instance (export "take" (func $take)))))))
+    (instance $a (instantiate $a))
+    (instance (instantiate $b (with "take" (func $a "take")))))"#;
+
+/// What the engine may stumble over is said of the component, and is not the end of lvhost.
+#[test]
+fn whatever_a_component_is_made_of_lvhost_says_what_it_is() {
+    let not_ours = "\"stranger\" is not a volume source";
+    let not_wasm = "source \"stranger\" is not a WebAssembly component that lvhost can run";
+    for (text, expected) in [
+        (PASSING_A_STRING, not_ours),
+        ("(component)", not_ours),
+        ("(module)", not_wasm),
+        ("(component (core module (memory 1) (memory 1)))", not_wasm),
+        (
+            "(component (core type (module
+                (type $t (func)) (import \"\" \"\" (func (param (ref null $t)))))))",
+            not_wasm,
+        ),
+        ("(component (type (stream u8)))", not_wasm),
+    ] {
+        let lvhost = with_url();
+        let path = lvhost.folder().join("stranger.wasm");
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        assert_says(&validate(&lvhost), &[expected, "t.pkr.hcl:12:14"]);
+        let lvhost = lvhost.file("lvhost.hcl", &entry(&sha256(&path), ""));
+        assert_says(&validate(&lvhost), &[expected, "lvhost.hcl:2:12"]);
+    }
+}
+
+/// A source that others have put together of components is one like any other.
+#[test]
+fn a_composed_component_can_be_a_source() {
+    let lvhost = with_url();
+    put(&lvhost, "stranger.wasm");
+    let path = lvhost.folder().join("stranger.wasm");
+    let mut wasm = std::fs::read(&path).unwrap();
+    let inner = wat::parse_str(PASSING_A_STRING).unwrap();
+    // A section with a component in it, its length in two bytes.
+    let length = u16::try_from(inner.len()).unwrap();
+    assert!((0x80..0x4000).contains(&length), "{length}");
+    wasm.extend([4, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+    wasm.extend(inner);
+    // A section with one instance, of component number 1, without arguments: number 0 is the one that
+    // wit-component puts around an exported interface.
+    wasm.extend([5, 4, 1, 0, 1, 0]);
+    std::fs::write(&path, wasm).unwrap();
+    let allow = "  allow {\n    urls = [\"https://example.org/images/\"]\n  }\n";
+    let lvhost = lvhost.file("lvhost.hcl", &entry(&sha256(&path), allow));
+    let said = validate(&lvhost);
+    assert_eq!(said.code, Some(0), "{}", said.messages);
+}
+
 #[test]
 fn the_settings_lie_beside_the_template_or_in_its_folder() {
     let lvhost = with_url()

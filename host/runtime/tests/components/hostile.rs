@@ -409,3 +409,20 @@ fn nothing_the_hostile_guest_can_do_is_untested() {
     let lists = [ENDLESS, NOISE, WAITING].into_iter().flatten().copied();
     assert_eq!(can, tested.chain(lists).collect());
 }
+
+/// What a program does wrong, and what no program is that a compiler made: each has its name once.
+#[test]
+fn there_are_sixty_hostile_behaviours_at_least() {
+    let tables = [IN_PREPARE, IN_CONFIGURE, IN_CONFIGURE_HARMLESS];
+    let named = tables.into_iter().flatten().map(|(name, _)| *name);
+    let listed = [ENDLESS, NOISE, WAITING].into_iter().flatten().copied();
+    let strangers = crate::strangers::all().map(|(name, _, _)| *name);
+    let all: Vec<&str> = named.chain(listed).chain(strangers).collect();
+    let different: BTreeSet<&str> = all.iter().copied().collect();
+    assert_eq!(
+        different.len(),
+        all.len(),
+        "a name stands for two behaviours"
+    );
+    assert!(all.len() >= 60, "{} behaviours", all.len());
+}

@@ -1,6 +1,8 @@
 //! Components on the runtime, for real: well-behaved ones, hostile ones, and those that are refused.
 
 mod hostile;
+mod made;
 mod refused;
+mod strangers;
 mod support;
 mod well_behaved;

@@ -1,0 +1,239 @@
+//! Reads a stranger's component before anything of it is compiled: whether it is valid, what it imports
+//! and exports, and how many instances it makes.
+//!
+//! ```text
+//!   bytes ─► inspect: features, names, instances ─► compile ─► link: types
+//! ```
+//!
+//! The engine itself could be asked for all of it but the instances; yet it validates, compiles and
+//! puts adapters between composed components in one step, so that a refusal would come after the work,
+//! and the features that its own adapters need would be the component's as well. Code is not looked at
+//! here: this takes milliseconds, however big a component is.
+
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentTypeRef, Encoding, Instance, Parser, Payload, Validator,
+};
+
+use crate::contract;
+use crate::engine::GUEST_FEATURES;
+use crate::error::LoadError;
+use crate::limits::INSTANCES;
+
+/// Components within each other. Composing puts components into a new one, and what is composed can be
+/// composed again: three or four levels are usual.
+const NESTED: usize = 32;
+
+/// Instances of modules and components, and of what only renames their exports, when all components
+/// within each other are instantiated. Two levels double as easily as twenty do, so these can't be
+/// counted by looking at each component alone. A composed one with an interpreter in each of its parts
+/// has some hundreds.
+const ALL_INSTANCES: usize = 2000;
+
+/// Checks the component called `component`.
+pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
+    let names = Reading::default()
+        .read(wasm)
+        .map_err(|source| LoadError::Invalid {
+            component: component.to_owned(),
+            source,
+        })?;
+    contract::check(component, names.imports, names.exports)
+}
+
+/// What the component as a whole imports and exports.
+#[derive(Default)]
+struct Names<'a> {
+    imports: Vec<&'a str>,
+    exports: Vec<&'a str>,
+}
+
+/// A component that is being read, with those around it.
+#[derive(Default)]
+struct Reading<'a> {
+    names: Names<'a>,
+    /// The outermost first.
+    components: Vec<Component>,
+    /// Whether what is read is a module of the innermost component.
+    in_module: bool,
+}
+
+/// What is known of a component while it is read.
+#[derive(Default)]
+struct Component {
+    makes: Instances,
+    /// What instantiating each of the components it can name makes.
+    components: Vec<Instances>,
+}
+
+/// What comes to be when a component is instantiated.
+#[derive(Clone, Copy, Default)]
+struct Instances {
+    of_modules: usize,
+    all: usize,
+}
+
+impl Instances {
+    fn add(&mut self, other: Self) -> wasmtime::Result<()> {
+        self.of_modules = self.of_modules.saturating_add(other.of_modules);
+        self.all = self.all.saturating_add(other.all);
+        if self.of_modules > INSTANCES {
+            wasmtime::bail!("it makes more than {INSTANCES} instances of modules");
+        }
+        if self.all > ALL_INSTANCES {
+            wasmtime::bail!("it makes more than {ALL_INSTANCES} instances");
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn read(mut self, wasm: &'a [u8]) -> wasmtime::Result<Names<'a>> {
+        let mut validator = Validator::new_with_features(GUEST_FEATURES);
+        for payload in Parser::new(0).parse_all(wasm) {
+            let payload = payload?;
+            if let Payload::ComponentSection { .. } = payload
+                && self.components.len() >= NESTED
+            {
+                wasmtime::bail!("more than {NESTED} components are within each other");
+            }
+            validator.payload(&payload)?;
+            self.payload(&payload)?;
+        }
+        Ok(self.names)
+    }
+
+    /// Takes note of a part that is valid.
+    fn payload(&mut self, payload: &Payload<'a>) -> wasmtime::Result<()> {
+        match payload {
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if !self.in_module => {
+                wasmtime::bail!("it is a module; a component has to be made of it");
+            }
+            Payload::Version {
+                encoding: Encoding::Component,
+                ..
+            } => self.components.push(Component::default()),
+            Payload::ModuleSection { .. } => self.in_module = true,
+            Payload::End(_) if self.in_module => self.in_module = false,
+            Payload::End(_) => self.end_component(),
+            _ => self.section(payload)?,
+        }
+        Ok(())
+    }
+
+    fn end_component(&mut self) {
+        if let Some(read) = self.components.pop()
+            && let Some(around) = self.components.last_mut()
+        {
+            around.components.push(read.makes);
+        }
+    }
+
+    /// Takes note of a section of a component.
+    fn section(&mut self, payload: &Payload<'a>) -> wasmtime::Result<()> {
+        let is_outermost = self.components.len() == 1;
+        match payload {
+            Payload::ComponentImportSection(section) => {
+                for import in section.clone() {
+                    let import = import?;
+                    if is_outermost {
+                        self.names.imports.push(import.name.name);
+                    }
+                    if let ComponentTypeRef::Component(_) = import.ty {
+                        return Err(passed_on());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section.clone() {
+                    let export = export?;
+                    if is_outermost {
+                        self.names.exports.push(export.name.name);
+                    }
+                    // An export has a number of its own.
+                    if export.kind == ComponentExternalKind::Component {
+                        let made = self.made_by(0, export.index)?;
+                        self.name_component(made);
+                    }
+                }
+            }
+            Payload::ComponentAliasSection(section) => {
+                for alias in section.clone() {
+                    match alias? {
+                        ComponentAlias::InstanceExport {
+                            kind: ComponentExternalKind::Component,
+                            ..
+                        } => return Err(passed_on()),
+                        ComponentAlias::Outer {
+                            kind: ComponentOuterAliasKind::Component,
+                            count,
+                            index,
+                        } => {
+                            let made = self.made_by(count, index)?;
+                            self.name_component(made);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section.clone() {
+                    let of_modules = match instance? {
+                        Instance::Instantiate { .. } => 1,
+                        Instance::FromExports(_) => 0,
+                    };
+                    self.make(Instances { of_modules, all: 1 })?;
+                }
+            }
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section.clone() {
+                    self.make(Instances {
+                        of_modules: 0,
+                        all: 1,
+                    })?;
+                    if let ComponentInstance::Instantiate {
+                        component_index, ..
+                    } = instance?
+                    {
+                        let made = self.made_by(0, component_index)?;
+                        self.make(made)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, instances: Instances) -> wasmtime::Result<()> {
+        match self.components.last_mut() {
+            Some(component) => component.makes.add(instances),
+            None => Ok(()),
+        }
+    }
+
+    fn name_component(&mut self, makes: Instances) {
+        if let Some(component) = self.components.last_mut() {
+            component.components.push(makes);
+        }
+    }
+
+    /// What instantiating a component makes: number `index` of those that the component `outwards` levels
+    /// around the innermost one can name.
+    fn made_by(&self, outwards: u32, index: u32) -> wasmtime::Result<Instances> {
+        let component = self.components.iter().rev().nth(outwards as usize);
+        let made = component.and_then(|it| it.components.get(index as usize));
+        made.copied()
+            .ok_or_else(|| wasmtime::format_err!("it instantiates a component that is not there"))
+    }
+}
+
+/// What a component makes that is passed about like a value can't be counted.
+fn passed_on() -> wasmtime::Error {
+    wasmtime::format_err!(
+        "it passes components on to components, which lvhost does not support; compose it in another way"
+    )
+}
