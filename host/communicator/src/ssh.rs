@@ -22,9 +22,11 @@ mod directory;
 mod execute;
 mod forward;
 mod gateway;
+mod held_key;
 mod introduced;
 mod known_hosts;
 mod listing;
+mod loan;
 mod proxy;
 mod questions;
 mod route;
@@ -56,6 +58,7 @@ use credential::Credential;
 use execute::{Execution, Input};
 use forward::LocalTunnels;
 use gateway::Gateway;
+use held_key::HeldKey;
 pub use questions::{Prompt, Questions, Round};
 pub use route::{Bastion, Proxy, ProxyCredentials, Route};
 use session::Session;
@@ -74,6 +77,7 @@ pub struct Ssh {
     settings: Settings,
     credentials: Vec<Credential>,
     gateway: Arc<Gateway>,
+    held_key: Arc<HeldKey>,
     local_tunnels: LocalTunnels,
     /// The connection, if there is one. Held locked while a new one is made, so that calls made at
     /// the same time wait for the same connection.
@@ -125,6 +129,7 @@ pub async fn connect_until(
         settings,
         credentials,
         gateway,
+        held_key: Arc::default(),
         local_tunnels,
         connected: Mutex::new(None),
     };
@@ -154,9 +159,15 @@ impl Ssh {
         observer: &mut (dyn FnMut(&Attempt) + Send),
     ) -> Result<Arc<Session>> {
         *place = None;
-        let (settings, gateway) = (&self.settings, &self.gateway);
-        let session =
-            connect::connect(settings, &self.credentials, gateway, deadline, observer).await?;
+        let server = (&self.gateway, &self.held_key);
+        let session = connect::connect(
+            &self.settings,
+            &self.credentials,
+            server,
+            deadline,
+            observer,
+        )
+        .await?;
         let session = Arc::new(session);
         *place = Some(Connected {
             session: Arc::clone(&session),

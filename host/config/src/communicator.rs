@@ -69,9 +69,10 @@ options! {
             ssh_public_key: Option<KeyText>,
             /// Log in with the keys of the SSH agent at `SSH_AUTH_SOCK`.
             ssh_agent_auth: bool = false,
-            /// Don't lend the SSH agent to the guest. Otherwise, where `SSH_AUTH_SOCK` names an agent,
-            /// commands in the guest can log in elsewhere with its keys while they run.
-            ssh_disable_agent_forwarding: bool = false,
+            /// Don't lend the SSH agent to the guest. With `false`, commands in the guest can log in
+            /// elsewhere with the keys of the agent at `SSH_AUTH_SOCK`, and so can whoever is root there,
+            /// while they run.
+            ssh_disable_agent_forwarding: bool = true,
             /// How long to try to connect. Without end if left out but `ssh_handshake_attempts` is set.
             ssh_timeout: Duration = "5m",
             /// Another name of `ssh_timeout`. If both are set, this one counts.
@@ -79,6 +80,10 @@ options! {
             /// After how many refused log-ins to give up. Without a number, or with `0`, when
             /// `ssh_timeout` is over.
             ssh_handshake_attempts: Option<u32>,
+            /// Accept another host key than the one the guest first let lvhost in with, such as after a
+            /// provisioner that makes new host keys and reboots. Otherwise the first one has to stay while
+            /// the build lasts. Keys seen at refused log-ins, such as an installer's, don't count.
+            ssh_allow_host_key_change: bool = false,
             /// Run commands on a pseudo-terminal.
             ssh_pty: bool = false,
             /// How often to show the connection that lvhost is alive. `0` or `-1s` switches that off.

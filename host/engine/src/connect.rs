@@ -114,6 +114,12 @@ impl Connector for GuestConnector {
         if communicator.ssh_agent_auth && self.agent_socket.is_none() {
             ui.warn("`ssh_agent_auth` is set, but there is no agent: SSH_AUTH_SOCK is not set");
         }
+        if !communicator.ssh_disable_agent_forwarding && self.agent_socket.is_none() {
+            ui.warn(
+                "`ssh_disable_agent_forwarding` is `false`, but there is no agent to lend: \
+                 SSH_AUTH_SOCK is not set",
+            );
+        }
         if communicator.ssh_bastion_interactive && self.questions.is_none() {
             ui.warn("`ssh_bastion_interactive` is set, but there is nobody to answer the bastion");
         }

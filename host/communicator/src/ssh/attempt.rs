@@ -38,6 +38,12 @@ pub struct HostKey {
     pub fingerprint: String,
 }
 
+impl fmt::Display for HostKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.algorithm, self.fingerprint)
+    }
+}
+
 /// One attempt to connect, as the observer sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -110,6 +116,20 @@ pub enum ConnectError {
         address: String,
         /// The files that were looked into.
         known_hosts: Vec<PathBuf>,
+    },
+    /// The guest shows another host key than the one it let us in with.
+    #[error(
+        "the host key of the guest {address} has changed: it let us in with {before} and shows \
+         {now}; somebody else may answer in its place, so nothing was sent. A guest that makes \
+         itself new host keys while it is built needs ssh_allow_host_key_change = true"
+    )]
+    HostKeyChanged {
+        /// Host and port.
+        address: String,
+        /// The key that it let us in with.
+        before: Box<HostKey>,
+        /// The one that it shows.
+        now: Box<HostKey>,
     },
     /// A port of this host cannot be listened on for a tunnel.
     #[error("cannot listen on local port {port} for the tunnel to {target}: is it in use?")]

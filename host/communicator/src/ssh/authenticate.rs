@@ -83,10 +83,13 @@ async fn identities(
 }
 
 /// Where the answers to a server's questions come from.
-#[derive(Clone, Copy)]
 enum Answers<'a> {
-    /// Each is the password.
-    Password(&'a SecretString),
+    /// The password is the answer to one question, if what is typed there is not shown. Whoever asks
+    /// more than that wants something else, or the password where it does not belong.
+    Password {
+        password: &'a SecretString,
+        is_given: bool,
+    },
     /// From somebody.
     Asked(&'a Arc<dyn Questions>),
 }
@@ -243,7 +246,11 @@ impl Login<'_> {
                     .await;
                 self.note(answer.map_err(|error| self.broken(&error))?)?
             } else {
-                self.questions(Answers::Password(password)).await?
+                let answers = Answers::Password {
+                    password,
+                    is_given: false,
+                };
+                self.questions(answers).await?
             };
             if accepted {
                 return Ok(true);
@@ -253,7 +260,7 @@ impl Login<'_> {
     }
 
     /// Answers the questions of a keyboard-interactive login.
-    async fn questions(&mut self, answers: Answers<'_>) -> Result<bool, Failure> {
+    async fn questions(&mut self, mut answers: Answers<'_>) -> Result<bool, Failure> {
         let none = None::<String>;
         let mut answer = self
             .handle
@@ -295,10 +302,12 @@ impl Login<'_> {
                             })
                             .collect(),
                     };
-                    let Some(responses) = answers.to(&round).await else {
-                        self.refusals
-                            .push("its questions were not answered".to_owned());
-                        return Err(self.refused());
+                    let responses = match answers.to(&round).await {
+                        Ok(responses) => responses,
+                        Err(reason) => {
+                            self.refusals.push(reason);
+                            return Err(self.refused());
+                        }
                     };
                     answer = self
                         .handle
@@ -311,15 +320,33 @@ impl Login<'_> {
 }
 
 impl Answers<'_> {
-    /// One answer for each prompt, or none to give up.
-    async fn to(self, round: &Round) -> Option<Vec<String>> {
+    /// One answer for each prompt.
+    ///
+    /// # Errors
+    /// The login is given up, in words for the user.
+    async fn to(&mut self, round: &Round) -> Result<Vec<String>, String> {
         let answers = match self {
-            Self::Password(password) => vec![password.clone(); round.prompts.len()],
-            Self::Asked(questions) => questions.answer(round).await?,
+            Self::Password { password, is_given } => match round.prompts.as_slice() {
+                [] => Vec::new(),
+                [prompt] if !prompt.echo && !std::mem::replace(is_given, true) => {
+                    vec![password.clone()]
+                }
+                [.., last] => {
+                    return Err(format!(
+                        "it asks for more than the password: {:?} was not answered",
+                        last.text
+                    ));
+                }
+            },
+            Self::Asked(questions) => questions
+                .answer(round)
+                .await
+                .filter(|answers| answers.len() == round.prompts.len())
+                .ok_or_else(|| "its questions were not answered".to_owned())?,
         };
         let exposed = answers
             .iter()
             .map(|answer| answer.expose_secret().to_owned());
-        (answers.len() == round.prompts.len()).then(|| exposed.collect())
+        Ok(exposed.collect())
     }
 }

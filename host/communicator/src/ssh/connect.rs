@@ -34,7 +34,9 @@ use super::authenticate::log_in;
 use super::credential::{Credential, login_bound};
 use super::forward::{self, Forwards};
 use super::gateway::{Blocked, Gateway};
+use super::held_key::HeldKey;
 use super::introduced::Introduced;
+use super::loan::Loan;
 use super::session::{Observed, Server, Session, configuration, describe};
 use super::settings::{
     IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, after,
@@ -51,7 +53,7 @@ pub(super) type Observer<'a> = &'a mut (dyn FnMut(&Attempt) + Send);
 pub(super) async fn connect(
     settings: &Settings,
     credentials: &[Credential],
-    gateway: &Arc<Gateway>,
+    (gateway, held): (&Arc<Gateway>, &Arc<HeldKey>),
     deadline: Instant,
     observer: Observer<'_>,
 ) -> Result<Session, ConnectError> {
@@ -65,20 +67,35 @@ pub(super) async fn connect(
         failures: Vec::new(),
         observer,
     };
-    let configuration = Arc::new(configuration(settings));
+    let mut configuration = configuration(settings);
+    configuration.preferred = held.preferring(configuration.preferred);
+    let configuration = Arc::new(configuration);
     let allowed = login_bound(settings, credentials);
     let mut refusals = 0;
     let mut refused_tunnels = 0;
     loop {
         let (number, stream) = wait.reach().await?;
         let bound = deadline.min(after(allowed));
-        let greeting = greet(settings, credentials, Arc::clone(&configuration), stream);
+        let greeting = greet(
+            settings,
+            credentials,
+            held,
+            Arc::clone(&configuration),
+            stream,
+        );
         let failure = match timeout_at(bound, greeting).await {
             Ok(Ok((session, host_key, method))) => {
                 wait.tell(number, Outcome::Connected { host_key, method });
                 return Ok(session);
             }
-            Ok(Err(failure)) => failure,
+            Ok(Err(Unwelcome::Failed(failure))) => failure,
+            Ok(Err(Unwelcome::Changed { before, now })) => {
+                return Err(ConnectError::HostKeyChanged {
+                    address: settings.address(),
+                    before: Box::new(before),
+                    now: Box::new(now),
+                });
+            }
             Err(_) => Failure {
                 stage: Stage::Handshake,
                 reason: format!(
@@ -281,46 +298,74 @@ async fn probe(
     }
 }
 
+/// Why no session came of a server that speaks.
+enum Unwelcome {
+    Failed(Failure),
+    /// It is not the one that let us in before.
+    Changed {
+        before: HostKey,
+        now: HostKey,
+    },
+}
+
+impl From<Failure> for Unwelcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 /// Key exchange, login and remote tunnels over a connection on which a server has begun to speak.
 async fn greet(
     settings: &Settings,
     credentials: &[Credential],
+    held: &Arc<HeldKey>,
     configuration: Arc<client::Config>,
     stream: Introduced,
-) -> Result<(Session, HostKey, String), Failure> {
+) -> Result<(Session, HostKey, String), Unwelcome> {
     let broken = |reason| Failure {
         stage: Stage::Handshake,
         reason,
     };
+    let loan = Loan::new();
     let Observed {
         callbacks,
         host_key,
         ended,
-    } = Observed::new(Server::Guest, Forwards::new(settings), None);
+    } = Observed::new(
+        Server::Guest,
+        Forwards::new(settings, &loan),
+        None,
+        (!settings.host_key_may_change).then(|| Arc::clone(held)),
+    );
     let mut stream = TimeoutStream::new(stream);
     stream.set_read_timeout(settings.read_write_timeout);
     stream.set_write_timeout(settings.read_write_timeout);
     let mut handle = client::connect_stream(configuration, Box::pin(stream), callbacks)
         .await
-        .map_err(|error| {
-            broken(format!(
+        .map_err(|error| match (error, held.shown(), host_key.get()) {
+            (russh::Error::UnknownKey, Some(before), Some(now)) => Unwelcome::Changed {
+                before,
+                now: HostKey::of(now),
+            },
+            (error, ..) => Unwelcome::Failed(broken(format!(
                 "in the SSH handshake: {}",
                 describe(&error, Server::Guest)
-            ))
+            ))),
         })?;
     let host_key = host_key
         .get()
-        .cloned()
         .ok_or_else(|| broken("the guest showed no host key".to_owned()))?;
     let address = settings.address();
     let name = format!("the guest {}@{address}", settings.username);
     let server = (Server::Guest, name.as_str());
     let method = log_in(&mut handle, server, &settings.username, credentials).await?;
+    held.hold(host_key);
     let session = Session {
         handle,
         address,
         ended,
+        loan,
     };
     forward::open_remote(&session, &settings.remote_tunnels).await?;
-    Ok((session, host_key, method))
+    Ok((session, HostKey::of(host_key), method))
 }

@@ -79,6 +79,7 @@ pub(super) async fn execute(
             Some(describe(&error, Server::Guest)),
         )
     };
+    let _lent = agent.then(|| session.loan.lend());
     if agent {
         // A guest that forbids it runs the command all the same, as with OpenSSH's client.
         writer.0.agent_forward(false).await.map_err(not_sent)?;

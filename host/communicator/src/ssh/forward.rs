@@ -12,7 +12,8 @@
 //! [`STALL_MAXIMUM`]: a build does not hang for a program that does.
 //!
 //! The guest is not trusted: it gets no connection but to the ends of the tunnels it was told of
-//! and to the agent if that is forwarded, and no more than [`FORWARDED_MAXIMUM`] at a time.
+//! and to the agent while that is [lent](super::loan), and no more than [`FORWARDED_MAXIMUM`] at a
+//! time.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
 use super::attempt::{ConnectError, Failure, Stage};
+use super::loan::Loan;
 use super::session::{Server, Session, describe};
 use super::settings::{Settings, TCP_TIMEOUT};
 use super::stream::Carried;
@@ -46,16 +48,17 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// What the guest may open channels for, and the connections it opened: they end with this.
 #[derive(Default)]
 pub(super) struct Forwards {
-    agent: Option<PathBuf>,
+    agent: Option<(PathBuf, Loan)>,
     tunnels: Vec<Tunnel>,
     running: JoinSet<()>,
 }
 
 impl Forwards {
-    /// What `settings` allow.
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// What `settings` allow, and the agent only while `loan` says so.
+    pub(super) fn new(settings: &Settings, loan: &Loan) -> Self {
+        let agent = settings.agent_forwarding.clone();
         Self {
-            agent: settings.agent_forwarding.clone(),
+            agent: agent.map(|socket| (socket, loan.clone())),
             tunnels: settings.remote_tunnels.clone(),
             running: JoinSet::new(),
         }
@@ -96,8 +99,13 @@ impl Forwards {
 
     /// Something in the guest wants to speak to the agent.
     pub(super) async fn agent_opened(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle) {
-        let Some(socket) = self.agent.clone() else {
-            tracing::warn!("the guest asked for an SSH agent that is not forwarded to it");
+        let lent = self
+            .agent
+            .as_ref()
+            .and_then(|(socket, loan)| Some((socket.clone(), loan.returned()?)));
+        let Some((socket, returned)) = lent else {
+            // Not replied to: the guest is told no.
+            tracing::warn!("the guest asked for an SSH agent that is not lent to it");
             return;
         };
         if self.is_full() {
@@ -107,7 +115,10 @@ impl Forwards {
             match UnixStream::connect(&socket).await {
                 Ok(stream) => {
                     reply.accept().await;
-                    join(channel.into_stream(), stream).await;
+                    tokio::select! {
+                        () = join(channel.into_stream(), stream) => {}
+                        () = returned => {}
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(socket = %socket.display(), %error, "the SSH agent is gone");

@@ -18,15 +18,18 @@ use std::time::Duration;
 
 use russh::ChannelOpenFailure;
 use russh::client;
+use russh::keys::PublicKey;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::attempt::{ConnectError, Failure, Stage};
+use super::attempt::{ConnectError, Failure, HostKey, Stage};
 use super::authenticate::log_in;
 use super::credential::{Credential, login_bound};
 use super::forward::Forwards;
+use super::held_key::HeldKey;
 use super::known_hosts::KnownKeys;
+use super::loan::Loan;
 use super::proxy::{self, Declined};
 use super::route::{Bastion, Proxy, Route};
 use super::session::{Observed, Server, Session, bastion_configuration, describe};
@@ -163,8 +166,10 @@ async fn tcp(host: &str, port: u16, bound: Duration) -> Result<TcpStream, String
 pub(super) struct Jump {
     bastion: Bastion,
     credentials: Vec<Credential>,
-    configuration: Arc<client::Config>,
+    /// Of these, what concerns all connections.
+    settings: Settings,
     known: Option<KnownKeys>,
+    held: Arc<HeldKey>,
     /// Time for key exchange and login.
     bound: Duration,
     session: Mutex<Option<Arc<Session>>>,
@@ -182,19 +187,17 @@ impl Jump {
         for authentication in &bastion.authentication {
             credentials.push(Credential::prepare(authentication).await?);
         }
-        let mut configuration = bastion_configuration(settings);
-        let mut known = None;
-        if let Some(files) = &settings.bastion_known_hosts {
-            let keys = KnownKeys::read(files, &bastion.host, bastion.port).await?;
-            configuration.preferred.key = Cow::Owned(keys.algorithms());
-            known = Some(keys);
-        }
+        let known = match &settings.bastion_known_hosts {
+            Some(files) => Some(KnownKeys::read(files, &bastion.host, bastion.port).await?),
+            None => None,
+        };
         Ok(Self {
             bastion: bastion.clone(),
             bound: login_bound(settings, &credentials),
             credentials,
-            configuration: Arc::new(configuration),
+            settings: settings.clone(),
             known,
+            held: Arc::default(),
             session: Mutex::new(None),
         })
     }
@@ -237,14 +240,25 @@ impl Jump {
             callbacks,
             host_key,
             ended,
-        } = Observed::new(Server::Bastion, Forwards::default(), self.known.clone());
-        let configuration = Arc::clone(&self.configuration);
-        let mut handle = client::connect_stream(configuration, stream, callbacks)
+        } = Observed::new(
+            Server::Bastion,
+            Forwards::default(),
+            self.known.clone(),
+            Some(Arc::clone(&self.held)),
+        );
+        let mut configuration = bastion_configuration(&self.settings);
+        configuration.preferred = self.held.preferring(configuration.preferred);
+        if let Some(known) = &self.known {
+            configuration.preferred.key = Cow::Owned(known.algorithms());
+        }
+        let mut handle = client::connect_stream(Arc::new(configuration), stream, callbacks)
             .await
             .map_err(|error| {
                 let reason = describe(&error, Server::Bastion);
                 match error {
-                    russh::Error::UnknownKey => Blocked::Refused(reason),
+                    russh::Error::UnknownKey => {
+                        Blocked::Refused(self.changed(host_key.get()).unwrap_or(reason))
+                    }
                     _ => {
                         Blocked::failed(Stage::Handshake, format!("in the SSH handshake: {reason}"))
                     }
@@ -259,12 +273,27 @@ impl Jump {
         )
         .await
         .map_err(Blocked::Failed)?;
-        tracing::info!(bastion = name, host_key = ?host_key.get(), method, "logged in");
+        let shown = host_key.get();
+        tracing::info!(bastion = name, host_key = ?shown.map(HostKey::of), method, "logged in");
+        if let Some(key) = shown {
+            self.held.hold(key);
+        }
         Ok(Session {
             handle,
             address: join_address(&self.bastion.host, self.bastion.port),
             ended,
+            loan: Loan::new(),
         })
+    }
+
+    /// What to say of a key that is not the one it let us in with; nothing if it let us in with
+    /// none.
+    fn changed(&self, now: Option<&PublicKey>) -> Option<String> {
+        let (before, now) = (self.held.shown()?, HostKey::of(now?));
+        Some(format!(
+            "its host key has changed: it let us in with {before} and shows {now}; somebody else \
+             may answer in its place, so nothing was sent"
+        ))
     }
 
     async fn open(&self, host: &str, port: u16, bound: Duration) -> Result<Stream, Blocked> {

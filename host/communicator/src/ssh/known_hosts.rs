@@ -39,6 +39,11 @@ impl KnownKeys {
         Ok(Self(keys))
     }
 
+    /// This one key.
+    pub(super) fn of(key: PublicKey) -> Self {
+        Self(vec![key])
+    }
+
     /// The algorithms to ask the host for: with others it would show a key that is not known.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         let mut algorithms = Vec::new();

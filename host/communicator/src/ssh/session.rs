@@ -7,16 +7,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg};
-use russh::keys::{HashAlg, PublicKeyOrCertificate};
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{AlgorithmKind, Channel, Disconnect, Preferred};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Settings;
-use super::attempt::HostKey;
 use super::forward::Forwards;
+use super::held_key::HeldKey;
 use super::introduced::IDENTIFICATION;
 use super::known_hosts::KnownKeys;
+use super::loan::Loan;
 use super::settings::KEEP_ALIVE_UNANSWERED;
 use crate::error::{Error, Result};
 
@@ -53,13 +54,16 @@ impl fmt::Display for Server {
     }
 }
 
-/// What russh calls back into: it accepts the server's host key, notes why a connection ended, and
+/// What russh calls back into: it looks at the server's host key, notes why a connection ended, and
 /// lets the server open no channels but those that [`Forwards`] has asked for.
 pub(super) struct Callbacks {
     server: Server,
-    host_key: Arc<OnceLock<HostKey>>,
+    /// The key that the server shows.
+    host_key: Arc<OnceLock<PublicKey>>,
     /// Those that the server has to show one of; without them any will do.
     known: Option<KnownKeys>,
+    /// The one that it has to show because it let us in with it before.
+    held: Option<Arc<HeldKey>>,
     /// Dropped with the connection's task, so that its receivers notice the end in every case.
     ended: watch::Sender<Option<String>>,
     forwards: Forwards,
@@ -73,15 +77,11 @@ impl client::Handler for Callbacks {
         key: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
         let key = key.public_key();
-        if self.known.as_ref().is_some_and(|known| !known.holds(&key)) {
-            return Ok(false);
-        }
-        // Called again at every key re-exchange: the first answer stands.
-        let _ = self.host_key.set(HostKey {
-            algorithm: key.algorithm().to_string(),
-            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
-        });
-        Ok(true)
+        let admitted = self.known.as_ref().is_none_or(|known| known.holds(&key))
+            && self.held.as_ref().is_none_or(|held| held.admits(&key));
+        // Asked once a connection: a later key exchange is with whoever has its keys already.
+        let _ = self.host_key.set(key.clone());
+        Ok(admitted)
     }
 
     async fn disconnected(
@@ -182,12 +182,17 @@ impl client::Handler for Callbacks {
 /// A connection before its first packet: the handler for russh, and what it will report to.
 pub(super) struct Observed {
     pub(super) callbacks: Callbacks,
-    pub(super) host_key: Arc<OnceLock<HostKey>>,
+    pub(super) host_key: Arc<OnceLock<PublicKey>>,
     pub(super) ended: watch::Receiver<Option<String>>,
 }
 
 impl Observed {
-    pub(super) fn new(server: Server, forwards: Forwards, known: Option<KnownKeys>) -> Self {
+    pub(super) fn new(
+        server: Server,
+        forwards: Forwards,
+        known: Option<KnownKeys>,
+        held: Option<Arc<HeldKey>>,
+    ) -> Self {
         let host_key = Arc::new(OnceLock::new());
         let (sender, ended) = watch::channel(None);
         Self {
@@ -195,6 +200,7 @@ impl Observed {
                 server,
                 host_key: Arc::clone(&host_key),
                 known,
+                held,
                 ended: sender,
                 forwards,
             },
@@ -246,6 +252,8 @@ pub(super) struct Session {
     pub(super) handle: client::Handle<Callbacks>,
     pub(super) address: String,
     pub(super) ended: watch::Receiver<Option<String>>,
+    /// The agent's loan to commands.
+    pub(super) loan: Loan,
 }
 
 impl Session {

@@ -57,7 +57,8 @@ pub(super) fn after(duration: Duration) -> Instant {
 /// Everything needed to reach one guest by SSH.
 ///
 /// The guest was built minutes ago and nobody can know its host key beforehand, so any host key is
-/// accepted; the one that was seen is reported with [`Outcome::Connected`](super::Outcome).
+/// accepted until one lets us in; that one is reported with [`Outcome::Connected`](super::Outcome),
+/// and is the only one from then on.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Host name or address, an IPv6 address without brackets.
@@ -81,6 +82,8 @@ pub struct Settings {
     pub reconnect_timeout: Duration,
     /// Run every command on a pseudo-terminal (Packer's `ssh_pty`).
     pub pty: bool,
+    /// Accept another host key than the guest's first log-in had.
+    pub host_key_may_change: bool,
     /// The way there.
     pub route: Route,
     /// Files in the form of OpenSSH's `known_hosts`, of which one has to hold the host key of a
@@ -95,7 +98,7 @@ pub struct Settings {
     /// keep-alive messages does not stand still; three of them at least go out within this time.
     pub read_write_timeout: Option<Duration>,
     /// The socket of an SSH agent that commands in the guest may use. Whatever has the guest's root
-    /// rights may sign with its keys while the connection lasts.
+    /// rights may sign with its keys while a command runs.
     pub agent_forwarding: Option<PathBuf>,
     /// Ports of this host that lead to where the guest can connect to (Packer's
     /// `ssh_local_tunnels`).
@@ -133,6 +136,7 @@ impl Settings {
             keep_alive: Some(KEEP_ALIVE),
             reconnect_timeout: RECONNECT_TIMEOUT,
             pty: false,
+            host_key_may_change: false,
             route: Route::Direct,
             bastion_known_hosts: None,
             algorithms: Algorithms::default(),

@@ -57,6 +57,7 @@ pub(super) fn settings(
     let mut settings = Settings::new(host, port, username);
     settings.handshake_attempts = communicator.ssh_handshake_attempts;
     settings.pty = communicator.ssh_pty;
+    settings.host_key_may_change = communicator.ssh_allow_host_key_change;
     settings.keep_alive = Some(communicator.ssh_keep_alive_interval).filter(|time| !time.is_zero());
     settings.read_write_timeout =
         Some(communicator.ssh_read_write_timeout).filter(|time| !time.is_zero());
@@ -70,7 +71,6 @@ pub(super) fn settings(
     settings.authentication = guest_authentication(communicator, around);
     settings.route = route(communicator, around)?;
     settings.bastion_known_hosts = known_hosts(communicator, around);
-    // As Packer does: what is cloned or fetched in the guest may need the user's keys.
     settings.agent_forwarding = around
         .agent_socket
         .filter(|_| !communicator.ssh_disable_agent_forwarding)

@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     BottomlessFolder,
     /// `/tree` holds a device.
     Device,
+    /// The agent is asked for while a file is written.
+    GrabsAgent,
 }
 
 pub(super) struct Files {
@@ -114,6 +116,13 @@ impl Handler for Files {
     ) -> Result<Status, Self::Error> {
         match self.trouble {
             Trouble::FullAtWrite => return Err(full()),
+            Trouble::GrabsAgent => {
+                let said = match self.guest.channel_open_agent().await {
+                    Ok(_) => "the agent",
+                    Err(_) => "no agent",
+                };
+                return Err(StatusCode::Failure.with_message(said));
+            }
             Trouble::LostAtWrite => {
                 let reason = russh::Disconnect::ByApplication;
                 let _ = self

@@ -114,3 +114,76 @@ async fn a_command_that_is_refused_has_not_started() {
     assert!(!begun);
     assert_eq!(stdin, b"kept");
 }
+
+/// An agent that says back what it is asked, and how often it was asked for.
+async fn agent(folder: &Path) -> (std::path::PathBuf, JoinSet<()>) {
+    let socket = folder.join("agent");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let mut running = JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            running.spawn(async move {
+                let (mut reader, mut writer) = stream.split();
+                let _ = tokio::io::copy(&mut reader, &mut writer).await;
+            });
+        }
+    });
+    (socket, task)
+}
+
+#[tokio::test]
+async fn the_agent_is_lent_if_it_is_asked_for_and_while_a_command_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, _agent) = agent(folder.path()).await;
+    let lent = [
+        "during: taken",
+        "during: answered",
+        "after: closed",
+        "after: refused",
+    ];
+    for (forwarded, expected) in [
+        (true, &lent[..]),
+        (false, &["during: refused", "after: refused"][..]),
+    ] {
+        let peer = peer::Peer::start(Script {
+            password: Some("secret".to_owned()),
+            grabs_agent: true,
+            ..Script::default()
+        })
+        .await;
+        let mut settings = settings(peer.address, vec![password("secret")]);
+        settings.agent_forwarding = forwarded.then(|| socket.clone());
+        let ssh = connect(settings).await.unwrap();
+        peer.tried.notified().await;
+        assert_eq!(peer.agent(), ["before: refused"], "{forwarded}");
+        for _ in 0..2 {
+            let before = peer.agent().len();
+            let command = Command::new("keep the agent");
+            let ended = ssh.run(&command, &mut Collected::default()).await;
+            assert!(ended.unwrap().success());
+            peer.tried.notified().await;
+            assert_eq!(peer.agent()[before..], *expected, "{forwarded}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_lends_no_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, _agent) = agent(folder.path()).await;
+    let peer = peer::Peer::start(Script {
+        password: Some("secret".to_owned()),
+        files: Some(files::Trouble::GrabsAgent),
+        ..Script::default()
+    })
+    .await;
+    let mut settings = settings(peer.address, vec![password("secret")]);
+    settings.agent_forwarding = Some(socket);
+    let ssh = connect(settings).await.unwrap();
+    let noted = Noted::default();
+    let mut source = &b"x"[..];
+    let error = ssh.upload(&mut source, None, "/file", None, &noted).await;
+    let message = full(&error.unwrap_err());
+    assert!(message.contains("no agent"), "{message}");
+}

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::files::{Files, Trouble};
-use shell::{copy_files, execute};
+use shell::{copy_files, execute, keep_agent};
 
 /// What the guest does.
 #[derive(Clone, Default)]
@@ -43,6 +43,13 @@ pub(super) struct Script {
     pub(super) scp: Option<Copier>,
     /// Whether it connects to other hosts for its clients, as a bastion does, and listens for them.
     pub(super) forwards: bool,
+    /// What it shows itself by; a key of its own if there is none.
+    pub(super) host_keys: Vec<PrivateKey>,
+    /// Whether it asks for the agent as soon as somebody is in.
+    pub(super) grabs_agent: bool,
+    /// What it asks in keyboard-interactive logins, round by round, instead of for the password;
+    /// with each prompt, whether the answer is shown.
+    pub(super) rounds: Vec<Vec<(&'static str, bool)>>,
 }
 
 /// A guest's `scp` that says the same whatever is asked of it.
@@ -59,6 +66,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// Told when a client gives up the command `hang`.
     pub(super) given_up: Arc<Notify>,
+    /// Told when the guest has tried all it wanted of the agent.
+    pub(super) tried: Arc<Notify>,
     state: Arc<Mutex<State>>,
     _task: JoinSet<()>,
 }
@@ -67,9 +76,15 @@ pub(super) struct Peer {
 struct State {
     script: Script,
     connections: usize,
+    sessions: Vec<server::Handle>,
+    /// What came of the guest's wish for the agent.
+    agent: Vec<&'static str>,
+    /// Answers in keyboard-interactive logins.
+    answers: Vec<String>,
     /// The methods that were tried, in order.
     logins: Vec<String>,
     given_up: Arc<Notify>,
+    tried: Arc<Notify>,
 }
 
 impl Peer {
@@ -85,10 +100,14 @@ impl Peer {
         }));
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&state)));
-        let given_up = Arc::clone(&state.lock().unwrap().given_up);
+        let (given_up, tried) = {
+            let state = state.lock().unwrap();
+            (Arc::clone(&state.given_up), Arc::clone(&state.tried))
+        };
         Self {
             address,
             given_up,
+            tried,
             state,
             _task: task,
         }
@@ -112,17 +131,41 @@ impl Peer {
     pub(super) fn logins(&self) -> Vec<String> {
         self.state.lock().unwrap().logins.clone()
     }
+
+    /// What came of its wish for the agent, in order.
+    pub(super) fn agent(&self) -> Vec<&'static str> {
+        self.state.lock().unwrap().agent.clone()
+    }
+
+    /// What it was answered.
+    pub(super) fn answers(&self) -> Vec<String> {
+        self.state.lock().unwrap().answers.clone()
+    }
+
+    /// Ends every connection that somebody has logged in on.
+    pub(super) async fn hang_up(&self) {
+        let sessions = std::mem::take(&mut self.state.lock().unwrap().sessions);
+        for session in sessions {
+            let reason = russh::Disconnect::ByApplication;
+            let _ = session
+                .disconnect(reason, "gone".into(), String::new())
+                .await;
+        }
+    }
+
+    /// From now on it shows itself by these.
+    pub(super) fn show(&self, host_keys: &[PrivateKey]) {
+        self.state.lock().unwrap().script.host_keys = host_keys.to_vec();
+    }
 }
 
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
-    let config = Arc::new(Config {
-        auth_rejection_time: Duration::ZERO,
-        auth_rejection_time_initial: Some(Duration::ZERO),
-        keys: vec![PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap()],
-        methods: methods(&state.lock().unwrap().script),
-        nodelay: true,
-        ..Config::default()
-    });
+    {
+        let keys = &mut state.lock().unwrap().script.host_keys;
+        if keys.is_empty() {
+            keys.push(PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap());
+        }
+    }
     let mut silent = Vec::new();
     let mut running = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -146,17 +189,29 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
             Fate::HangUp => drop(stream),
             Fate::Silence => silent.push(stream),
             Fate::Speak => {
-                running.spawn(speak(Arc::clone(&config), stream, Arc::clone(&state)));
+                running.spawn(speak(stream, Arc::clone(&state)));
             }
         }
     }
 }
 
-async fn speak(config: Arc<Config>, stream: TcpStream, state: Arc<Mutex<State>>) {
+async fn speak(stream: TcpStream, state: Arc<Mutex<State>>) {
+    let config = {
+        let script = &state.lock().unwrap().script;
+        Arc::new(Config {
+            auth_rejection_time: Duration::ZERO,
+            auth_rejection_time_initial: Some(Duration::ZERO),
+            keys: script.host_keys.clone(),
+            methods: methods(script),
+            nodelay: true,
+            ..Config::default()
+        })
+    };
     let guest = Guest {
         state,
         channels: HashMap::new(),
         terminals: Vec::new(),
+        round: 0,
     };
     // Ends in an error whenever a test drops the connection.
     if let Ok(session) = server::run_stream(config, stream, guest).await {
@@ -187,6 +242,8 @@ struct Guest {
     state: Arc<Mutex<State>>,
     channels: HashMap<ChannelId, Channel<Msg>>,
     terminals: Vec<ChannelId>,
+    /// Rounds of questions so far.
+    round: usize,
 }
 
 impl Guest {
@@ -226,18 +283,52 @@ impl server::Handler for Guest {
         _: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
-        let Some(mut response) = response else {
-            let prompts = vec![("Password: ".into(), false)].into();
-            return Ok(Auth::Partial {
-                name: "".into(),
-                instructions: "".into(),
-                prompts,
-            });
+        let rounds = {
+            let mut state = self.state.lock().unwrap();
+            let said = response.into_iter().flatten();
+            let said = said.map(|answer| String::from_utf8_lossy(&answer).into_owned());
+            state.answers.extend(said);
+            match state.script.rounds.as_slice() {
+                [] => vec![vec![("Password: ", false)]],
+                rounds => rounds.to_vec(),
+            }
         };
-        let answer = response.next().unwrap_or_default();
-        let right =
-            |script: &Script| script.password.as_ref().map(String::as_bytes) == Some(&answer);
-        Ok(self.decide("questions", right))
+        let Some(prompts) = rounds.get(self.round) else {
+            let last = self.state.lock().unwrap().answers.last().cloned();
+            let right = |script: &Script| script.password == last;
+            return Ok(self.decide("questions", right));
+        };
+        self.round += 1;
+        let prompts: Vec<_> = prompts
+            .iter()
+            .map(|(text, shown)| ((*text).into(), *shown))
+            .collect();
+        Ok(Auth::Partial {
+            name: "".into(),
+            instructions: "".into(),
+            prompts: prompts.into(),
+        })
+    }
+
+    async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
+        let (grabs, tried) = {
+            let mut state = self.state.lock().unwrap();
+            state.sessions.push(session.handle());
+            (state.script.grabs_agent, Arc::clone(&state.tried))
+        };
+        if grabs {
+            let (guest, state) = (session.handle(), Arc::clone(&self.state));
+            tokio::spawn(async move {
+                let opened = guest.channel_open_agent().await.is_ok();
+                state.lock().unwrap().agent.push(if opened {
+                    "before: taken"
+                } else {
+                    "before: refused"
+                });
+                tried.notify_one();
+            });
+        }
+        Ok(())
     }
 
     async fn channel_open_session(
@@ -325,6 +416,16 @@ impl server::Handler for Guest {
             let state = self.state.lock().unwrap();
             (Arc::clone(&state.given_up), state.script.scp.clone())
         };
+        if command == "keep the agent" {
+            let (guest, state) = (session.handle(), Arc::clone(&self.state));
+            tokio::spawn(async move {
+                let said = keep_agent(channel, guest).await;
+                let mut state = state.lock().unwrap();
+                state.agent.extend(said);
+                state.tried.notify_one();
+            });
+            return Ok(());
+        }
         if command.contains("scp -") {
             tokio::spawn(copy_files(scp, channel));
             return Ok(());

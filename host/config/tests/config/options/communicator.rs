@@ -22,7 +22,8 @@ fn options_of_the_communicator() {
         ssh_public_key: "[107]" => "Some(KeyText(SecretBox<str>([REDACTED])))", "None";
         ssh_private_key_file: r#""/key""# => r#"Some("/key")"#, "None";
         ssh_agent_auth: "true" => "true", "false";
-        ssh_disable_agent_forwarding: "true" => "true", "false";
+        ssh_disable_agent_forwarding: "false" => "false", "true";
+        ssh_allow_host_key_change: "true" => "true", "false";
         ssh_timeout: r#""90s""# => "90s", "300s";
         ssh_timeout: r#""0s""# => "300s", "300s";
         ssh_wait_timeout: r#""1.5m""# => "Some(90s)", "None";

@@ -182,20 +182,32 @@ fn options_of_a_connection() {
 }
 
 #[test]
-fn the_agent_is_lent_to_the_guest_unless_that_is_switched_off() {
+fn the_agent_is_lent_to_the_guest_only_if_that_is_asked_for() {
     let socket = Some(PathBuf::from("/run/agent"));
     for (lines, lent) in [
-        ("", true),
-        ("ssh_agent_auth = true", true),
+        ("", false),
+        ("ssh_agent_auth = true", false),
         ("ssh_disable_agent_forwarding = false", true),
         ("ssh_disable_agent_forwarding = true", false),
         (
-            "ssh_agent_auth = true\nssh_disable_agent_forwarding = true",
-            false,
+            "ssh_agent_auth = true\nssh_disable_agent_forwarding = false",
+            true,
         ),
     ] {
         let found = of(&format!("ssh_password = \"p\"\n{lines}")).agent_forwarding;
         assert_eq!(found, socket.clone().filter(|_| lent), "{lines}");
+    }
+}
+
+#[test]
+fn the_host_key_may_change_only_if_that_is_allowed() {
+    for (lines, may) in [
+        ("", false),
+        ("ssh_allow_host_key_change = true", true),
+        ("ssh_allow_host_key_change = false", false),
+    ] {
+        let found = of(&format!("ssh_password = \"p\"\n{lines}"));
+        assert_eq!(found.host_key_may_change, may, "{lines}");
     }
 }
 

@@ -69,6 +69,41 @@ async fn intrude(guest: &server::Handle) -> String {
     format!("tried {}, taken: {}", opened.len(), taken.join(" "))
 }
 
+/// Asks for the agent, keeps it beyond the end of the command, and asks for it again. Says what came
+/// of it.
+pub(super) async fn keep_agent(command: Channel<Msg>, guest: server::Handle) -> Vec<&'static str> {
+    let mut said = Vec::new();
+    let mut kept = guest.channel_open_agent().await.ok();
+    said.push(match &kept {
+        Some(_) => "during: taken",
+        None => "during: refused",
+    });
+    if let Some(agent) = &mut kept {
+        agent.data(&b"who?"[..]).await.unwrap();
+        while let Some(message) = agent.wait().await {
+            if matches!(message, ChannelMsg::Data { .. }) {
+                said.push("during: answered");
+                break;
+            }
+        }
+    }
+    let _ = command.exit_status(0).await;
+    let _ = command.close().await;
+    if let Some(agent) = &mut kept {
+        while let Some(message) = agent.wait().await {
+            if matches!(message, ChannelMsg::Eof | ChannelMsg::Close) {
+                break;
+            }
+        }
+        said.push("after: closed");
+    }
+    said.push(match guest.channel_open_agent().await {
+        Ok(_) => "after: taken",
+        Err(_) => "after: refused",
+    });
+    said
+}
+
 /// The guest's shell. A client that goes away in the middle is none of its business.
 pub(super) async fn execute(
     command: String,
