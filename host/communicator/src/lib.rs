@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authorized_keys;
+mod budget;
 mod communicator;
 mod error;
 mod exclude;

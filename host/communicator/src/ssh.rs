@@ -64,7 +64,8 @@ pub use route::{Bastion, Proxy, ProxyCredentials, Route};
 use session::Session;
 pub(crate) use session::readable;
 pub use settings::{
-    ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT, Settings,
+    ANSWER_TIMEOUT, ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT,
+    Settings,
 };
 pub use tunnel::{Tunnel, TunnelError};
 

@@ -365,6 +365,7 @@ async fn greet(
         address,
         ended,
         loan,
+        answer_timeout: settings.answer_timeout,
     };
     forward::open_remote(&session, &settings.remote_tunnels).await?;
     Ok((session, HostKey::of(host_key), method))

@@ -233,7 +233,7 @@ impl Download<'_> {
         if folder.depth() > DEPTH_MAXIMUM {
             return Err(refused("it is nested too deeply"));
         }
-        let names = self.listing.names(source, pending).await?;
+        let names = self.listing.names(self.sftp, source, pending).await?;
         let made = match fs::create_dir(destination).await {
             Ok(()) => true,
             Err(_)

@@ -6,7 +6,8 @@
 //!      ▼         ▼        ▼                          ▼
 //!    refused   refused   Missing                Code or Signal
 //! ```
-//! A channel that is closed before the server has said yes or no to the command is
+//! A command may take any time and say any amount, but the answer whether it runs may not. A channel
+//! that is closed before the server has said yes or no to the command is
 //! [`Error::Unanswered`]: nothing has been started. The input is sent, and so used up, only once
 //! the server has said yes.
 
@@ -16,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelWriteHalf, Pty, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, sleep_until};
 
 use super::session::{Server, Session, describe, readable};
 use crate::communicator::{Command, ExitStatus};
@@ -102,6 +104,7 @@ pub(super) async fn execute(
     let feeding = feed(Arc::clone(&writer.0), input);
     tokio::pin!(feeding);
     let mut fed = false;
+    let answered_by = Instant::now() + session.answer_timeout;
     let mut status = ExitStatus::Missing;
     loop {
         let runs = asked.is_empty();
@@ -110,6 +113,9 @@ pub(super) async fn execute(
             () = &mut feeding, if runs && !fed => {
                 fed = true;
                 continue;
+            }
+            () = sleep_until(answered_by), if !runs => {
+                return Err(session.silent("run", "a command"));
             }
         };
         {

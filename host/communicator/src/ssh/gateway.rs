@@ -283,6 +283,7 @@ impl Jump {
             address: join_address(&self.bastion.host, self.bastion.port),
             ended,
             loan: Loan::new(),
+            answer_timeout: self.settings.answer_timeout,
         })
     }
 

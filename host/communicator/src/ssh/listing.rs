@@ -7,14 +7,17 @@ use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::StatusCode;
 
 use super::session::Session;
-use super::sftp::{remote, start};
-use crate::error::{Error, Result};
+use super::sftp::{Sftp, excess, remote, start};
+use crate::error::Result;
 
 /// Bytes that the names of one folder may take. A real folder of fifty thousand files stays below,
 /// and the process has forty MiB for everything.
 const NAMES_MAXIMUM: usize = 2 * 1024 * 1024;
 /// Entries that may wait for their turn while a tree is copied: each costs a few hundred bytes.
 const ENTRIES_MAXIMUM: usize = 50_000;
+
+/// Names of the folder itself and the one it is in, and answers without a name: two and none.
+const OTHERS_MAXIMUM: usize = 16;
 
 /// Reads folders over an SFTP session of its own: the library's reading of a folder has no bound,
 /// and does not let its session be used without it.
@@ -36,25 +39,34 @@ impl Listing {
         Ok(Self { client })
     }
 
-    /// The names in the folder `path` in order; `pending` is how many entries wait already.
-    pub(super) async fn names(&self, path: &str, pending: usize) -> Result<Vec<String>> {
-        let refused = |reason| Error::Unsafe {
-            path: path.to_owned(),
-            reason,
-        };
+    /// The names in the folder `path` in order; `pending` is how many entries wait already. What
+    /// comes counts as part of the transfer by `sftp`.
+    pub(super) async fn names(
+        &self,
+        sftp: &Sftp,
+        path: &str,
+        pending: usize,
+    ) -> Result<Vec<String>> {
+        let refused = excess(path);
         let failed = || remote("read the folder", path);
-        let handle = self.client.opendir(path).await.map_err(failed())?.handle;
+        let opened = sftp.waiting(path, self.client.opendir(path)).await?;
+        let handle = opened.map_err(failed())?.handle;
+        // Those that are no entries, such as the folder itself, have no end by themselves.
+        let mut others = 0;
         let mut names = Vec::new();
         let mut bytes = 0;
         loop {
-            let part = match self.client.readdir(handle.as_str()).await {
+            let reading = self.client.readdir(handle.as_str());
+            let part = match sftp.waiting(path, reading).await? {
                 Ok(part) => part,
                 Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
                 Err(error) => return Err(failed()(error)),
             };
+            others += usize::from(part.files.is_empty());
             for file in part.files {
                 let name = file.filename;
                 if name == "." || name == ".." {
+                    others += 1;
                     continue;
                 }
                 if !safe_name(&name) {
@@ -64,7 +76,11 @@ impl Listing {
                 if bytes > NAMES_MAXIMUM || pending + names.len() >= ENTRIES_MAXIMUM {
                     return Err(refused("it holds too many files to copy them one by one"));
                 }
+                sftp.budget().entry().map_err(&refused)?;
                 names.push(name);
+            }
+            if others > OTHERS_MAXIMUM {
+                return Err(refused("the list of its names has no end"));
             }
         }
         self.client.close(handle).await.map_err(failed())?;

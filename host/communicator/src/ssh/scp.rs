@@ -188,6 +188,7 @@ async fn receive_file(
         path: path.clone(),
         source: error,
     };
+    wire.file(length);
     let Some(destination) = destination else {
         let mut left = length;
         while left > 0 {

@@ -254,6 +254,8 @@ pub(super) struct Session {
     pub(super) ended: watch::Receiver<Option<String>>,
     /// The agent's loan to commands.
     pub(super) loan: Loan,
+    /// Time for one answer.
+    pub(super) answer_timeout: Duration,
 }
 
 impl Session {
@@ -326,6 +328,20 @@ impl Session {
             during: during.into(),
             source: reason.map(Into::into),
         }
+    }
+
+    /// The error for a guest that does not answer, although its connection lives.
+    pub(super) fn silent(&self, action: &'static str, what: &str) -> Error {
+        Error::Remote {
+            action,
+            path: what.to_owned(),
+            reason: self.no_answer(),
+        }
+    }
+
+    /// The same in words.
+    pub(super) fn no_answer(&self) -> String {
+        format!("no answer within {} s", self.answer_timeout.as_secs())
     }
 
     /// Says goodbye and waits for the connection to end.

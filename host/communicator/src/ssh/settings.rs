@@ -16,6 +16,9 @@ use super::tunnel::Tunnel;
 /// login. Packer's own bound for a handshake is a minute; a guest under emulation needs many
 /// seconds.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for one answer to something that was asked for: a disk that flushes its cache under emulation
+/// is slow, and a connection that is lost is noticed by itself.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time for a TCP connection alone: Packer gives it 15 seconds.
 pub(super) const TCP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a probe that is not the patient one waits for the server's first word.
@@ -74,6 +77,8 @@ pub struct Settings {
     pub handshake_attempts: Option<u32>,
     /// Bound of each half of an attempt, see [`ATTEMPT_TIMEOUT`].
     pub attempt_timeout: Duration,
+    /// Time for one answer, see [`ANSWER_TIMEOUT`].
+    pub answer_timeout: Duration,
     /// How often a silent connection is asked whether it lives, see [`KEEP_ALIVE`]; `None` for
     /// never.
     pub keep_alive: Option<Duration>,
@@ -133,6 +138,7 @@ impl Settings {
             authentication: Vec::new(),
             handshake_attempts: None,
             attempt_timeout: ATTEMPT_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
             keep_alive: Some(KEEP_ALIVE),
             reconnect_timeout: RECONNECT_TIMEOUT,
             pty: false,

@@ -1,6 +1,6 @@
 //! File transfer by SFTP: single files, and the steps folders are made of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelStream};
@@ -9,8 +9,10 @@ use russh_sftp::client::fs::{File, Metadata};
 use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
 
 use super::session::{Server, Session, describe, readable};
+use crate::budget::Budget;
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 
@@ -22,9 +24,8 @@ const ANSWER_MAXIMUM: u32 = 256 * 1024;
 const READS: usize = 8;
 /// Writes of 32 KiB that are under way at a time: half a MiB.
 const WRITES: usize = 16;
-/// Seconds the guest may take over one answer: a disk that flushes its cache under emulation is
-/// slow, and a connection that is lost is noticed by itself.
-const ANSWER_SECONDS: u64 = 120;
+/// The longest path that is taken from the guest: Linux's own bound.
+const PATH_MAXIMUM: usize = 4096;
 /// When a connection is lost that soon.
 const STARTING: &str = "while SFTP was starting";
 /// The permission bits of a mode.
@@ -34,6 +35,7 @@ pub(super) const PERMISSIONS: u32 = 0o7777;
 pub(super) struct Sftp {
     session: Arc<Session>,
     client: SftpSession,
+    budget: Mutex<Budget>,
 }
 
 impl Sftp {
@@ -45,7 +47,11 @@ impl Sftp {
             client.map_err(|error| session.no_sftp(Some(error)))
         };
         let client = session.during(|| STARTING.to_owned(), starting).await?;
-        Ok(Self { session, client })
+        Ok(Self {
+            session,
+            client,
+            budget: Mutex::default(),
+        })
     }
 
     /// Ends the session; what was transferred has been confirmed before.
@@ -146,12 +152,12 @@ impl Sftp {
                         reason: "it is a folder".to_owned(),
                     });
                 }
-                let mut file = self
-                    .client
-                    .open(source)
-                    .await
-                    .map_err(remote("read", source))?;
+                let opening = self.client.open(source);
+                let opened = self.waiting(source, opening).await?;
+                let mut file = opened.map_err(remote("read", source))?;
                 progress.started(source, attributes.size);
+                self.budget()
+                    .file(Some(attributes.size.unwrap_or_default()));
                 let failed = |error| Error::Stream {
                     action: "write",
                     path: source.to_owned(),
@@ -160,13 +166,13 @@ impl Sftp {
                 let mut buffer = vec![0; CHUNK];
                 let mut total = 0;
                 loop {
-                    let count = file
-                        .read(&mut buffer)
-                        .await
-                        .map_err(remote_io("read", source))?;
+                    let read = self.waiting(source, file.read(&mut buffer)).await?;
+                    let count = read.map_err(remote_io("read", source))?;
                     if count == 0 {
                         break;
                     }
+                    let within = self.budget().bytes(count);
+                    within.map_err(excess(source))?;
                     let bytes = buffer.get(..count).unwrap_or_default();
                     destination.write_all(bytes).await.map_err(failed)?;
                     total += count as u64;
@@ -182,10 +188,8 @@ impl Sftp {
 
     /// What stands at `path`, symbolic links followed.
     pub(super) async fn attributes(&self, path: &str) -> Result<Metadata> {
-        self.client
-            .metadata(path)
-            .await
-            .map_err(remote("find", path))
+        let found = self.waiting(path, self.client.metadata(path)).await?;
+        found.map_err(remote("find", path))
     }
 
     async fn kind(&self, path: &str) -> Result<FileType> {
@@ -217,10 +221,30 @@ impl Sftp {
 
     /// The absolute path that `path` stands for, links resolved.
     pub(super) async fn resolve(&self, path: &str) -> Result<String> {
-        self.client
-            .canonicalize(path)
-            .await
-            .map_err(remote("resolve", path))
+        let resolved = self.waiting(path, self.client.canonicalize(path)).await?;
+        let real = resolved.map_err(remote("resolve", path))?;
+        if real.len() > PATH_MAXIMUM {
+            return Err(excess(path)("its real path is too long"));
+        }
+        Ok(real)
+    }
+
+    /// What may still come from the guest.
+    pub(super) fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What comes of waiting for the guest, which must not be in vain for too long.
+    pub(super) async fn waiting<T>(
+        &self,
+        path: &str,
+        answer: impl Future<Output = T>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        let answer = answer.await;
+        let within = self.budget().waited(began.elapsed());
+        within.map_err(excess(path))?;
+        Ok(answer)
     }
 
     /// The connection this goes over.
@@ -237,7 +261,8 @@ pub(super) async fn start(
     let asked = channel.request_subsystem(true, "sftp").await;
     asked.map_err(|error| session.lost(STARTING, Some(describe(&error, Server::Guest))))?;
     loop {
-        match channel.wait().await {
+        let answer = timeout(session.answer_timeout, channel.wait()).await;
+        match answer.map_err(|_| session.silent("start", "SFTP"))? {
             Some(ChannelMsg::Success) => break,
             Some(ChannelMsg::Failure) => return Err(session.no_sftp(None)),
             Some(ChannelMsg::Close) if !session.is_closed() => {
@@ -254,7 +279,7 @@ pub(super) async fn start(
         max_packet_len: ANSWER_MAXIMUM,
         max_concurrent_reads: READS,
         max_concurrent_writes: WRITES,
-        request_timeout_secs: ANSWER_SECONDS,
+        request_timeout_secs: session.answer_timeout.as_secs().max(1),
         ..Config::default()
     };
     Ok((channel.into_stream(), configuration))
@@ -278,6 +303,14 @@ fn permissions(mode: u32) -> FileAttributes {
     FileAttributes {
         permissions: Some(mode & PERMISSIONS),
         ..FileAttributes::empty()
+    }
+}
+
+/// The error for what is more than is taken from a guest.
+pub(super) fn excess(path: &str) -> impl Fn(&'static str) -> Error {
+    move |reason| Error::Unsafe {
+        path: path.to_owned(),
+        reason,
     }
 }
 
@@ -316,7 +349,7 @@ fn words(error: &SftpError) -> String {
             code if status.error_message.is_empty() => code.to_string(),
             _ => readable(&status.error_message),
         },
-        SftpError::Timeout => format!("no answer within {ANSWER_SECONDS} s"),
+        SftpError::Timeout => "no answer for too long".to_owned(),
         other => readable(&other.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod connecting;
+mod endless;
 mod files;
 mod forwarding;
 mod host_keys;

@@ -9,11 +9,13 @@ use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream,
     duplex,
 };
+use tokio::time::Instant;
 use walkdir::WalkDir;
 
 use super::WinRm;
 use super::powershell::{LINE_BYTES, Line, command_line, receiver, sender};
 use super::shell::{Execution, execute};
+use crate::budget::Budget;
 use crate::communicator::{ExitStatus, Output, Progress};
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
@@ -25,6 +27,8 @@ const BUFFER: usize = 256 * 1024;
 const LINE_MAXIMUM: u64 = 64 * 1024;
 /// The bytes that the guest may say about an upload: a digest a file, for a hundred thousand files.
 const ANSWER_MAXIMUM: usize = 8 * 1024 * 1024;
+/// How deep a folder in the guest may be nested, as with SSH.
+const DEPTH_MAXIMUM: usize = 128;
 /// The end of what PowerShell says about an error.
 const COMPLAINT_MAXIMUM: usize = 4 * 1024;
 
@@ -283,11 +287,13 @@ pub(super) async fn download_directory(
                 return Err(lines.broken(source));
             };
             if !path.split('/').all(safe) {
-                return Err(Error::Unsafe {
-                    path: path.clone(),
-                    reason: "it leads out of the folder",
-                });
+                return Err(excess(path, "it leads out of the folder"));
             }
+            if path.split('/').count() > DEPTH_MAXIMUM {
+                return Err(excess(path, "it is nested too deeply"));
+            }
+            let within = lines.budget.entry();
+            within.map_err(|reason| excess(path, reason))?;
             let remote = format!("{source}/{path}");
             // What is in an excluded folder is excluded with it.
             let ends = path.match_indices('/').map(|(end, _)| end);
@@ -323,6 +329,14 @@ pub(super) async fn download_directory(
     send(winrm, source, true, writer, taking(lines)).await
 }
 
+/// The error for what is not taken from a guest.
+fn excess(path: &str, reason: &'static str) -> Error {
+    Error::Unsafe {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
 /// Whether a name from the guest names something in the folder it is put into.
 fn safe(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains('\0')
@@ -331,20 +345,24 @@ fn safe(name: &str) -> bool {
 /// The lines of a download.
 struct Incoming {
     reader: BufReader<DuplexStream>,
+    budget: Budget,
 }
 
 impl Incoming {
     fn new() -> (DuplexStream, Self) {
         let (writer, reader) = duplex(BUFFER);
-        let reader = BufReader::new(reader);
-        (writer, Self { reader })
+        let (reader, budget) = (BufReader::new(reader), Budget::default());
+        (writer, Self { reader, budget })
     }
 
     /// The next line; `None` at the end.
     async fn next(&mut self, path: &str) -> Result<Option<Line>> {
         let mut line = Vec::new();
         let mut bounded = (&mut self.reader).take(LINE_MAXIMUM);
+        let began = Instant::now();
         let read = bounded.read_until(b'\n', &mut line).await;
+        let within = self.budget.waited(began.elapsed());
+        within.map_err(|reason| excess(path, reason))?;
         read.map_err(|source| Error::Stream {
             action: "read",
             path: path.to_owned(),
@@ -367,11 +385,14 @@ impl Incoming {
         destination: &mut (dyn AsyncWrite + Send + Unpin),
         progress: &dyn Progress,
     ) -> Result<u64> {
+        self.budget.file(None);
         let mut digest = Sha256::new();
         let mut count = 0;
         loop {
             match self.next(path).await? {
                 Some(Line::Bytes(bytes)) => {
+                    let within = self.budget.bytes(bytes.len());
+                    within.map_err(|reason| excess(path, reason))?;
                     digest.update(&bytes);
                     count += bytes.len() as u64;
                     let written = destination.write_all(&bytes).await;

@@ -18,10 +18,6 @@ use crate::ssh::listing::safe_name;
 use crate::ssh::sftp::PERMISSIONS;
 use crate::ssh::tree::{Folder, Place, Step, join, steps};
 
-/// Files and folders that are taken from a guest in one transfer. No real tree comes near; a
-/// hostile one has no end, and each costs an inode here.
-const ENTRIES_MAXIMUM: usize = 1_000_000;
-
 /// The command that takes folders into `destination`, which is made. With the umask of zero new
 /// files get the very modes that are sent; `-p`, which would do the same, also changes those of
 /// folders that were there before.
@@ -178,7 +174,6 @@ pub(in crate::ssh) async fn download(
         finish,
     }];
     wire.accept().await?;
-    let mut entries = 0;
     while let Some(folder) = open.last() {
         let Some(record) = wire.record().await? else {
             return Err(wire.ended());
@@ -189,7 +184,10 @@ pub(in crate::ssh) async fn download(
                 continue;
             }
             // What is left out may not be readable either.
-            Record::Trouble { .. } if folder.local.is_none() => continue,
+            Record::Trouble { .. } if folder.local.is_none() => {
+                wire.entry()?;
+                continue;
+            }
             Record::Trouble { reason } => {
                 wire.subject("read", &folder.remote);
                 return Err(wire.failed(reason.clone()));
@@ -207,10 +205,7 @@ pub(in crate::ssh) async fn download(
         if !safe_name(name) {
             return Err(wire.refused("it holds a name that is no file name"));
         }
-        entries += 1;
-        if entries > ENTRIES_MAXIMUM {
-            return Err(wire.refused("it holds too many files"));
-        }
+        wire.entry()?;
         if open.len() > DEPTH_MAXIMUM {
             return Err(wire.refused("it is nested too deeply"));
         }

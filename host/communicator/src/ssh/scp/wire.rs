@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::record::Record;
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::ssh::execute::CloseOnDrop;
 use crate::ssh::session::{Server, Session, describe, readable};
@@ -18,6 +20,8 @@ const LINE_MAXIMUM: usize = 8 * 1024;
 const UNREAD_MAXIMUM: usize = 64 * 1024;
 /// Bytes of the guest's standard error that are kept for a message.
 const WORDS_MAXIMUM: usize = 1024;
+/// Bytes of it in all: a scp that warns of every file it leaves out stays below.
+const NOISE_MAXIMUM: usize = 4 * 1024 * 1024;
 /// What a shell returns for a command it does not find.
 const NOT_FOUND: u32 = 127;
 const STARTING: &str = "while scp was starting";
@@ -31,6 +35,11 @@ pub(in crate::ssh) struct Wire {
     /// Nothing more comes, and nobody hears what is sent.
     closed: bool,
     words: Vec<u8>,
+    /// Bytes of standard error that came.
+    noise: usize,
+    /// Whether the last line told times.
+    told_times: bool,
+    budget: Budget,
     exit: Option<u32>,
     /// What the wire is at, for messages.
     action: &'static str,
@@ -52,6 +61,9 @@ impl Wire {
             unread: BytesMut::new(),
             closed: false,
             words: Vec::new(),
+            noise: 0,
+            told_times: false,
+            budget: Budget::default(),
             exit: None,
             action: "start",
             path: "scp".to_owned(),
@@ -70,7 +82,8 @@ impl Wire {
             .await
             .map_err(|error| self.lost(&error))?;
         loop {
-            match self.messages.wait().await {
+            let answer = timeout(self.session.answer_timeout, self.messages.wait()).await;
+            match answer.map_err(|_| self.session.silent("start", "scp"))? {
                 Some(ChannelMsg::Success) => return Ok(()),
                 Some(ChannelMsg::Failure) => {
                     return Err(Error::Refused {
@@ -162,14 +175,16 @@ impl Wire {
         let writer = Arc::clone(&self.writer.0);
         let sending = writer.data_bytes(bytes);
         tokio::pin!(sending);
+        let taken_by = Instant::now() + self.session.answer_timeout;
         while !self.closed {
-            if self.unread.len() > UNREAD_MAXIMUM {
+            if self.unread.len() > UNREAD_MAXIMUM || self.noise > NOISE_MAXIMUM {
                 return Err(self.failed("its scp speaks without listening".to_owned()));
             }
             tokio::select! {
                 sent = &mut sending => return sent.map_err(|error| self.lost(&error)),
                 // A guest that ends would never take the rest.
                 message = self.messages.wait() => self.note(message),
+                () = sleep_until(taken_by) => return Err(self.silent()),
             }
         }
         Ok(())
@@ -189,6 +204,7 @@ impl Wire {
         match message {
             Some(ChannelMsg::Data { data }) => self.unread.extend_from_slice(&data),
             Some(ChannelMsg::ExtendedData { data, .. }) => {
+                self.noise = self.noise.saturating_add(data.len());
                 let room = WORDS_MAXIMUM.saturating_sub(self.words.len());
                 self.words.extend(data.iter().take(room));
             }
@@ -200,16 +216,38 @@ impl Wire {
     }
 
     /// Waits until there are bytes to read; false at their end.
-    async fn fill(&mut self) -> bool {
+    async fn fill(&mut self) -> Result<bool> {
+        let began = Instant::now();
         while self.unread.is_empty() && !self.closed {
-            let message = self.messages.wait().await;
-            self.note(message);
+            let message =
+                timeout_at(began + self.session.answer_timeout, self.messages.wait()).await;
+            self.note(message.map_err(|_| self.silent())?);
+            if self.noise > NOISE_MAXIMUM {
+                return Err(self.failed("its scp does not stop complaining".to_owned()));
+            }
         }
-        !self.unread.is_empty()
+        let within = self.budget.waited(began.elapsed());
+        within.map_err(|reason| self.refused(reason))?;
+        Ok(!self.unread.is_empty())
+    }
+
+    fn silent(&self) -> Error {
+        self.failed(self.session.no_answer())
+    }
+
+    /// A file comes, so long as it says.
+    pub(super) fn file(&mut self, length: u64) {
+        self.budget.file(Some(length));
+    }
+
+    /// A file or folder comes.
+    pub(super) fn entry(&mut self) -> Result<()> {
+        let within = self.budget.entry();
+        within.map_err(|reason| self.refused(reason))
     }
 
     async fn byte(&mut self) -> Result<u8> {
-        if !self.fill().await {
+        if !self.fill().await? {
             return Err(self.ended());
         }
         Ok(self.unread.get_u8())
@@ -217,11 +255,13 @@ impl Wire {
 
     /// Bytes of a file, at least one and no more than `most`.
     pub(super) async fn receive(&mut self, most: u64) -> Result<Bytes> {
-        if !self.fill().await {
+        if !self.fill().await? {
             return Err(self.ended());
         }
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let count = self.unread.len().min(most);
+        let within = self.budget.bytes(count);
+        within.map_err(|reason| self.refused(reason))?;
         Ok(self.unread.split_to(count).freeze())
     }
 
@@ -263,11 +303,16 @@ impl Wire {
 
     /// The next line of what is sent to us; nothing at its end.
     pub(super) async fn record(&mut self) -> Result<Option<Record>> {
-        if !self.fill().await {
+        if !self.fill().await? {
             return Ok(None);
         }
         let line = self.line(Vec::new()).await?;
         let record = Record::parse(&line).map_err(|reason| self.refused(reason))?;
+        let times = record == Record::Times;
+        // They are those of what comes next.
+        if std::mem::replace(&mut self.told_times, times) && times {
+            return Err(self.refused("times came that are of nothing"));
+        }
         Ok(Some(record))
     }
 
@@ -275,7 +320,7 @@ impl Wire {
     pub(super) async fn finish(&mut self) -> Result<()> {
         let said = self.writer.0.eof().await;
         said.map_err(|error| self.lost(&error))?;
-        if self.fill().await {
+        if self.fill().await? {
             return Err(self.refused("more came than was asked for"));
         }
         match self.exit {

@@ -27,11 +27,24 @@ pub(super) enum Trouble {
     EndlessFolder,
     /// `/tree` holds a folder that holds a folder, and so on.
     BottomlessFolder,
+    /// `/endless` is said to have four bytes and never ends.
+    EndlessFile,
+    /// `/tree` names itself for ever.
+    EndlessDots,
+    /// `/tree` is listed in answers without a name, for ever.
+    EndlessNothing,
+    /// The real path of everything has this many bytes.
+    LongPath(usize),
+    /// SFTP is asked for in vain.
+    Mute,
     /// `/tree` holds a device.
     Device,
     /// The agent is asked for while a file is written.
     GrabsAgent,
 }
+
+/// Bytes of each answer that a file without an end gives.
+const ENDLESS_PIECE: u32 = 128 * 1024;
 
 pub(super) struct Files {
     trouble: Trouble,
@@ -146,6 +159,10 @@ impl Handler for Files {
         offset: u64,
         length: u32,
     ) -> Result<Data, Self::Error> {
+        if self.trouble == Trouble::EndlessFile {
+            let data = vec![b'x'; length.min(ENDLESS_PIECE) as usize];
+            return Ok(Data { id, data });
+        }
         let contents = self.contents.get(&handle).ok_or(StatusCode::Failure)?;
         let rest = contents.get(offset as usize..).unwrap_or_default();
         if rest.is_empty() {
@@ -169,6 +186,8 @@ impl Handler for Files {
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, Self::Error> {
         let attrs = if let Some(contents) = self.contents.get(&path) {
             attributes(FileMode::REG, contents.len() as u64)
+        } else if path == "/endless" {
+            attributes(FileMode::REG, 4)
         } else if path == "/tree/device" {
             attributes(FileMode::CHR, 0)
         } else if path.starts_with("/tree") {
@@ -186,6 +205,8 @@ impl Handler for Files {
 
     async fn readdir(&mut self, id: u32, _: String) -> Result<Name, Self::Error> {
         let names = match &self.trouble {
+            Trouble::EndlessDots => vec![".".to_owned()],
+            Trouble::EndlessNothing => Vec::new(),
             Trouble::EndlessFolder => (0..400).map(|number| format!("{number:0>200}")).collect(),
             _ if self.listed => return Err(StatusCode::Eof.into()),
             Trouble::Name(name) => vec![".".to_owned(), "..".to_owned(), name.clone()],
@@ -202,6 +223,10 @@ impl Handler for Files {
     }
 
     async fn realpath(&mut self, id: u32, path: String) -> Result<Name, Self::Error> {
+        let path = match self.trouble {
+            Trouble::LongPath(length) => "x".repeat(length),
+            _ => path,
+        };
         Ok(Name {
             id,
             files: vec![File::dummy(path)],

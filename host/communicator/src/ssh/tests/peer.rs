@@ -59,6 +59,10 @@ pub(super) struct Copier {
     /// Whether it waits for the end of what the client sends before it exits.
     pub(super) listens: bool,
     pub(super) code: u32,
+    /// How many bytes it complains of before it says anything.
+    pub(super) complains: usize,
+    /// Whether it never ends.
+    pub(super) stays: bool,
 }
 
 /// A running guest; it goes away when this is dropped.
@@ -406,6 +410,9 @@ impl server::Handler for Guest {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let command = String::from_utf8(command.to_vec()).unwrap();
+        if command == "mute" {
+            return Ok(());
+        }
         if command == "refuse" {
             return session.channel_failure(channel);
         }
@@ -450,6 +457,9 @@ impl server::Handler for Guest {
         let Some(trouble) = trouble.filter(|_| name == "sftp") else {
             return session.channel_failure(channel);
         };
+        if trouble == Trouble::Mute {
+            return Ok(());
+        }
         session.channel_success(channel)?;
         let stream = self.channels.remove(&channel).unwrap().into_stream();
         let files = Files::new(trouble, session.handle());

@@ -3,7 +3,14 @@
 use super::peer::{Copier, Peer, Script};
 use super::*;
 
+/// How long a guest may take over an answer where that is what the test waits for.
+const SOON: Duration = Duration::from_millis(300);
+
 async fn guest_with(scp: Option<Copier>) -> (Peer, Ssh) {
+    guest_that_answers(scp, ANSWER_TIMEOUT).await
+}
+
+async fn guest_that_answers(scp: Option<Copier>, within: Duration) -> (Peer, Ssh) {
     let peer = Peer::start(Script {
         password: Some("secret".to_owned()),
         scp,
@@ -12,6 +19,7 @@ async fn guest_with(scp: Option<Copier>) -> (Peer, Ssh) {
     .await;
     let mut settings = settings(peer.address, vec![password("secret")]);
     settings.file_transfer = FileTransfer::Scp;
+    settings.answer_timeout = within;
     let ssh = connect(settings).await.unwrap();
     (peer, ssh)
 }
@@ -22,6 +30,8 @@ fn sends(bytes: &[u8]) -> Option<Copier> {
         says: bytes.to_vec(),
         listens: false,
         code: 0,
+        complains: 0,
+        stays: false,
     })
 }
 
@@ -31,6 +41,8 @@ fn answers(bytes: &[u8], code: u32) -> Option<Copier> {
         says: bytes.to_vec(),
         listens: true,
         code,
+        complains: 0,
+        stays: false,
     })
 }
 
@@ -137,6 +149,14 @@ async fn a_hostile_file_is_not_taken() {
         (b"C0644 1 a\nx\x01scp: a: I/O error\n", "I/O error"),
         (b"", "ended before it was done"),
         (&[b'C'; 9000], "a line came that is too long"),
+        (
+            &b"T1 0 1 0\n".repeat(1000),
+            "times came that are of nothing",
+        ),
+        (
+            &[&b"C0644 4 a\n"[..], &[b'x'; 100_000]].concat(),
+            "a line came that is too long",
+        ),
     ] {
         let (_peer, ssh) = guest_with(sends(bytes)).await;
         let error = ssh
@@ -181,6 +201,10 @@ async fn a_hostile_folder_stays_in_its_bounds() {
             "Permission denied",
         ),
         (&bottomless, "it is nested too deeply"),
+        (
+            b"D0755 0 tree\nT1 0 1 0\nT1 0 1 0\n",
+            "times came that are of nothing",
+        ),
     ] {
         let (_peer, ssh) = guest_with(sends(bytes)).await;
         let folder = tempfile::tempdir().unwrap();
@@ -214,4 +238,57 @@ async fn what_is_left_out_is_not_written() {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(tree.join("kept")).unwrap().permissions();
     assert_eq!(mode.mode() & 0o7777, 0o755, "no set-user-id bit comes over");
+}
+
+#[tokio::test]
+async fn a_guest_that_stops_in_the_middle_is_not_waited_for() {
+    for says in [
+        &b""[..],
+        b"T1 0 1 0\n",
+        b"C0644 4 a\n",
+        b"C0644 4 a\nx",
+        b"C0644 4 a\nxxxx",
+        b"C0644 4 a\nxxxx\0",
+    ] {
+        let stays = Copier {
+            stays: true,
+            ..sends(says).unwrap()
+        };
+        let (_peer, ssh) = guest_that_answers(Some(stays), SOON).await;
+        let error = ssh
+            .download("/file", &mut Vec::new(), &Noted::default())
+            .await
+            .unwrap_err();
+        assert!(full(&error).contains("no answer"), "{}", full(&error));
+    }
+    let mute = Copier {
+        stays: true,
+        ..sends(b"").unwrap()
+    };
+    let (_peer, ssh) = guest_that_answers(Some(mute), SOON).await;
+    // More than fits into the channel.
+    let mut source = tokio::io::repeat(7);
+    let error = ssh
+        .upload(&mut source, Some(1 << 30), "/file", None, &Noted::default())
+        .await
+        .unwrap_err();
+    assert!(full(&error).contains("no answer"), "{}", full(&error));
+}
+
+#[tokio::test]
+async fn a_guest_does_not_complain_for_ever() {
+    let complains = |complains| Copier {
+        complains,
+        ..sends(b"C0644 1 a\nx\0").unwrap()
+    };
+    for (bytes, works) in [(100_000, true), (64 << 20, false)] {
+        let (_peer, ssh) = guest_with(Some(complains(bytes))).await;
+        let mut taken = Vec::new();
+        let result = ssh.download("/file", &mut taken, &Noted::default()).await;
+        let message = result.map_err(|error| full(&error));
+        assert_eq!(message.is_ok(), works, "{message:?}");
+        if let Err(message) = message {
+            assert!(message.contains("does not stop complaining"), "{message}");
+        }
+    }
 }

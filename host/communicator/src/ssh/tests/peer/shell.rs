@@ -17,7 +17,16 @@ pub(super) async fn copy_files(scp: Option<Copier>, channel: Channel<Msg>) {
         let _ = channel.close().await;
         return;
     };
+    let mut complaints = scp.complains;
+    while complaints > 0 {
+        let piece = vec![b'!'; complaints.min(64 * 1024)];
+        if channel.extended_data(1, &piece[..]).await.is_err() {
+            return;
+        }
+        complaints -= piece.len();
+    }
     let _ = channel.data(&scp.says[..]).await;
+    while scp.stays && !matches!(messages.wait().await, Some(ChannelMsg::Close) | None) {}
     while scp.listens
         && !matches!(
             messages.wait().await,
