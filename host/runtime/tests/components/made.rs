@@ -137,6 +137,13 @@ pub(crate) fn containing_bytes(around: &[u8], inner: &[u8]) -> Vec<u8> {
     let mut instances = ComponentInstanceSection::new();
     let none: [(&str, wasm_encoder::ComponentExportKind, u32); 0] = [];
     instances.instantiate(components_of(around), none);
+    let mut made = holding_bytes(around, inner);
+    instances.append_to_component(&mut made);
+    made
+}
+
+/// `around`, with a component in it that nobody instantiates.
+pub(crate) fn holding_bytes(around: &[u8], inner: &[u8]) -> Vec<u8> {
     let mut made = around.to_vec();
     // Sections follow each other: what is added at the end is a part like those before.
     RawSection {
@@ -144,7 +151,6 @@ pub(crate) fn containing_bytes(around: &[u8], inner: &[u8]) -> Vec<u8> {
         data: inner,
     }
     .append_to_component(&mut made);
-    instances.append_to_component(&mut made);
     made
 }
 

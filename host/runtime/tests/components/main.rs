@@ -2,6 +2,7 @@
 
 mod hostile;
 mod made;
+mod random;
 mod refused;
 mod strangers;
 mod support;

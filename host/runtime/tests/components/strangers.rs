@@ -22,7 +22,7 @@ use crate::support::{FakeServices, runtime, volume};
 pub(crate) type Stranger = (&'static str, fn() -> Vec<u8>, &'static str);
 
 /// It is loaded and called, and nothing comes of it.
-const WORKS: &str = "works";
+pub(crate) const WORKS: &str = "works";
 
 /// What WebAssembly has, and a component may not use.
 const FEATURES: &[Stranger] = &[
