@@ -11,14 +11,16 @@
 //! here: this takes milliseconds, however big a component is.
 
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    ComponentTypeRef, Encoding, Instance, Parser, Payload, Validator,
+    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, ComponentTypeRef, Encoding, Instance, Parser, Payload, Validator,
+    WasmFeatures,
 };
 
 use crate::contract;
 use crate::engine::GUEST_FEATURES;
 use crate::error::LoadError;
-use crate::limits::INSTANCES;
+use crate::limits::{INSTANCES, SENTENCE};
+use crate::untrusted;
 
 /// Components within each other. Composing puts components into a new one, and what is composed can be
 /// composed again: three or four levels are usual.
@@ -30,14 +32,21 @@ const NESTED: usize = 32;
 /// has some hundreds.
 const ALL_INSTANCES: usize = 2000;
 
+/// What came with WASI 0.3: tools that make components for both have to be told.
+const CONCURRENCY: WasmFeatures = WasmFeatures::CM_ASYNC
+    .union(WasmFeatures::CM_ASYNC_STACKFUL)
+    .union(WasmFeatures::CM_MORE_ASYNC_BUILTINS)
+    .union(WasmFeatures::CM_THREADING)
+    .union(WasmFeatures::CM_ERROR_CONTEXT);
+
 /// Checks the component called `component`.
 pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
-    let names = Reading::default()
-        .read(wasm)
-        .map_err(|source| LoadError::Invalid {
-            component: component.to_owned(),
-            source,
-        })?;
+    let names = Reading::default().read(wasm);
+    let names = names.map_err(|error| LoadError::Invalid {
+        component: component.to_owned(),
+        // It may have a name in it that is the component's.
+        source: wasmtime::Error::msg(untrusted::text(&error.to_string(), SENTENCE)),
+    })?;
     contract::check(component, names.imports, names.exports)
 }
 
@@ -97,7 +106,7 @@ impl<'a> Reading<'a> {
             {
                 wasmtime::bail!("more than {NESTED} components are within each other");
             }
-            validator.payload(&payload)?;
+            validator.payload(&payload).map_err(invalid)?;
             self.payload(&payload)?;
         }
         Ok(self.names)
@@ -228,6 +237,20 @@ impl<'a> Reading<'a> {
         let made = component.and_then(|it| it.components.get(index as usize));
         made.copied()
             .ok_or_else(|| wasmtime::format_err!("it instantiates a component that is not there"))
+    }
+}
+
+/// What is wrong with a component, and what its author has to do where that is known.
+fn invalid(error: BinaryReaderError) -> wasmtime::Error {
+    match error.missing_wasm_feature() {
+        Some(feature) if feature.intersects(CONCURRENCY) => wasmtime::format_err!(
+            "{error}; lvhost has no asynchronous functions and no threads: have it made for WASI 0.2, \
+             without them"
+        ),
+        Some(_) => wasmtime::format_err!(
+            "{error}; lvhost runs what WASI 0.2 needs: have it made without this feature"
+        ),
+        None => error.into(),
     }
 }
 
