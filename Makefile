@@ -46,6 +46,7 @@ test: wasm-target ## run all tests, also those on a real libvirt with real guest
 check: wasm-target ## check the format, the lints and the dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	cd tests/smith && $(CARGO) fmt --check && $(CARGO) clippy --locked --target-dir ../../target/smith -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	  else echo 'SKIPPED: cargo deny is not installed (cargo install --locked cargo-deny)'; fi
 
