@@ -1,14 +1,16 @@
 //! Reads a stranger's component before anything of it is compiled: whether it is valid, what it imports
-//! and exports, and how many instances it makes.
+//! and exports, and how much it makes of what it says once.
 //!
 //! ```text
-//!   bytes ─► inspect: features, names, instances ─► compile ─► link: types
+//!   bytes ─► inspect: features, names, sums ─► compile ─► link: types
 //! ```
 //!
-//! The engine itself could be asked for all of it but the instances; yet it validates, compiles and
+//! The engine itself could be asked for all of it but the sums; yet it validates, compiles and
 //! puts adapters between composed components in one step, so that a refusal would come after the work,
 //! and the features that its own adapters need would be the component's as well. Code is not looked at
 //! here: this takes milliseconds, however big a component is.
+
+use std::ops::Range;
 
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
@@ -31,6 +33,11 @@ const NESTED: usize = 32;
 /// counted by looking at each component alone. A composed one with an interpreter in each of its parts
 /// has some hundreds.
 const ALL_INSTANCES: usize = 2000;
+
+/// Bytes that describe types, imports and exports, once for each time that a component with them is
+/// instantiated: validating makes them anew each time, at a second for some MiB and a hundred times the
+/// memory. All of WASI has some 100 KiB.
+const ALL_TYPES: usize = 4 << 20;
 
 /// What came with WASI 0.3: tools that make components for both have to be told.
 const CONCURRENCY: WasmFeatures = WasmFeatures::CM_ASYNC
@@ -70,27 +77,38 @@ struct Reading<'a> {
 /// What is known of a component while it is read.
 #[derive(Default)]
 struct Component {
-    makes: Instances,
+    makes: Makes,
     /// What instantiating each of the components it can name makes.
-    components: Vec<Instances>,
+    components: Vec<Makes>,
 }
 
 /// What comes to be when a component is instantiated.
 #[derive(Clone, Copy, Default)]
-struct Instances {
-    of_modules: usize,
-    all: usize,
+struct Makes {
+    /// Instances of modules.
+    modules: usize,
+    /// Instances of all kinds.
+    instances: usize,
+    /// Bytes of types, imports and exports.
+    types: usize,
 }
 
-impl Instances {
+impl Makes {
     fn add(&mut self, other: Self) -> wasmtime::Result<()> {
-        self.of_modules = self.of_modules.saturating_add(other.of_modules);
-        self.all = self.all.saturating_add(other.all);
-        if self.of_modules > INSTANCES {
+        self.modules = self.modules.saturating_add(other.modules);
+        self.instances = self.instances.saturating_add(other.instances);
+        self.types = self.types.saturating_add(other.types);
+        if self.modules > INSTANCES {
             wasmtime::bail!("it makes more than {INSTANCES} instances of modules");
         }
-        if self.all > ALL_INSTANCES {
+        if self.instances > ALL_INSTANCES {
             wasmtime::bail!("it makes more than {ALL_INSTANCES} instances");
+        }
+        if self.types > ALL_TYPES {
+            wasmtime::bail!(
+                "it describes more than {} MiB of types, counted for each instance",
+                ALL_TYPES >> 20
+            );
         }
         Ok(())
     }
@@ -106,13 +124,14 @@ impl<'a> Reading<'a> {
             {
                 wasmtime::bail!("more than {NESTED} components are within each other");
             }
-            validator.payload(&payload).map_err(invalid)?;
+            // First counted: what there is too much of is not validated.
             self.payload(&payload)?;
+            validator.payload(&payload).map_err(invalid)?;
         }
         Ok(self.names)
     }
 
-    /// Takes note of a part that is valid.
+    /// Takes note of a part, valid or not.
     fn payload(&mut self, payload: &Payload<'a>) -> wasmtime::Result<()> {
         match payload {
             Payload::Version {
@@ -145,7 +164,10 @@ impl<'a> Reading<'a> {
     fn section(&mut self, payload: &Payload<'a>) -> wasmtime::Result<()> {
         let is_outermost = self.components.len() == 1;
         match payload {
+            Payload::ComponentTypeSection(section) => self.describes(section.range())?,
+            Payload::CoreTypeSection(section) => self.describes(section.range())?,
             Payload::ComponentImportSection(section) => {
+                self.describes(section.range())?;
                 for import in section.clone() {
                     let import = import?;
                     if is_outermost {
@@ -157,6 +179,7 @@ impl<'a> Reading<'a> {
                 }
             }
             Payload::ComponentExportSection(section) => {
+                self.describes(section.range())?;
                 for export in section.clone() {
                     let export = export?;
                     if is_outermost {
@@ -170,6 +193,7 @@ impl<'a> Reading<'a> {
                 }
             }
             Payload::ComponentAliasSection(section) => {
+                self.describes(section.range())?;
                 for alias in section.clone() {
                     match alias? {
                         ComponentAlias::InstanceExport {
@@ -190,18 +214,22 @@ impl<'a> Reading<'a> {
             }
             Payload::InstanceSection(section) => {
                 for instance in section.clone() {
-                    let of_modules = match instance? {
+                    let modules = match instance? {
                         Instance::Instantiate { .. } => 1,
                         Instance::FromExports(_) => 0,
                     };
-                    self.make(Instances { of_modules, all: 1 })?;
+                    self.make(Makes {
+                        modules,
+                        instances: 1,
+                        types: 0,
+                    })?;
                 }
             }
             Payload::ComponentInstanceSection(section) => {
                 for instance in section.clone() {
-                    self.make(Instances {
-                        of_modules: 0,
-                        all: 1,
+                    self.make(Makes {
+                        instances: 1,
+                        ..Makes::default()
                     })?;
                     if let ComponentInstance::Instantiate {
                         component_index, ..
@@ -217,14 +245,21 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn make(&mut self, instances: Instances) -> wasmtime::Result<()> {
+    fn describes(&mut self, bytes: Range<usize>) -> wasmtime::Result<()> {
+        self.make(Makes {
+            types: bytes.len(),
+            ..Makes::default()
+        })
+    }
+
+    fn make(&mut self, makes: Makes) -> wasmtime::Result<()> {
         match self.components.last_mut() {
-            Some(component) => component.makes.add(instances),
+            Some(component) => component.makes.add(makes),
             None => Ok(()),
         }
     }
 
-    fn name_component(&mut self, makes: Instances) {
+    fn name_component(&mut self, makes: Makes) {
         if let Some(component) = self.components.last_mut() {
             component.components.push(makes);
         }
@@ -232,7 +267,7 @@ impl<'a> Reading<'a> {
 
     /// What instantiating a component makes: number `index` of those that the component `outwards` levels
     /// around the innermost one can name.
-    fn made_by(&self, outwards: u32, index: u32) -> wasmtime::Result<Instances> {
+    fn made_by(&self, outwards: u32, index: u32) -> wasmtime::Result<Makes> {
         let component = self.components.iter().rev().nth(outwards as usize);
         let made = component.and_then(|it| it.components.get(index as usize));
         made.copied()

@@ -93,6 +93,25 @@ pub(super) const BOMBS: &[Stranger] = &[
         "type size",
     ),
     (
+        "has two thousand types of a resource, nine hundred times",
+        || around(&types_of_a_resource(2000, 900)),
+        "MiB of types",
+    ),
+    (
+        "has a thousand of them, thirty times",
+        || around(&types_of_a_resource(1000, 30)),
+        WORKS,
+    ),
+    (
+        "has a megabyte of types in a component that is used by turns",
+        || {
+            let types = "(type (tuple u8 u16 u32 u64))".repeat(150_000);
+            let used = "(instance (instantiate $c))".repeat(10);
+            around(&format!("(component (component $c {types}) {used})"))
+        },
+        "MiB of types",
+    ),
+    (
         "renames its exports a hundred thousand times",
         || {
             let mut aliases = String::new();
@@ -208,6 +227,21 @@ fn doubling_outside(times: usize) -> String {
         );
     }
     text + &format!("(instance (instantiate $c{times})))")
+}
+
+/// A component with types that name a resource, which all are different ones for each resource.
+fn types_of_a_resource(types: usize, instances: usize) -> String {
+    let mut text = r#"(component (component $c (import "r" (type $r (sub resource)))"#.to_owned();
+    for number in 0..types {
+        let _ = write!(
+            text,
+            r#"(type $t{number} (tuple (own $r) (option (own $r))))
+            (export "e{number}" (type $t{number}))"#
+        );
+    }
+    text += ") (type $thing (resource (rep i32)))";
+    text += &r#"(instance (instantiate $c (with "r" (type $thing))))"#.repeat(instances);
+    text + ")"
 }
 
 fn nested_type(depth: usize) -> String {
