@@ -5,6 +5,8 @@
 //!   bytes ─► inspect: features, names, sums ─► compile ─► link: types
 //! ```
 //!
+//! It belongs into the process that compiles: to read a stranger's bytes is as much of a risk.
+//!
 //! The engine itself could be asked for all of it but the sums; yet it validates, compiles and
 //! puts adapters between composed components in one step, so that a refusal would come after the work,
 //! and the features that its own adapters need would be the component's as well. Code is not looked at

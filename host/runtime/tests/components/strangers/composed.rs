@@ -22,6 +22,38 @@ pub(super) const COMPOSED: &[Stranger] = &[
         WORKS,
     ),
     (
+        "crashes where it takes a thing back",
+        || {
+            let dropping = r#"(func (export "drop") (param i32)"#;
+            around(&PASSING_RESOURCES.replacen(dropping, &format!("{dropping} unreachable"), 1))
+        },
+        "crashed",
+    ),
+    (
+        "gives away a thing while it lends it",
+        || {
+            around(
+                &PASSING_RESOURCES
+                    .replace(
+                        r#"(borrow $thing))"#,
+                        r#"(borrow $thing)) (param "given" (own $thing))"#,
+                    )
+                    .replace(r#""look") (param i32)"#, r#""look") (param i32 i32)"#)
+                    .replace("$look (param i32)", "$look (param i32 i32)")
+                    .replace("(call $look", "(call $look (local.get $thing)"),
+            )
+        },
+        "cannot remove owned resource while borrowed",
+    ),
+    (
+        "lends a thing that it has given away",
+        || {
+            let drop = "(call $drop (local.get $thing))";
+            around(&PASSING_RESOURCES.replacen("(call $look", &format!("{drop} (call $look"), 1))
+        },
+        "unknown handle index",
+    ),
+    (
         "passes a string into a part that allocates nowhere",
         || around(&PASSING_A_STRING.replace("i32.const 8192", "i32.const 0x7fffffff")),
         "crashed",
