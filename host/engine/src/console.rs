@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::private_file;
 use crate::ui::{Stream, Ui};
 
 /// The end of the console that is shown of a failed build: about one screen.
@@ -129,13 +130,10 @@ struct Log {
 }
 
 impl Log {
-    /// A new file, in a folder that is made if need be.
+    /// A new file: a console shows passwords that are typed, and those that cloud-init makes.
     async fn create(path: &Path) -> io::Result<Self> {
-        if let Some(directory) = path.parent() {
-            tokio::fs::create_dir_all(directory).await?;
-        }
         Ok(Self {
-            file: File::create(path).await?,
+            file: private_file::create(path).await?,
             written: 0,
         })
     }

@@ -23,6 +23,7 @@ mod ledger;
 mod overlay;
 mod permission;
 mod plan;
+mod private_file;
 mod provision;
 mod sources;
 mod ui;

@@ -2,10 +2,12 @@
 //! to look at, or as the user says when asked, who may want it provisioned again as well.
 
 use lvhost_libvirt::Screenshot;
+use tokio::io::AsyncWriteExt;
 
 use super::{Build, Guest};
 use crate::error::{Error, with_causes};
 use crate::ledger::Ledger;
+use crate::private_file;
 use crate::provision::ProvisionContext;
 use crate::ui::Stream;
 
@@ -72,8 +74,9 @@ impl Build {
         };
         let path = directory.join("screen.png");
         let written = async {
-            tokio::fs::create_dir_all(directory).await?;
-            tokio::fs::write(&path, &picture.png).await
+            let mut file = private_file::create(&path).await?;
+            file.write_all(&picture.png).await?;
+            file.flush().await
         };
         match written.await {
             Ok(()) => self

@@ -3,6 +3,9 @@
 //! Each runs as a process group of its own. When the build is cancelled or the provisioner's time
 //! is over, its future is dropped and with it the whole group is killed, so that nothing a script has
 //! started goes on behind the build's back.
+//!
+//! Variables reach a script by its environment only, which nobody else can read; what stands in a
+//! command line, every user of this machine can.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use lvhost_config::ShellLocal;
-use lvhost_hcl::Diagnostics;
+use lvhost_hcl::{Diagnostic, Diagnostics};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
@@ -25,7 +28,11 @@ use crate::error::ProvisionError;
 use crate::ui::Stream;
 
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
-const EXECUTE: &str = "{{.Vars}} {{.Script}}";
+const EXECUTE: &str = "{{.Script}}";
+
+/// Programs that run a text after `-c` as commands, in which assignments at the beginning do no more
+/// than the environment does.
+const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "ksh", "mksh", "zsh"];
 
 /// How much of a command's output is read at a time, in bytes.
 const READ_SIZE: usize = 16 * 1024;
@@ -38,6 +45,20 @@ pub(super) const EXAMPLE: &[(&str, &str)] =
 pub(super) fn check(shell: &ShellLocal, names: Names<'_>, report: &mut Diagnostics) {
     for argument in &shell.execute_command {
         check_later("execute_command", argument, &names, &shell.origin, report);
+    }
+    let command = without_variables(&shell.execute_command);
+    if command.iter().any(|argument| argument.contains(".Vars")) {
+        report.push(
+            Diagnostic::warning(
+                shell.origin.span_of("execute_command"),
+                "`{{ .Vars }}` in `execute_command` can be read by every user of this machine",
+            )
+            .detail("it stands in the command line of a program, which `ps` shows")
+            .help(
+                "leave it out: scripts have the variables in their environment (with `sudo`, \
+                 `--preserve-env` keeps them)",
+            ),
+        );
     }
 }
 
@@ -174,7 +195,7 @@ fn arguments(
         arguments.push(command);
         arguments
     };
-    match shell.execute_command.as_slice() {
+    match without_variables(&shell.execute_command).as_slice() {
         [] => render(EXECUTE, &word(&path)).map(through_shell),
         [command] => render(command, &path).map(through_shell),
         arguments => arguments
@@ -182,6 +203,37 @@ fn arguments(
             .map(|argument| render(argument, &path))
             .collect(),
     }
+}
+
+/// `execute_command` without those `{{ .Vars }}` that stand at the beginning of a shell's commands: it
+/// has the variables in its environment, and gives them to what it runs.
+fn without_variables(command: &[String]) -> Vec<&str> {
+    let is_shell = |program: &str| SHELLS.contains(&program.rsplit('/').next().unwrap_or(program));
+    let mut parts: Vec<&str> = command.iter().map(String::as_str).collect();
+    match parts.as_mut_slice() {
+        [text] => *text = without_first_variables(text),
+        [program, arguments @ ..] if is_shell(program) => {
+            let option = |argument: &&str| argument.starts_with('-') && argument.ends_with('c');
+            if let Some(text) = arguments
+                .iter()
+                .position(option)
+                .and_then(|index| arguments.get_mut(index + 1))
+            {
+                *text = without_first_variables(text);
+            }
+        }
+        _ => {}
+    }
+    parts
+}
+
+fn without_first_variables(text: &str) -> &str {
+    let rest = || {
+        let inner = text.trim_start().strip_prefix("{{")?.trim_start();
+        let after = inner.strip_prefix(".Vars")?.trim_start();
+        after.strip_prefix("}}")
+    };
+    rest().unwrap_or(text)
 }
 
 /// A running process with all that it has started.

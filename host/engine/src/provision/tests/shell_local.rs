@@ -153,3 +153,40 @@ async fn cancelling_kills_everything_the_script_has_started() {
     let end = tokio::time::timeout(Duration::from_secs(60), reader).await;
     assert_eq!(end.expect("the grandchild is alive").unwrap(), b"");
 }
+
+#[tokio::test]
+async fn variables_are_in_no_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    // Every command line there is while the script runs, and that the variable arrived.
+    let script = "test $TOKEN = correct-horse-battery && echo arrived; \
+                  for process in /proc/[0-9]*; do \
+                  xargs -0 echo < $process/cmdline || true; done 2>/dev/null; true";
+    for command in [
+        "",
+        "execute_command = [\"/bin/sh\", \"-c\", \"{{.Vars}} {{.Script}}\"]",
+        "execute_command = [\"bash\", \"-ec\", \"{{ .Vars }} {{ .Script }}\"]",
+        "execute_command = \"{{.Vars}} {{.Script}}\"",
+        "execute_command = [\" {{ .Vars}}exec sh {{.Script}}\"]",
+        "execute_command = [\"/bin/sh\", \"{{.Script}}\"]",
+    ] {
+        for variables in [
+            "environment_vars = [\"TOKEN=correct-horse-battery\"]",
+            "env = { TOKEN = \"correct-horse-battery\" }",
+        ] {
+            let options = format!("inline = [\"{script}\"]\n{command}\n{variables}");
+            let lines = printed(&options, folder.path()).await;
+            assert_eq!(
+                lines.first().map(String::as_str),
+                Some("arrived"),
+                "{command}"
+            );
+            assert!(
+                lines
+                    .iter()
+                    .any(|line| line.contains("lvhost-shell-local-"))
+            );
+            let shown = lines.iter().find(|line| line.contains("correct-horse"));
+            assert_eq!(shown, None, "{command}");
+        }
+    }
+}
