@@ -11,12 +11,13 @@ use lvhost_engine::{
     Sources, Ui, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
-use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
+use lvhost_hcl::{Diagnostics, SourceMap};
 use lvhost_libvirt::{ConnectionUri, Libvirt, Owner};
 use tokio_util::sync::CancellationToken;
 
 use crate::findings::findings;
 use crate::logs;
+use crate::printer::Printer;
 use crate::signals::AtRisk;
 use crate::surroundings::Surroundings;
 use crate::template::Job;
@@ -35,7 +36,7 @@ pub(crate) struct Builder {
     pub(crate) files: Arc<SourceMap>,
     pub(crate) screen: Arc<dyn Screen>,
     pub(crate) questions: Arc<Questions>,
-    pub(crate) render_style: RenderStyle,
+    pub(crate) printer: Printer,
     pub(crate) cancel: CancellationToken,
     pub(crate) at_risk: AtRisk,
     pub(crate) force: bool,
@@ -140,7 +141,7 @@ impl Builder {
             ui.show(&Event::Diagnostics {
                 build: Some(name),
                 diagnostics: findings(&self.files, diagnostics),
-                text: render(&self.files, diagnostics, self.render_style),
+                text: self.printer.drawn(&self.files, diagnostics),
             });
         }
         ui.show(&Event::BuildFinished {

@@ -33,6 +33,7 @@ mod project;
 mod run;
 mod selection;
 mod shell_support;
+mod shown;
 mod signals;
 mod sources;
 mod ssh_key;

@@ -1,9 +1,10 @@
 //! The log for developers and bug reports: `tracing` on standard error, off unless asked for.
 
-use std::io;
+use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
+use crate::shown::continued;
 use crate::surroundings::Surroundings;
 
 /// Says which parts log how much, as in `lvhost_engine=debug,warn`.
@@ -27,7 +28,8 @@ pub(crate) fn start(verbose: u8, surroundings: &Surroundings) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Filtered::stderr)
+        .with_ansi(false)
         .init();
 }
 
@@ -41,10 +43,50 @@ pub(crate) fn start_for_packer(surroundings: &Surroundings) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(directives))
-        .with_writer(io::stderr)
+        .with_writer(Filtered::stderr)
         .with_ansi(false)
         // Packer stamps each line, and may be gone before the last one.
         .without_time()
         .log_internal_errors(false)
         .init();
+}
+
+/// Writes what can be seen of each event, on lines that don't look like another one's.
+struct Filtered<W>(W);
+
+impl Filtered<io::Stderr> {
+    fn stderr() -> Self {
+        Self(io::stderr())
+    }
+}
+
+impl<W: Write> Write for Filtered<W> {
+    /// Events come whole.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = continued(text.strip_suffix('\n').unwrap_or(&text));
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_steers_and_forges_nothing() {
+        let mut log = Filtered(Vec::new());
+        log.write_all(b"INFO said=\x1b[31mred\n==> libvirt.x: Finished\xc2\x9b2J\xff\n")
+            .unwrap();
+        let said = String::from_utf8(log.0).unwrap();
+        assert_eq!(
+            said,
+            "INFO said=red\n      ==> libvirt.x: Finished\u{fffd}\n"
+        );
+    }
 }

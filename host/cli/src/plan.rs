@@ -65,7 +65,7 @@ pub(crate) fn plan(
     let mut examined = runtime.block_on(examiner.examine(&data_sources));
     let diagnostics = examined.findings();
     if !arguments.output.json
-        && let Some(text) = examined.text(printer.render_style())
+        && let Some(text) = examined.text(printer)
     {
         printer.message(&text);
     }

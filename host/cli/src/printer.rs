@@ -2,15 +2,19 @@
 //!
 //! A reader that has gone away (`lvhost … | head`) is not an error: what can't be written is dropped,
 //! since a build has to clean up whether anybody listens or not.
+//!
+//! Nothing else in the program writes there but the log and the bars, and all that is written passes the
+//! filter of [`shown`](crate::shown).
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use console::{Color as Hue, Style};
-use lvhost_hcl::RenderStyle;
+use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
 use serde::Serialize;
 
 use crate::arguments::Color;
+use crate::shown::{Marks, escaped, shown};
 use crate::surroundings::Surroundings;
 
 /// Widest a diagnostic is drawn: beyond it lines are no longer readable.
@@ -26,6 +30,7 @@ type Stream = Arc<Mutex<dyn Write + Send>>;
 pub(crate) struct Printer {
     results: Stream,
     messages: Stream,
+    marks: Marks,
     color: bool,
     width: usize,
 }
@@ -45,6 +50,7 @@ impl Printer {
         Self {
             results: Arc::new(Mutex::new(io::stdout())),
             messages: Arc::new(Mutex::new(io::stderr())),
+            marks: Marks::new(),
             color,
             width: width(surroundings),
         }
@@ -52,13 +58,13 @@ impl Printer {
 
     /// A line of what was asked for.
     pub(crate) fn result(&self, line: &str) {
-        write_line(&self.results, line);
+        write_line(&self.results, &self.marks.line(line));
     }
 
     /// What was asked for, as JSON on one line.
     pub(crate) fn json(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
-            Ok(text) => self.result(&text),
+            Ok(text) => write_line(&self.results, &escaped(&text)),
             // Only a map with keys that are no texts can't be written; there is none.
             Err(error) => self.error(&error.to_string()),
         }
@@ -66,13 +72,18 @@ impl Printer {
 
     /// A line for the user.
     pub(crate) fn message(&self, line: &str) {
-        write_line(&self.messages, line);
+        write_line(&self.messages, &self.marks.line(line));
     }
 
     /// Something went wrong.
     pub(crate) fn error(&self, text: &str) {
         let label = self.paint(Paint::Error, "error");
         self.message(&format!("{label}: {text}"));
+    }
+
+    /// A text of many lines that this program has made out of nothing but itself, as it is.
+    pub(crate) fn own(&self, text: &str) {
+        write_line(&self.results, text);
     }
 
     /// Text in a colour, if there are any.
@@ -83,15 +94,17 @@ impl Printer {
             Paint::Error => Style::new().red().bold(),
             Paint::Aside => Style::new().dim(),
         };
-        style.force_styling(self.color).apply_to(text).to_string()
+        let painted = style.force_styling(self.color).apply_to(shown(text));
+        self.marks.marked(&painted.to_string())
     }
 
-    /// How diagnostics are drawn.
-    pub(crate) fn render_style(&self) -> RenderStyle {
-        RenderStyle {
+    /// Diagnostics as text for the lines that are written.
+    pub(crate) fn drawn(&self, files: &SourceMap, diagnostics: &Diagnostics) -> String {
+        let style = RenderStyle {
             color: self.color,
             width: self.width,
-        }
+        };
+        self.marks.marked(&render(files, diagnostics, style))
     }
 }
 
@@ -132,6 +145,7 @@ impl Printer {
         let printer = Self {
             results: recorded.results.clone(),
             messages: recorded.messages.clone(),
+            marks: Marks::new(),
             color: false,
             width: 100,
         };

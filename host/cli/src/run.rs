@@ -108,7 +108,7 @@ impl Run<'_> {
     }
 
     fn tell_diagnostics(&self, examined: &Examined) {
-        if let Some(text) = examined.text(self.printer.render_style()) {
+        if let Some(text) = examined.text(&self.printer) {
             self.screen.show(&Event::Diagnostics {
                 build: None,
                 diagnostics: examined.findings(),
@@ -131,7 +131,7 @@ impl Run<'_> {
             files: examined.files,
             screen: Arc::clone(&self.screen),
             questions: Arc::new(questions),
-            render_style: self.printer.render_style(),
+            printer: self.printer.clone(),
             cancel: CancellationToken::new(),
             at_risk: AtRisk::default(),
             force: self.arguments.force,

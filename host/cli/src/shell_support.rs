@@ -23,7 +23,7 @@ pub(crate) fn completions(shell: Shell, printer: &Printer) -> Result<(), Failure
         Shell::Zsh => script(aot::Zsh),
     };
     let script = script.map_err(|error| Failure::unable("the script can't be made", error))?;
-    printer.result(script.trim_end());
+    printer.own(script.trim_end());
     Ok(())
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn man(folder: Option<&Path>, printer: &Printer) -> Result<(), Failur
             command.build();
             let mut page = Vec::new();
             Man::new(command).render(&mut page).map_err(unable)?;
-            printer.result(String::from_utf8_lossy(&page).trim_end());
+            printer.own(String::from_utf8_lossy(&page).trim_end());
         }
     }
     Ok(())

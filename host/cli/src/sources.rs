@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lvhost_engine::Sources;
-use lvhost_hcl::{Diagnostics, Severity, SourceMap, render, suggest};
+use lvhost_hcl::{Diagnostics, Severity, SourceMap, suggest};
 use lvhost_runtime::OptionSchema;
 use serde::Serialize;
 
@@ -83,7 +83,7 @@ pub(crate) fn sources(
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
     let sources = components.of_project(Path::new("."), &mut files, &mut report);
     if !report.is_empty() {
-        printer.message(&render(&files, &report, printer.render_style()));
+        printer.message(&printer.drawn(&files, &report));
     }
     let is_error = |severity| severity == Severity::Error;
     let errors = report.iter().filter(|it| is_error(it.severity)).count();

@@ -15,7 +15,7 @@ use lvhost_config::{LibvirtSource, decode_source};
 use lvhost_engine::{Configured, Identity, Sources, TemplateProvisioners, configure, domain_name};
 use lvhost_hcl::{
     Build, DataSources, Diagnostic, Diagnostics, Document, Environment, Inputs, Provisioner,
-    RenderStyle, Severity, Source, SourceMap, load, render,
+    Severity, Source, SourceMap, load,
 };
 use secrecy::SecretString;
 
@@ -24,6 +24,7 @@ use crate::components::Components;
 use crate::exit_code::Failure;
 use crate::findings::{Finding, findings};
 use crate::input::{self, InputError};
+use crate::printer::Printer;
 use crate::selection::Selection;
 use crate::surroundings::Surroundings;
 use crate::unlisted;
@@ -63,8 +64,8 @@ pub(crate) struct Examined {
 
 impl Examined {
     /// The diagnostics as text; `None` if there are none.
-    pub(crate) fn text(&self, style: RenderStyle) -> Option<String> {
-        (!self.diagnostics.is_empty()).then(|| render(&self.files, &self.diagnostics, style))
+    pub(crate) fn text(&self, printer: &Printer) -> Option<String> {
+        (!self.diagnostics.is_empty()).then(|| printer.drawn(&self.files, &self.diagnostics))
     }
 
     /// The diagnostics as data.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use lvhost_engine::Transfer;
 
-pub(crate) use self::build_ui::{BuildUi, harmless, letters, taken};
+pub(crate) use self::build_ui::{BuildUi, last_seen, letters, taken};
 pub(crate) use self::event::{ArtifactFacts, BuildResult, Event, StepTime};
 pub(crate) use self::questions::Questions;
 pub(crate) use self::tally::Tally;

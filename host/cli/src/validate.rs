@@ -48,7 +48,7 @@ pub(crate) fn validate(
                 diagnostics: examined.findings(),
             });
         }
-    } else if let Some(text) = examined.text(printer.render_style()) {
+    } else if let Some(text) = examined.text(printer) {
         printer.message(&text);
     }
     examined.jobs?;

@@ -30,6 +30,7 @@ mod source_map;
 mod suggest;
 mod types;
 mod value;
+mod visible;
 
 pub use body::{Attribute, Block, Body, Label};
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Severity};
@@ -46,3 +47,4 @@ pub use source_map::{FileId, SourceMap, Span};
 pub use suggest::suggest;
 pub use types::{ConversionError, ObjectAttribute, Type};
 pub use value::{Value, ValueKind};
+pub use visible::is_unseen;

@@ -5,6 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::source_map::SourceMap;
+use crate::visible::visible;
 
 /// How to show diagnostics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Default for RenderStyle {
     }
 }
 
-/// All of `diagnostics` as text, errors and warnings in the order they were found, an empty line
+/// All of `diagnostics` as text without anything in it that steers a terminal but the colours: errors and warnings in the order they were found, an empty line
 /// between them.
 pub fn render(sources: &SourceMap, diagnostics: &Diagnostics, style: RenderStyle) -> String {
     let renderer = if style.color {
@@ -49,25 +50,33 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(diagnostic.summary.as_str());
-    let mut group = match diagnostic.span {
-        Some(span) => {
-            let text = sources.text(span.file);
-            let range = visible(text, span.start, span.end);
-            let mut annotation = AnnotationKind::Primary.span(range);
-            if !diagnostic.detail.is_empty() {
-                annotation = annotation.label(diagnostic.detail.as_str());
+    let (summary, detail) = (visible(&diagnostic.summary), visible(&diagnostic.detail));
+    let help = diagnostic.help.as_deref().map(visible);
+    let source = diagnostic.span.map(|span| {
+        let (name, text) = (
+            visible(sources.name(span.file)),
+            visible(sources.text(span.file)),
+        );
+        let range = drawn(&text, span.start, span.end);
+        (name, text, range)
+    });
+    let title = level.primary_title(summary.as_str());
+    let mut group = match &source {
+        Some((name, text, range)) => {
+            let mut annotation = AnnotationKind::Primary.span(range.clone());
+            if !detail.is_empty() {
+                annotation = annotation.label(detail.as_str());
             }
             title.element(
-                Snippet::source(text)
-                    .path(sources.name(span.file))
+                Snippet::source(text.as_str())
+                    .path(name.as_str())
                     .annotation(annotation),
             )
         }
-        None if diagnostic.detail.is_empty() => Group::with_title(title),
-        None => Group::with_title(title).element(Level::NOTE.message(diagnostic.detail.as_str())),
+        None if detail.is_empty() => Group::with_title(title),
+        None => Group::with_title(title).element(Level::NOTE.message(detail.as_str())),
     };
-    if let Some(help) = &diagnostic.help {
+    if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group])
@@ -75,7 +84,7 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
 
 /// A range that can be drawn: on character boundaries, and no further than the first line of
 /// what it covers, since a caret below a whole block says less than one at its head.
-fn visible(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
+fn drawn(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
     let floor = |mut at: usize| {
         at = at.min(text.len());
         while !text.is_char_boundary(at) {

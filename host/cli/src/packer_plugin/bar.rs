@@ -12,6 +12,7 @@ use lvhost_packer::{CallError, Progress};
 use tokio::sync::mpsc;
 
 use super::ui::Message;
+use crate::shown::shown;
 use crate::ui::Tally;
 
 /// One transfer. What is dropped of it takes the bar away.
@@ -62,7 +63,7 @@ impl Bar {
             }
             state.tally.total().unwrap_or_default()
         };
-        let progress = ui.track_progress(&self.name, 0, total).await?;
+        let progress = ui.track_progress(&shown(&self.name), 0, total).await?;
         let mut state = self.state();
         if !state.is_finished {
             let position = state.tally.position();

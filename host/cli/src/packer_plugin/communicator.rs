@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::{Command, Progress, Streams};
+use lvhost_engine::with_causes;
 use lvhost_packer::{CommandStreams, Communicator, ExitStatus, Failure, FileInfo, Started};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::shown::shown_lines;
 
 /// The signals that SSH has names for (RFC 4254, section 6.10), with their numbers on Linux.
 const SIGNALS: [(&str, u8); 13] = [
@@ -58,7 +61,8 @@ impl Communicator for Guest {
             stderr: Some(&mut streams.stderr),
             started: Some(&mut tell),
         };
-        let status = self.0.run_streaming(&command, streams).await?;
+        let status = self.0.run_streaming(&command, streams).await;
+        let status = status.map_err(told)?;
         Ok(exit_status(&status))
     }
 
@@ -74,8 +78,8 @@ impl Communicator for Guest {
         );
         self.0
             .upload(source, length, destination, mode, &Unseen)
-            .await?;
-        Ok(())
+            .await
+            .map_err(told)
     }
 
     async fn upload_directory(
@@ -86,8 +90,8 @@ impl Communicator for Guest {
     ) -> Result<(), Failure> {
         self.0
             .upload_directory(source, destination, exclude, &Unseen)
-            .await?;
-        Ok(())
+            .await
+            .map_err(told)
     }
 
     async fn download(
@@ -95,7 +99,10 @@ impl Communicator for Guest {
         source: &str,
         destination: &mut (dyn AsyncWrite + Send + Unpin),
     ) -> Result<(), Failure> {
-        self.0.download(source, destination, &Unseen).await?;
+        self.0
+            .download(source, destination, &Unseen)
+            .await
+            .map_err(told)?;
         Ok(())
     }
 
@@ -107,9 +114,14 @@ impl Communicator for Guest {
     ) -> Result<(), Failure> {
         self.0
             .download_directory(source, destination, exclude, &Unseen)
-            .await?;
-        Ok(())
+            .await
+            .map_err(told)
     }
+}
+
+/// What Packer's provisioners say of an error: parts of it are a guest's words.
+fn told(error: lvhost_communicator::Error) -> Failure {
+    shown_lines(&with_causes(&error)).into()
 }
 
 fn exit_status(status: &lvhost_communicator::ExitStatus) -> ExitStatus {

@@ -5,7 +5,7 @@
 //!  build over ─► end ─────────────────────┘        └─► ended: all of it is shown
 //! ```
 //! The engine does not wait for its words to be shown, and Packer shows one at a time. The prefix with the
-//! name of the build is Packer's own.
+//! name of the build is Packer's own, for each line of a text; what of it can't be seen is left out here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::bar::Bar;
-use crate::ui::{harmless, letters, taken};
+use crate::shown::shown_lines;
+use crate::ui::{last_seen, letters, taken};
 
 /// Lines of a guest's console that wait to be shown. A guest can print faster than Packer shows; what is
 /// more than a few screens behind is not worth memory.
@@ -99,15 +100,15 @@ async fn show(
     while let Some(message) = messages.recv().await {
         // A Packer that is gone shows nothing, and is no reason to stop: the build is cancelled then.
         let shown = match message {
-            Message::Say(text) => ui.say(&text).await,
-            Message::Error(text) => ui.error(&text).await,
+            Message::Say(text) => ui.say(&shown_lines(&text)).await,
+            Message::Error(text) => ui.error(&shown_lines(&text)).await,
             Message::Output(line) => {
                 waiting.fetch_sub(1, Ordering::Relaxed);
                 ui.say(&line).await
             }
             Message::Bar(bar) => bar.show(&ui).await,
             Message::Ask(question, sender) => {
-                let answer = ui.ask(&question).await;
+                let answer = ui.ask(&shown_lines(&question)).await;
                 // Nobody waits for it when the build was cancelled meanwhile.
                 let _ = sender.send(answer.map_err(|error| error.to_string()));
                 Ok(())
@@ -137,7 +138,7 @@ impl lvhost_engine::Ui for PackerUi {
     fn output(&self, _: Stream, line: &str) {
         if self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING_LINES {
             self.is_behind.store(false, Ordering::Relaxed);
-            return self.send(Message::Output(harmless(line)));
+            return self.send(Message::Output(last_seen(line)));
         }
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         if !self.is_behind.swap(true, Ordering::Relaxed) {

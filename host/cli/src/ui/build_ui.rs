@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::Screen;
 use super::event::{Event, Level, StepTime};
 use super::questions::Questions;
+use crate::shown::shown;
 
 /// Shows one build and remembers how long its steps took.
 pub(crate) struct BuildUi {
@@ -120,7 +121,7 @@ impl Ui for BuildUi {
     }
 
     fn output(&self, stream: Stream, line: &str) {
-        self.show(&Event::output(&self.build, stream, &harmless(line)));
+        self.show(&Event::output(&self.build, stream, &last_seen(line)));
     }
 
     fn step_finished(&self, step: Step, time: Duration) {
@@ -191,18 +192,14 @@ pub(crate) fn taken(answer: &str, letters: &[String], choices: &[&str]) -> Optio
     }
 }
 
-/// What a guest printed, without what could steer the user's terminal. Of a line that was written over
-/// with carriage returns, what was last to be seen.
-pub(crate) fn harmless(line: &str) -> String {
+/// What can be seen of a line that a guest printed: of one that was written over with carriage returns,
+/// what was last to be seen.
+pub(crate) fn last_seen(line: &str) -> String {
     let last = line
         .rsplit('\r')
         .find(|part| !part.is_empty())
         .unwrap_or_default();
-    let plain = console::strip_ansi_codes(last);
-    plain
-        .chars()
-        .filter(|character| *character == '\t' || !character.is_control())
-        .collect()
+    shown(last)
 }
 
 #[cfg(test)]
@@ -272,7 +269,7 @@ mod tests {
             ("", ""),
         ];
         for (said, shown) in cases {
-            assert_eq!(harmless(said), shown, "{said:?}");
+            assert_eq!(last_seen(said), shown, "{said:?}");
         }
     }
 

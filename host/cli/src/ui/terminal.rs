@@ -16,6 +16,7 @@ use super::layout::layout;
 use super::tally::Tally;
 use super::text::{Line, Text};
 use crate::printer::Printer;
+use crate::shown::shown;
 
 /// Shows bars below lines.
 pub(super) struct Terminal {
@@ -80,7 +81,7 @@ impl Screen for Terminal {
     }
 
     fn transfer(&self, build: &str, name: &str, total: Option<u64>) -> Box<dyn Transfer> {
-        let label = format!("{build}: {name}");
+        let label = shown(&format!("{build}: {name}"));
         let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
         let bar = Bar {
             bar: self.bars.add(bar),

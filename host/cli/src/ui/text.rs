@@ -40,7 +40,7 @@ impl Text {
             Event::BuildStarted { build, uri, .. } => {
                 message(self.announce(build, &format!("Connecting to {uri}")))
             }
-            Event::Message { build, level, text } => message(match level {
+            Event::Message { build, level, text } => spread(build, text, |text| match level {
                 Level::Info => self.announce(build, text),
                 Level::Warning => self.labelled(build, Paint::Warning, &format!("warning: {text}")),
                 Level::Error => self.error(build, text),
@@ -49,7 +49,7 @@ impl Text {
                 build,
                 stream,
                 line,
-            } => message(match *stream {
+            } => spread(build, line, |line| match *stream {
                 "stderr" => detail(build, &self.printer.paint(Paint::Aside, line)),
                 _ => detail(build, line),
             }),
@@ -115,8 +115,10 @@ impl Text {
         steps: &[StepTime],
         artifact: Option<&ArtifactFacts<'_>>,
     ) -> Vec<Line> {
+        let mut lines = error.map_or_else(Vec::new, |error| {
+            spread(build, error, |error| self.error(build, error))
+        });
         let mut messages = Vec::new();
-        messages.extend(error.map(|error| self.error(build, error)));
         messages.push(match (result, artifact) {
             (BuildResult::Succeeded, Some(artifact)) => {
                 let volume = format!("{}/{}", artifact.pool, artifact.volume);
@@ -133,7 +135,7 @@ impl Text {
             }
         });
         messages.extend(times(steps).iter().map(|line| detail(build, line)));
-        let mut lines: Vec<Line> = messages.into_iter().map(Line::Message).collect();
+        lines.extend(messages.into_iter().map(Line::Message));
         if let Some(artifact) = artifact {
             let results = artifact_lines(artifact);
             lines.extend(
@@ -159,6 +161,14 @@ impl Text {
         let label = self.printer.paint(paint, &format!("==> {build}:"));
         format!("{label} {message}")
     }
+}
+
+/// A text of one line or more: the first as `first` has it, the others with their source before them.
+fn spread(build: &str, text: &str, first: impl Fn(&str) -> String) -> Vec<Line> {
+    let mut lines = text.split('\n');
+    let mut spread = vec![Line::Message(first(lines.next().unwrap_or_default()))];
+    spread.extend(lines.map(|line| Line::Message(detail(build, line))));
+    spread
 }
 
 /// A line of less weight, below what was said.
@@ -240,6 +250,29 @@ mod tests {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let line = Event::output(build, stream, "hello");
             assert_eq!(told(&line), messages(&["    libvirt.example: hello"]));
+        }
+    }
+
+    #[test]
+    fn a_line_break_forges_no_line() {
+        let build = "libvirt.x";
+        let forged = "done\n==> libvirt.y: Finished in 1.0 s";
+        let rest = "    libvirt.x: ==> libvirt.y: Finished in 1.0 s";
+        for (level, first) in [
+            (Level::Info, "==> libvirt.x: done"),
+            (Level::Warning, "==> libvirt.x: warning: done"),
+            (Level::Error, "==> libvirt.x: error: done"),
+        ] {
+            let event = Event::Message {
+                build,
+                level,
+                text: forged,
+            };
+            assert_eq!(told(&event), messages(&[first, rest]));
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let line = Event::output(build, stream, forged);
+            assert_eq!(told(&line), messages(&["    libvirt.x: done", rest]));
         }
     }
 
