@@ -364,3 +364,46 @@ fn colours_come_when_they_are_wanted() {
     assert!(colored(&["--color", "always", "validate", "t.pkr.hcl"]));
     assert!(!colored(&["validate", "t.pkr.hcl"]));
 }
+
+#[test]
+fn a_template_steers_no_terminal_and_forges_no_line() {
+    // Raw characters in names, values and excerpts, and the same as escapes of the language.
+    for odd in [
+        "\u{9b}31m",
+        "\u{1b}[31m",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{200f}",
+        "\u{7f}",
+        "\u{2028}",
+        "\\u001b[31m",
+        "\\u009b2J",
+        "\\u202e",
+        "x\\n==> libvirt.example: Finished in 1.0 s",
+    ] {
+        for json in [false, true] {
+            let text = format!(
+                "source \"libvirt\" \"example\" {{\n  libvirt_uri = \"{odd}\"\n  \
+                 memory = \"{odd}\"\n  \"{odd}\" = 1\n}}\n# {odd}\n\
+                 build {{\n  sources = [\"libvirt.{odd}\"]\n}}\n"
+            );
+            let lvhost = Lvhost::new().file("odd.pkr.hcl", &text);
+            let arguments: &[&str] = match json {
+                true => &["validate", "--json", "odd.pkr.hcl"],
+                false => &["validate", "odd.pkr.hcl"],
+            };
+            let said = lvhost.call(arguments);
+            assert_ne!(said.code, Some(0), "{odd:?}");
+            for shown in [&said.results, &said.messages] {
+                let steers = shown
+                    .chars()
+                    .find(|it| *it != '\n' && lvhost_hcl::is_unseen(*it));
+                assert_eq!(steers, None, "{odd:?}: {shown:?}");
+                assert!(
+                    !shown.lines().any(|line| line.starts_with("==>")),
+                    "{shown}"
+                );
+            }
+        }
+    }
+}
