@@ -79,9 +79,13 @@ fn run() -> Result<(), Failure> {
             .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))?;
         write(&out.join(format!("{source}.wasm")), &wasm)?;
         write(&out.join(format!("{source}.cwasm")), &precompiled)?;
-        // Compiled for the machine that builds, which need not be the one it is built for.
+        // Compiled for the machine that builds, which need not be the one it is built for. They are
+        // few, and needed until the end.
+        let code = lvhost_runtime::precompile(&wasm, &variable("HOST")?)
+            .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))?;
+        let code = ComponentBytes::Precompiled(Box::leak(code.into_boxed_slice()));
         let loaded = runtime
-            .load(source, ComponentBytes::Wasm(wasm), Limits::default())
+            .load(source, code, Limits::default())
             .map_err(|error| format!("the component `{source}` can't be asked: {error}"))?;
         if loaded.description().source_type != source {
             return Err(format!("the component `{source}` calls itself otherwise"));

@@ -16,10 +16,10 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lvhost_config::{Project, is_type_name};
+use lvhost_config::{PROJECT_FILE, Project, is_type_name};
 use lvhost_engine::{Allowed, Permission, SourceKind, Sources};
 use lvhost_hcl::{Diagnostic, Diagnostics, Document, SourceMap, Span};
-use lvhost_runtime::{ComponentBytes, Limits, LoadError, Runtime, Settings, Source};
+use lvhost_runtime::{Budget, Limits, LoadError, Runtime, Settings, Source};
 
 use crate::exit_code::Failure;
 use crate::input::InputError;
@@ -32,6 +32,10 @@ use crate::unlisted::Unlisted;
 /// <https://reproducible-builds.org/specs/source-date-epoch>.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// Components that nobody has allowed and that are asked all the same what they would need. Each is a
+/// file in memory and a process for as long as the command runs; a template has one or two.
+const NOT_ALLOWED: usize = 8;
+
 /// What runs components, and those that ship with lvhost.
 pub(crate) struct Components {
     runtime: Runtime,
@@ -39,6 +43,8 @@ pub(crate) struct Components {
     surroundings: Arc<Surroundings>,
     /// What has been compiled, by digest and name: a template may be looked at more than once.
     compiled: Mutex<BTreeMap<(String, String), Source>>,
+    /// What all components have together that nobody has allowed.
+    not_allowed: Budget,
 }
 
 /// The sources of one template.
@@ -56,10 +62,11 @@ impl Components {
     pub(crate) fn new(surroundings: &Arc<Surroundings>) -> Result<Self, Failure> {
         let settings = Settings {
             source_date_epoch: source_date_epoch(surroundings)?,
+            ..Settings::default()
         };
         let runtime = Runtime::new(settings).map_err(unable)?;
         let built_in = lvhost_sources::all().iter().map(|bundled| {
-            let limits = Limits::default();
+            let limits = Limits::built_in();
             let description = bundled.description();
             runtime.embedded(bundled.type_name, bundled.precompiled, description, limits)
         });
@@ -68,6 +75,7 @@ impl Components {
             runtime,
             surroundings: Arc::clone(surroundings),
             compiled: Mutex::default(),
+            not_allowed: Budget::new(Limits::not_allowed()),
         })
     }
 
@@ -138,6 +146,9 @@ impl Components {
                 }
             } else if is_type_name(&name) {
                 match places.find(&name) {
+                    Some(_) if gathered.unlisted.len() >= NOT_ALLOWED => {
+                        report.push(one_too_many(&name, span));
+                    }
                     Some(file) => {
                         let kind = self.unlisted(&name, file, span, report);
                         if let Some((kind, unlisted)) = kind {
@@ -201,7 +212,8 @@ impl Components {
             report.push(problem);
             return None;
         }
-        match self.compile(entry.name, &file, entry.limits.clone()) {
+        let budget = Budget::new(entry.limits.clone());
+        match self.compile(entry.name, &file, &budget) {
             Ok(source) => Some(SourceKind::third_party(
                 source,
                 Permission::Entry(Arc::clone(&entry.allowed)),
@@ -230,11 +242,24 @@ impl Components {
                 return None;
             }
         };
-        match self.compile(name, &file, Limits::default()) {
+        match self.compile(name, &file, &self.not_allowed) {
             Ok(source) => {
                 let kind = SourceKind::third_party(source, Permission::Missing);
                 let name = name.to_owned();
                 Some((kind, Unlisted { span, file, name }))
+            }
+            Err(error @ LoadError::NotCompiled { .. }) => {
+                let entry = Unlisted {
+                    span,
+                    file,
+                    name: name.to_owned(),
+                }
+                .entry(&[]);
+                report.push(Diagnostic::error(span, error.to_string()).help(format!(
+                    "a component that nobody has allowed gets little time; if you trust this \
+                         one, allow it in {PROJECT_FILE}, and it gets more:\n\n{entry}"
+                )));
+                None
             }
             Err(error) => {
                 report.push(not_loadable(span, &file, &error));
@@ -247,15 +272,14 @@ impl Components {
         &self,
         name: &str,
         file: &ComponentFile,
-        limits: Limits,
+        budget: &Budget,
     ) -> Result<Source, LoadError> {
         let key = (file.sha256.clone(), name.to_owned());
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = compiled.get(&key) {
             return Ok(source.clone());
         }
-        let bytes = ComponentBytes::Wasm(file.bytes.clone());
-        let source = self.runtime.load(name, bytes, limits)?;
+        let source = self.runtime.load_stranger(name, &file.bytes, budget)?;
         compiled.insert(key, source.clone());
         Ok(source)
     }
@@ -277,6 +301,16 @@ fn types(document: &Document) -> Vec<(String, Span)> {
         }
     }
     types
+}
+
+fn one_too_many(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        span,
+        format!("the source `{name}` has no entry in {PROJECT_FILE}, like {NOT_ALLOWED} others"),
+    )
+    .help(format!(
+        "no more than {NOT_ALLOWED} that are not allowed are asked what they need; allow those first"
+    ))
 }
 
 fn not_loadable(span: Span, file: &ComponentFile, error: &LoadError) -> Diagnostic {

@@ -1,10 +1,12 @@
 //! `lvhost doctor`: whether images can be built here, part by part, and what to do where they can't.
 //!
 //! ```text
+//!  processes for components
 //!  connect ─► kinds of guests ─► a guest that runs ─► pools, networks, firmware, TPM ─► leftovers
 //! ```
 
 mod checks;
+mod component_process;
 mod execution;
 mod resources;
 mod trial;
@@ -33,11 +35,14 @@ struct Report<'a> {
 /// When a check failed.
 pub(crate) fn doctor(arguments: &arguments::Doctor, printer: &Printer) -> Result<(), Failure> {
     let runtime = async_runtime::small()?;
-    let checks = runtime.block_on(examine(&arguments.uri, |check| {
+    let tell = |check: &Check| {
         if !arguments.output.json {
             show(check, printer);
         }
-    }));
+    };
+    let mut checks = vec![component_process::check()];
+    tell(&checks[0]);
+    checks.extend(runtime.block_on(examine(&arguments.uri, tell)));
     let failed = checks
         .iter()
         .filter(|check| check.verdict == Verdict::Fail)

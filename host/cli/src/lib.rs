@@ -56,6 +56,9 @@ pub use crate::packer_plugin::packer_plugin;
 
 /// The command `lvhost`, with the arguments, the environment and the streams of this process.
 pub fn lvhost() -> ExitCode {
+    if let Some(ended) = lvhost_runtime::child::serve_if_asked() {
+        return ended;
+    }
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(answer) => return exit_code::report_arguments(&answer),

@@ -44,6 +44,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The plugin `packer-plugin-libvirt`, with the arguments, the environment and the streams of this process.
 pub fn packer_plugin() -> ExitCode {
+    if let Some(ended) = lvhost_runtime::child::serve_if_asked() {
+        return ended;
+    }
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
     let result = match Invocation::parse(arguments, |name| std::env::var(name).ok()) {

@@ -82,6 +82,7 @@ pub(crate) fn limits(written: Option<&SourceLimits>, report: &mut Diagnostics) -
     if let Some(time) = written.time {
         if (Limits::LEAST_TIME..=Limits::MOST_TIME).contains(&time) {
             limits.prepare_time = time;
+            limits.configure_time = limits.configure_time.min(time);
         } else {
             report.push(
                 Diagnostic::error(

@@ -19,6 +19,17 @@ pub(crate) struct Unlisted {
     pub(crate) name: String,
 }
 
+impl Unlisted {
+    /// The entry to paste, with what it may reach.
+    pub(crate) fn entry(&self, allow: &[String]) -> String {
+        let file_name = self.file.path.file_name();
+        let file_name = file_name.map(|name| name.to_string_lossy());
+        // What is installed for all templates is found by its name.
+        let file_name = file_name.filter(|_| self.file.is_beside);
+        entry_text(&self.name, file_name.as_deref(), &self.file.sha256, allow)
+    }
+}
+
 /// Reports each with the entry to paste. `jobs` are all volumes with what their components have asked
 /// for; `folder` is the template's.
 pub(crate) fn report<'a>(
@@ -39,17 +50,10 @@ pub(crate) fn report<'a>(
             }
         }
     }
-    for Unlisted { span, file, name } in unlisted {
+    for component in unlisted {
+        let Unlisted { span, file, name } = component;
         let grants = asked.remove(name.as_str()).unwrap_or_default();
-        let file_name = file.path.file_name().map(|name| name.to_string_lossy());
-        // What is installed for all templates is found by its name.
-        let file_name = file_name.filter(|_| file.is_beside);
-        let entry = entry_text(
-            name,
-            file_name.as_deref(),
-            &file.sha256,
-            &allow_lines(grants),
-        );
+        let entry = component.entry(&allow_lines(grants));
         report.push(
             Diagnostic::error(
                 *span,

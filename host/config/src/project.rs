@@ -66,11 +66,12 @@ options! {
     /// What a component may use up.
     pub struct SourceLimits for "limits" {
         options {
-            /// Memory of its own, such as `"64MiB"`, which is the default; at most 1 GiB. Images don't
-            /// count: their bytes stay in lvhost.
+            /// Memory of its own, all its memories and tables together, such as `"64MiB"`, which is the
+            /// default; at most 1 GiB. Images don't count: their bytes stay in lvhost.
             memory: Option<Size>,
-            /// Time it may compute for one volume, such as `"60s"`, which is the default; at most 1 h.
-            /// Waiting for downloads and the hypervisor does not count.
+            /// Time it may compute while a command fills its volumes, all together, such as `"5m"`,
+            /// which is the default; at most 1 h. What lvhost computes for it counts: listing files,
+            /// decompressing, checksums. Waiting for downloads and the hypervisor does not.
             time: Option<Duration>,
         }
     }

@@ -5,10 +5,11 @@ wasmtime::component::bindgen!({
     world: "volume-source",
     imports: { default: async | trappable },
     exports: { default: async },
+    additional_derives: [serde::Serialize, serde::Deserialize],
     with: {
-        "lvhost:source/blobs.blob": crate::types::Blob,
-        "lvhost:source/blobs.reader": crate::blobs::Reader,
-        "lvhost:source/target.sink": crate::target::SinkHandle,
+        "lvhost:source/blobs.blob": crate::imports::BlobHandle,
+        "lvhost:source/blobs.reader": crate::imports::ReaderHandle,
+        "lvhost:source/target.sink": crate::imports::SinkHandle,
     },
 });
 

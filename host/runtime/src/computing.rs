@@ -22,38 +22,32 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::Engine;
 
+use crate::budget::Account;
+use crate::error::Fault;
 use crate::limits::TICK;
 
-/// Why a call was ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interruption {
-    /// It computed for too long.
-    TimedOut,
-    /// The user has cancelled.
-    Cancelled,
-}
-
-/// Runs `future` until it is done, has used up `limit` of processor time, or `is_cancelled` says so.
-/// A future that waits is not woken to be cancelled: that is for those it waits for.
+/// Runs `future` until it is done, the component's budget is used up, or `is_cancelled` says so. A
+/// future that waits is not woken to be cancelled: that is for those it waits for.
 pub(crate) async fn limited<F: Future>(
     ticker: &Ticker,
-    limit: Duration,
+    account: &Account,
     is_cancelled: impl Fn() -> bool,
     future: F,
-) -> Result<F::Output, Interruption> {
+) -> Result<F::Output, Fault> {
     let mut future = pin!(future);
-    let mut used = Duration::ZERO;
     poll_fn(|context| {
         let working = ticker.work();
         let before = processor_time();
         let polled = future.as_mut().poll(context);
-        used += processor_time().saturating_sub(before);
+        account.charge(processor_time().saturating_sub(before));
         drop(working);
         match polled {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending if used >= limit => Poll::Ready(Err(Interruption::TimedOut)),
-            Poll::Pending if is_cancelled() => Poll::Ready(Err(Interruption::Cancelled)),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending if is_cancelled() => Poll::Ready(Err(Fault::Cancelled)),
+            Poll::Pending => match account.check() {
+                Ok(()) => Poll::Pending,
+                Err(fault) => Poll::Ready(Err(fault)),
+            },
         }
     })
     .await
@@ -71,7 +65,7 @@ pub(crate) fn run_yielding<F: Future>(future: F) -> F::Output {
 }
 
 /// What this thread has used of its processor since it began.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(
         now.tv_sec.unsigned_abs(),
@@ -170,6 +164,16 @@ impl Drop for Working<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::{Budget, Stage};
+    use crate::limits::Limits;
+
+    fn account(configure_time: Duration) -> Account {
+        let limits = Limits {
+            configure_time,
+            ..Limits::default()
+        };
+        Budget::new(limits).account(Stage::Asking)
+    }
 
     fn ticker() -> Ticker {
         Ticker::start(crate::engine::running().expect("engine")).expect("thread")
@@ -199,8 +203,9 @@ mod tests {
                 yield_once().await;
             }
         };
-        let result: Result<(), _> = run_yielding(limited(&ticker(), limit, || false, endless));
-        assert_eq!(result, Err(Interruption::TimedOut));
+        let result: Result<(), _> =
+            run_yielding(limited(&ticker(), &account(limit), || false, endless));
+        assert_eq!(result, Err(Fault::TimedOut { limit }));
     }
 
     #[test]
@@ -214,7 +219,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("runtime");
-        let result = runtime.block_on(limited(&ticker(), limit, || false, receive));
+        let result = runtime.block_on(limited(&ticker(), &account(limit), || false, receive));
         assert_eq!(result, Ok(Ok(7)));
     }
 
@@ -226,7 +231,8 @@ mod tests {
                 yield_once().await;
             }
         };
-        let result: Result<(), _> = run_yielding(limited(&ticker(), limit, || true, endless));
-        assert_eq!(result, Err(Interruption::Cancelled));
+        let result: Result<(), _> =
+            run_yielding(limited(&ticker(), &account(limit), || true, endless));
+        assert_eq!(result, Err(Fault::Cancelled));
     }
 }

@@ -63,6 +63,8 @@ fn configuration() -> Config {
         .generate_address_map(false)
         .wasm_features(WasmFeatures::all(), false)
         .wasm_features(GUEST_FEATURES.union(ADAPTER_FEATURES), true)
+        // A component's process may make no files, those in memory included.
+        .memory_init_cow(false)
         // The contract has no streams, and their code is wasmtime's youngest.
         .concurrency_support(false);
     config
@@ -89,7 +91,7 @@ mod tests {
         let engine = running().expect("engine");
         let code = compiling(None).and_then(|it| it.precompile_component(SMALLEST));
         let code = code.expect("compiled");
-        let loaded = precompiled::load(&engine, &Trusted::JustCompiled(&code));
+        let loaded = precompiled::load(&engine, &Trusted::Confined(&code));
         assert!(loaded.is_ok(), "{:?}", loaded.err());
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
 use crate::services::ServiceError;
 
 /// The WebAssembly engine could not be set up.
@@ -47,9 +50,26 @@ pub enum LoadError {
     Invalid {
         /// The name it was loaded by.
         component: String,
-        /// The engine's reason.
+        /// The reason.
         #[source]
-        source: wasmtime::Error,
+        source: Reason,
+    },
+    /// It can't be compiled within the bounds for that.
+    #[error("source \"{component}\" can't be compiled: {reason}")]
+    NotCompiled {
+        /// The name it was loaded by.
+        component: String,
+        /// Which bound, or what else is in the way.
+        reason: String,
+    },
+    /// There is no process for it.
+    #[error("source \"{component}\" can't be run: a process for it can't be started")]
+    NoProcess {
+        /// The name it was loaded by.
+        component: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
     },
     /// It imports something that is not offered.
     #[error(
@@ -92,11 +112,29 @@ pub enum LoadError {
         offered: &'static str,
         /// The first difference.
         #[source]
-        source: wasmtime::Error,
+        source: Reason,
     },
     /// Its `describe` failed or answered nonsense.
     #[error(transparent)]
     Describe(#[from] ComponentError),
+}
+
+/// What the WebAssembly engine has against a component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{0}")]
+pub struct Reason(pub(crate) String);
+
+impl Reason {
+    /// With all causes.
+    pub(crate) fn of(error: &wasmtime::Error) -> Self {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        Self(causes.join(": ")).cleaned()
+    }
+
+    /// One that a child has given.
+    pub(crate) fn cleaned(self) -> Self {
+        Self(crate::untrusted::text(&self.0, limits::SENTENCE))
+    }
 }
 
 /// What a component did wrong in a call.
@@ -112,7 +150,7 @@ pub struct ComponentError {
 }
 
 /// The ways a call can fail.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Fault {
     /// It ended by a trap: an assertion or a panic in its code, an access out of bounds.
     #[error("crashed: {message}{}", said(last_words.as_deref()))]
@@ -131,12 +169,21 @@ pub enum Fault {
     /// It wanted more of some countable thing than it may have.
     #[error("went over a limit: {0}")]
     LimitExceeded(String),
-    /// It computed for too long.
+    /// It computed for too long, or lvhost did for it.
     #[error("computed for more than {} s and was stopped", limit.as_secs_f64())]
     TimedOut {
-        /// The time it may compute. Waiting for the host is not counted.
+        /// The time it may compute in one command. Waiting for the host is not counted.
         limit: Duration,
     },
+    /// Its process neither asked for anything nor ended.
+    #[error("did nothing for {} s and was stopped", limit.as_secs_f64())]
+    Silent {
+        /// The time it may take.
+        limit: Duration,
+    },
+    /// Its process ended before the call did.
+    #[error("ended with its process: {0}")]
+    ProcessEnded(String),
     /// Its calls were nested too deeply.
     #[error("overflowed its stack: endless recursion?")]
     StackOverflow,

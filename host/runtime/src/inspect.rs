@@ -22,9 +22,8 @@ use wasmparser::{
 
 use crate::contract;
 use crate::engine::GUEST_FEATURES;
-use crate::error::LoadError;
-use crate::limits::{INSTANCES, SENTENCE};
-use crate::untrusted;
+use crate::error::{LoadError, Reason};
+use crate::limits::INSTANCES;
 
 /// Components within each other. Composing puts components into a new one, and what is composed can be
 /// composed again: three or four levels are usual.
@@ -54,7 +53,7 @@ pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
     let names = names.map_err(|error| LoadError::Invalid {
         component: component.to_owned(),
         // It may have a name in it that is the component's.
-        source: wasmtime::Error::msg(untrusted::text(&error.to_string(), SENTENCE)),
+        source: Reason::of(&error),
     })?;
     contract::check(component, names.imports, names.exports)
 }

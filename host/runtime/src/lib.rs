@@ -4,37 +4,45 @@
 //! ```text
 //!   Runtime::load ─► inspect, contract (names) ─► compile ─► Source::{configure, prepare}
 //!                                                        │
-//!     computing: processor time      state: memory, tables, handles      wasi: empty surroundings
-//!                                                        │
-//!     report, look_ups, blobs, target ◄── the component's imports ──► untrusted ──► Services, Sink
+//!        built in: in this process ◄─────────────────────┴────────────► a stranger's: in a child
+//!              │                                                               │
+//!   instance: wasmtime, a call   state: memory, tables   wasi: empty    instance, state, wasi
+//!              │                                                               │
+//!           imports ── Request ──► session ◄────── frame: Request ────── imports
+//!                                     │
+//!                 untrusted, budget ──┴──► Services, Sink
 //! ```
 //!
-//! Everything a component says goes through `untrusted`; every bound stands in `limits`; machine code
-//! comes in through `precompiled` alone.
+//! Everything a component says goes through `untrusted`; what it uses up is counted in `budget`; every
+//! bound stands in `limits`; machine code comes in through `precompiled` alone.
 
 mod bindings;
-mod blobs;
+mod bounds;
+mod budget;
+pub mod child;
 mod computing;
 mod contract;
 mod convert;
 mod engine;
 mod error;
+mod imports;
 mod inspect;
+mod instance;
 mod limits;
 mod log;
-mod look_ups;
 mod precompiled;
-mod report;
+mod request;
 mod runtime;
 mod services;
+mod session;
 mod source;
 mod state;
-mod target;
 mod types;
 mod untrusted;
 mod wasi;
 
-pub use error::{ComponentError, Fault, LoadError, PrecompileError, RuntimeError};
+pub use budget::Budget;
+pub use error::{ComponentError, Fault, LoadError, PrecompileError, Reason, RuntimeError};
 pub use limits::{COMPONENT_SIZE, Limits};
 pub use runtime::{ComponentBytes, Runtime, Settings, precompile};
 pub use services::{ServiceError, Services, Sink, read_error};

@@ -5,20 +5,27 @@
 
 use std::time::Duration;
 
+use crate::types::Codec;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What one component may take. The defaults are several times what the five built-in sources need.
+/// What one component may take. All times are processor time, its own and what lvhost computes for it,
+/// in sum over one command; waiting for servers and the hypervisor is not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory. 64 MiB: a source holds at most a file system's directory and buffers
-    /// of 1 MiB; bulk bytes stay in the host.
+    /// Bytes of its linear memories and tables together. 64 MiB: a source holds at most a file
+    /// system's directory and buffers of 1 MiB; bulk bytes stay in the host.
     pub memory: usize,
-    /// Computing time of `describe` and of `configure`. 5 s: they only look at strings, and a
+    /// Time to compile it. 120 s: one with a whole interpreter in it takes some 20 s, and there are
+    /// slower machines.
+    pub compile_time: Duration,
+    /// Time of all calls of `describe` and `configure`. 5 s: they only look at strings, and a
     /// validation of many volumes must stay quick even with a component that spins.
     pub configure_time: Duration,
-    /// Computing time of `prepare`. 60 s: at the slowest measured rate (SHA-256 in a guest,
-    /// 0.4 GiB/s) that is 24 GiB of bytes looked at. Waiting for the host is not counted.
+    /// Time of all calls of `prepare`. 5 min: at the slowest measured rates that is 120 GiB of bytes
+    /// looked at (SHA-256 in a guest, 0.4 GiB/s) or 18 GiB that lvhost decompresses (xz,
+    /// 0.06 GiB/s).
     pub prepare_time: Duration,
     /// Lines of log and of standard output in one call. 1000: more is nothing a user reads.
     pub log_lines: usize,
@@ -44,12 +51,37 @@ impl Limits {
     pub const MOST_TIME: Duration = Duration::from_secs(60 * 60);
 }
 
+impl Limits {
+    /// For components that ship with lvhost. What they do takes as long as the user's images are big,
+    /// and they are not there to be guarded against: a day ends a mistake.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self {
+            configure_time: Duration::from_secs(60),
+            prepare_time: Duration::from_secs(24 * 60 * 60),
+            ..Self::default()
+        }
+    }
+
+    /// For all components together that nobody has allowed, and that are asked what they would need. To
+    /// look at a template must cost little, whatever lies beside it: 20 s compile one as big as an
+    /// interpreter.
+    #[must_use]
+    pub fn not_allowed() -> Self {
+        Self {
+            compile_time: Duration::from_secs(20),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 64 * MIB,
+            compile_time: Duration::from_secs(120),
             configure_time: Duration::from_secs(5),
-            prepare_time: Duration::from_secs(60),
+            prepare_time: Duration::from_secs(300),
             log_lines: 1000,
             log_bytes: 256 * KIB,
         }
@@ -69,11 +101,75 @@ pub(crate) const WASM_STACK: usize = 512 * KIB;
 /// others on the same thread notice nothing, long enough to cost nothing.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// Elements of a component's tables: its functions that are called by pointer. Ours have hundreds.
+/// Elements of each of a component's tables: its functions that are called by pointer. Ours have
+/// hundreds.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+
+/// Bytes of the host's memory for an element of a table: a pointer.
+pub(crate) const TABLE_ELEMENT: usize = 8;
 
 /// Core instances, tables and memories each. A component made of one Rust crate has fewer than ten.
 pub(crate) const INSTANCES: usize = 50;
+
+/// Bytes of the memory that a process for a component may write to beyond what the component itself may
+/// have: the program's own data and stacks, wasmtime's structures, messages to and from lvhost.
+pub(crate) const PROCESS_MEMORY: u64 = 96 << 20;
+
+/// Bytes of memory in which a component is compiled. One with a whole interpreter in it takes some
+/// 500 MiB.
+pub(crate) const COMPILE_MEMORY: u64 = 1 << 30;
+
+/// Bytes of machine code. It is two to four times as big as the component.
+pub(crate) const CODE_SIZE: usize = 4 * COMPONENT_SIZE;
+
+/// Bytes that are read, decompressed and written for a component in one command. Holes are not
+/// counted. 4 TiB: bigger images are not made by a component in one go, and at disk speed this is
+/// most of an hour.
+pub(crate) const BYTES: u64 = 4 << 40;
+
+/// Downloads, listings, files and volumes that a component asks for in one command. A source of files
+/// opens each of them: as many as there may be in one list, and some.
+pub(crate) const LOOK_UPS: u64 = 2 * FILES as u64;
+
+/// Time of the clock on the wall that a component's calls take in one command. A day: downloads over a
+/// slow line take hours.
+pub(crate) const WALL_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Time in which a component in a process of its own neither asks for anything nor ends, for a stage
+/// in which it may compute for `time`. On a machine that is busy with ten other things computing takes
+/// ten times as long; the minute is for starting.
+pub(crate) fn silence(time: Duration) -> Duration {
+    Duration::from_secs(60).saturating_add(time.saturating_mul(10))
+}
+
+/// How often it is looked at what a process for a component has used up.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// Processor time that it takes at most to check the bytes of a download: SHA-256 without help by the
+/// processor does 256 MiB/s.
+pub(crate) fn checksum_time(bytes: u64) -> Duration {
+    Duration::from_millis(bytes >> 18)
+}
+
+/// Processor time that it takes at most to copy bytes of a file into a volume, 1 GiB/s.
+pub(crate) fn splice_time(bytes: u64) -> Duration {
+    Duration::from_millis(bytes >> 20)
+}
+
+/// Bytes that all decompressions held at a time may take: one of zstd with the biggest window, and
+/// beside it what others need.
+pub(crate) const DECODER_MEMORY: u64 = 300 << 20;
+
+/// Bytes that a decompression may take, at most: the window that the format's decoder accepts, rounded
+/// up as the decoder does, and its buffers.
+pub(crate) fn decoder_memory(codec: Codec) -> u64 {
+    match codec {
+        Codec::Gzip => 512 << 10,
+        Codec::Bzip2 => 5 << 20,
+        Codec::Xz => 73 << 20,
+        Codec::Zstd => 260 << 20,
+    }
+}
 
 /// Bytes that one call between component and host may copy into the host. The biggest honest one is
 /// a write of 1 MiB; lists are counted by the size of their host representation.
@@ -110,6 +206,9 @@ pub(crate) const STEP_TIME: Duration = Duration::from_secs(300);
 
 /// Entries of one list of files.
 pub(crate) const FILES: usize = 100_000;
+
+/// Bytes of all paths in one list of files: 100,000 of a usual length, and what a component can hold.
+pub(crate) const FILE_NAMES: usize = 16 * MIB;
 
 /// Bytes of a path, pattern or URL. Linux has 4096 for paths; servers rarely take longer URLs.
 pub(crate) const PATH: usize = 4096;

@@ -5,14 +5,26 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::child::Connection;
 use crate::limits;
+use crate::request::Request;
 use crate::services::Services;
 use crate::types::Level;
 use crate::untrusted;
 
 /// Shared by the call and the component's standard streams.
 #[derive(Clone)]
-pub(crate) struct SharedLog(Arc<Mutex<Log>>);
+pub(crate) struct SharedLog(Outlet);
+
+#[derive(Clone)]
+enum Outlet {
+    Here(Arc<Mutex<Log>>),
+    /// In a child process: all that is said goes to the parent as it is, and is bounded there.
+    Parent(Connection),
+}
 
 struct Log {
     component: Arc<str>,
@@ -27,7 +39,7 @@ struct Log {
 }
 
 /// A component's standard streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stream {
     Output,
     Error,
@@ -52,7 +64,7 @@ impl SharedLog {
         lines: usize,
         bytes: usize,
     ) -> Self {
-        Self(Arc::new(Mutex::new(Log {
+        Self(Outlet::Here(Arc::new(Mutex::new(Log {
             component,
             services,
             lines_left: lines,
@@ -60,26 +72,44 @@ impl SharedLog {
             dropped: 0,
             begun: Default::default(),
             last_words: Vec::new(),
-        })))
+        }))))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Log) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The log of a component in this child process.
+    pub(crate) fn of_parent(parent: Connection) -> Self {
+        Self(Outlet::Parent(parent))
+    }
+
+    fn with<T>(log: &Mutex<Log>, act: impl FnOnce(&mut Log) -> T) -> T {
+        act(&mut log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A message, which may have several lines.
     pub(crate) fn message(&self, level: Level, message: &str) {
-        self.with(|log| message.lines().for_each(|line| log.line(level, line)));
+        if let Outlet::Here(log) = &self.0 {
+            Self::with(log, |log| {
+                message.lines().for_each(|line| log.line(level, line));
+            });
+        }
     }
 
     /// Bytes of a standard stream, which may begin and end in the middle of a line or a character.
     pub(crate) fn bytes(&self, stream: Stream, bytes: &[u8]) {
-        self.with(|log| log.bytes(stream, bytes));
+        match &self.0 {
+            Outlet::Here(log) => Self::with(log, |log| log.bytes(stream, bytes)),
+            Outlet::Parent(parent) => {
+                // Without a parent this process ends at its next question.
+                let _ = parent.ask(Request::Output(stream), Bytes::copy_from_slice(bytes));
+            }
+        }
     }
 
     /// Shows unfinished lines and how many were dropped. Answers the last words, if there were any.
     pub(crate) fn finish(&self) -> Option<String> {
-        self.with(|log| {
+        let Outlet::Here(log) = &self.0 else {
+            return None;
+        };
+        Self::with(log, |log| {
             for stream in [Stream::Output, Stream::Error] {
                 if !log.begun[stream as usize].is_empty() {
                     log.end_line(stream);

@@ -1,22 +1,22 @@
 //! [`Runtime`]: loads components.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::Linker;
 
-use crate::bindings::{VolumeSource, VolumeSourcePre};
+use crate::budget::Budget;
+use crate::child::{self, Confinement, Program};
 use crate::computing::Ticker;
-use crate::contract;
 use crate::engine;
-use crate::error::{LoadError, PrecompileError, RuntimeError};
-use crate::inspect::inspect;
+use crate::error::{LoadError, PrecompileError, Reason, RuntimeError};
+use crate::instance::{self, Linked};
 use crate::limits::{COMPONENT_SIZE, Limits};
 use crate::precompiled::{self, Trusted};
-use crate::source::Source;
+use crate::source::{Component, Source};
 use crate::state::State;
 use crate::types::Description;
-use crate::wasi;
 
 /// What all components of a [`Runtime`] have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct Settings {
     /// `SOURCE_DATE_EPOCH` if the user has set it. It stands still, so that the same inputs make the
     /// same bytes.
     pub source_date_epoch: u64,
+    /// The program to start as a process for a stranger's component: one that calls
+    /// [`serve_if_asked`](crate::child::serve_if_asked) before anything else. By default it is this
+    /// program.
+    pub component_program: Option<PathBuf>,
 }
 
 /// A component's bytes.
@@ -33,7 +37,7 @@ pub enum ComponentBytes {
     /// Made by [`precompile`] of this very version of this crate and embedded in the program: this is
     /// machine code, and it is trusted.
     Precompiled(&'static [u8]),
-    /// A WebAssembly component, compiled when it is loaded.
+    /// A stranger's WebAssembly component: compiled and run in child processes.
     Wasm(Vec<u8>),
 }
 
@@ -49,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) ticker: Ticker,
     pub(crate) settings: Settings,
     linker: Linker<State>,
+    program: Program,
 }
 
 impl Runtime {
@@ -64,26 +69,67 @@ impl Runtime {
     }
 
     /// Loads the component that errors and logs will call `name`, and asks it to describe itself.
-    /// Does not wait for anything; a component that is not precompiled is compiled here and now,
-    /// which takes 0.1 to 0.3 s of both size and processor the built-in ones have.
+    /// One that is not precompiled is compiled here and now, in a child process, which takes 0.1 to
+    /// 0.3 s for one of the size that the built-in ones have.
     ///
     /// # Errors
     /// When it is not a component, imports what it may not, was made for another version of the
-    /// contract, or its description is wrong.
+    /// contract, takes too much to compile, or its description is wrong.
     pub fn load(
         &self,
         name: &str,
         component: ComponentBytes,
         limits: Limits,
     ) -> Result<Source, LoadError> {
-        let component = self.component(name, component)?;
-        let instance = self.inner.link(name, &component)?;
-        Ok(Source::describe(
-            Arc::clone(&self.inner),
-            name,
-            instance,
-            limits,
-        )?)
+        let budget = Budget::new(limits);
+        match component {
+            ComponentBytes::Precompiled(code) => {
+                let linked = Component::Ready(self.inner.link_embedded(name, code)?);
+                let inner = Arc::clone(&self.inner);
+                Ok(Source::describe(inner, name, linked, &budget)?)
+            }
+            ComponentBytes::Wasm(wasm) => self.load_stranger(name, &wasm, &budget),
+        }
+    }
+
+    /// Loads a stranger's component, for which `budget` is there, or what is left of it.
+    ///
+    /// # Errors
+    /// As those of [`load`](Self::load).
+    pub fn load_stranger(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        budget: &Budget,
+    ) -> Result<Source, LoadError> {
+        if wasm.len() > COMPONENT_SIZE {
+            return Err(LoadError::TooLarge {
+                component: name.to_owned(),
+                size: wasm.len(),
+                limit: COMPONENT_SIZE,
+            });
+        }
+        let inner = Arc::clone(&self.inner);
+        let component = child::wait_for(async {
+            let program = inner.program.clone();
+            let code = child::compile(&program, wasm, budget).await?;
+            let epoch = inner.settings.source_date_epoch;
+            let component = child::Component::new(program, epoch, code, budget.clone());
+            component.load().await?;
+            Ok(component)
+        });
+        let component = component.map_err(|failure| failure.in_load(name))?;
+        let component = Component::Child(component);
+        Ok(Source::describe(inner, name, component, budget)?)
+    }
+
+    /// What holds a process for a component on this machine.
+    ///
+    /// # Errors
+    /// When there can't be one.
+    pub fn confinement(&self) -> Result<Confinement, LoadError> {
+        let asked = child::wait_for(child::confinement(&self.inner.program));
+        asked.map_err(|failure| failure.in_load("a trial"))
     }
 
     /// A component that is embedded in the program, made by [`precompile`] of this very version of
@@ -99,31 +145,6 @@ impl Runtime {
     ) -> Source {
         Source::embedded(Arc::clone(&self.inner), name, code, description, limits)
     }
-
-    fn component(&self, name: &str, bytes: ComponentBytes) -> Result<Component, LoadError> {
-        let invalid = |source| LoadError::Invalid {
-            component: name.to_owned(),
-            source,
-        };
-        match bytes {
-            ComponentBytes::Precompiled(code) => {
-                precompiled::load(&self.inner.engine, &Trusted::Embedded(code)).map_err(invalid)
-            }
-            ComponentBytes::Wasm(wasm) => {
-                if wasm.len() > COMPONENT_SIZE {
-                    return Err(LoadError::TooLarge {
-                        component: name.to_owned(),
-                        size: wasm.len(),
-                        limit: COMPONENT_SIZE,
-                    });
-                }
-                inspect(name, &wasm)?;
-                let code = engine::compile(&wasm).map_err(invalid)?;
-                precompiled::load(&self.inner.engine, &Trusted::JustCompiled(&code))
-                    .map_err(invalid)
-            }
-        }
-    }
 }
 
 impl Inner {
@@ -132,47 +153,26 @@ impl Inner {
         &self,
         name: &str,
         code: &'static [u8],
-    ) -> Result<VolumeSourcePre<State>, LoadError> {
+    ) -> Result<Linked, LoadError> {
         let component = precompiled::load(&self.engine, &Trusted::Embedded(code));
-        let component = component.map_err(|source| LoadError::Invalid {
+        let component = component.map_err(|error| LoadError::Invalid {
             component: name.to_owned(),
-            source,
+            source: Reason::of(&error),
         })?;
-        self.link(name, &component)
-    }
-
-    /// Checks a component's imports and exports by name and type, and connects them.
-    fn link(&self, name: &str, component: &Component) -> Result<VolumeSourcePre<State>, LoadError> {
-        let component_type = component.component_type();
-        contract::check(
-            name,
-            component_type
-                .imports(&self.engine)
-                .map(|(import, _)| import),
-            component_type
-                .exports(&self.engine)
-                .map(|(export, _)| export),
-        )?;
-        let mismatch = |source| LoadError::Mismatch {
-            component: name.to_owned(),
-            offered: contract::OFFERED,
-            source,
-        };
-        let instance = self.linker.instantiate_pre(component).map_err(mismatch)?;
-        VolumeSourcePre::new(instance).map_err(mismatch)
+        instance::link(&self.engine, &self.linker, name, &component)
     }
 
     fn new(settings: Settings) -> wasmtime::Result<Self> {
         let engine = engine::running()?;
-        let mut linker = Linker::new(&engine);
-        wasi::link(&mut linker)?;
-        VolumeSource::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        let linker = instance::linker(&engine)?;
+        let program = Program::new(settings.component_program.clone());
         let ticker = Ticker::start(engine.clone())?;
         Ok(Self {
             engine,
             ticker,
             settings,
             linker,
+            program,
         })
     }
 }

@@ -5,12 +5,13 @@ use std::io::Read;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{Blob, Codec, FileEntry, Image, Level, VolumeFacts, VolumeId};
 
 /// Why a service failed: the mirror of the contract's `error`. The text is for the user and already
 /// names the thing the call was about.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ServiceError {
     /// The component asked for something that makes no sense (a programming error).
     #[error("{0}")]

@@ -1,66 +1,72 @@
 //! [`Source`]: a component that can be called; one that is embedded in the program is made ready by
-//! its first call. Each call is a store and an instance of its own, which go
-//! away with the call: components remember nothing, and one that has crashed is gone.
+//! its first call. Each call is an instance of its own, which goes away with the call: components
+//! remember nothing.
 //!
 //! ```text
-//!   instantiate ──► the exported function ──► untrusted: check the answer ──► answer
-//!       │                 │                            │
-//!       └─ trap, limit ───┴────────────────────────────┴──► ComponentError
+//!   call ─┬─ embedded: in this process, limited by `computing` ─┬─► untrusted: check ──► answer
+//!         └─ a stranger's: in a child process ──────────────────┘        │
+//!                │                                                       │
+//!                └─ trap, limit, the child's end ────────────────────────┴──► ComponentError
 //! ```
 
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::{Store, Trap};
-use wasmtime_wasi::{I32Exit, ResourceTableError};
-
-use crate::bindings::{VolumeSource, VolumeSourcePre};
-use crate::computing::{Interruption, limited, run_yielding};
+use crate::budget::{Account, Budget, Stage};
+use crate::child;
+use crate::computing::{limited, run_yielding};
 use crate::convert;
 use crate::error::{ComponentError, Fault, LoadError};
-use crate::limits::{self, Limits};
+use crate::instance::{self, Linked};
+use crate::limits::Limits;
 use crate::log::SharedLog;
+use crate::request::{Call, Said};
 use crate::runtime::Inner;
 use crate::services::{ServiceError, Services};
-use crate::state::State;
-use crate::target::Target;
+use crate::session::{Session, Target};
+use crate::state::{Host, State};
 use crate::types::{Configuration, Description, OptionSetting, Recipe, Volume};
 use crate::untrusted;
 use crate::wasi;
 
-/// A component that can be called. Each call is a fresh instance that knows nothing of others, so
-/// calls may run at the same time. Cheap to clone.
+/// A component that can be called. Each call is a fresh instance that knows nothing of others. Calls of
+/// one in this process may run at the same time, those of a stranger's wait for each other. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Source {
     inner: Arc<Inner>,
     name: Arc<str>,
     component: Arc<Component>,
-    limits: Arc<Limits>,
+    budget: Budget,
     description: Arc<Description>,
 }
 
-/// A component, ready to be instantiated or to be made so by its first call.
-enum Component {
-    Ready(VolumeSourcePre<State>),
+/// Where a component is.
+pub(crate) enum Component {
+    /// In this process, ready to be instantiated.
+    Ready(Linked),
+    /// In this process, made ready by its first call.
     Embedded {
         code: &'static [u8],
-        ready: OnceLock<VolumeSourcePre<State>>,
+        ready: OnceLock<Linked>,
     },
+    /// In a child process.
+    Child(child::Component),
 }
 
-impl Component {
-    fn ready(&self, inner: &Inner, name: &str) -> Result<VolumeSourcePre<State>, Fault> {
-        match self {
-            Self::Ready(instance) => Ok(instance.clone()),
-            Self::Embedded { code, ready } => match ready.get() {
-                Some(instance) => Ok(instance.clone()),
-                None => {
-                    let linked = inner.link_embedded(name, code);
-                    let linked = linked.map_err(|error| not_loaded(&error))?;
-                    // Two calls at the same time may both get here, with the same result.
-                    Ok(ready.get_or_init(|| linked).clone())
-                }
-            },
+fn ready(
+    code: &'static [u8],
+    ready: &OnceLock<Linked>,
+    inner: &Inner,
+    name: &str,
+) -> Result<Linked, Fault> {
+    match ready.get() {
+        Some(linked) => Ok(linked.clone()),
+        None => {
+            let linked = inner.link_embedded(name, code);
+            let linked = linked.map_err(|error| not_loaded(&error))?;
+            // Two calls at the same time may both get here, with the same result.
+            Ok(ready.get_or_init(|| linked).clone())
         }
     }
 }
@@ -73,6 +79,10 @@ fn not_loaded(error: &LoadError) -> Fault {
         cause = error.source();
     }
     Fault::NotLoaded(text)
+}
+
+fn unexpected() -> Fault {
+    Fault::Misbehaved("it answered another question".to_owned())
 }
 
 impl Source {
@@ -90,22 +100,23 @@ impl Source {
                 code,
                 ready: OnceLock::new(),
             }),
-            limits: Arc::new(limits),
+            budget: Budget::new(limits),
             description: Arc::new(description),
         }
     }
 
+    /// Asks a component what it is.
     pub(crate) fn describe(
         inner: Arc<Inner>,
         name: &str,
-        instance: VolumeSourcePre<State>,
-        limits: Limits,
+        component: Component,
+        budget: &Budget,
     ) -> Result<Self, ComponentError> {
         let mut source = Self {
             inner,
             name: name.into(),
-            component: Arc::new(Component::Ready(instance)),
-            limits: Arc::new(limits),
+            component: Arc::new(component),
+            budget: budget.clone(),
             description: Arc::new(Description {
                 source_type: String::new(),
                 aliases: Vec::new(),
@@ -113,14 +124,21 @@ impl Source {
                 options: Vec::new(),
             }),
         };
-        // Nothing that `describe` may import waits.
-        let description = run_yielding(source.call("describe", &[], None, async |store, guest| {
-            guest.lvhost_source_source().call_describe(store).await
-        }));
-        let description = description
-            .and_then(|(said, _)| untrusted::description(said).map_err(Fault::Misbehaved))
-            .map_err(|fault| source.error("describe", fault))?;
-        source.description = Arc::new(description);
+        let called = source.call(Call::Describe, None);
+        let said = match &*source.component {
+            Component::Child(_) => child::wait_for(async { Ok(called.await) })
+                .unwrap_or_else(|failure| Err(failure.in_call())),
+            // Nothing that `describe` may import waits.
+            _ => run_yielding(called),
+        };
+        let description = match said {
+            Ok((Said::Description(said), _)) => {
+                untrusted::description(said).map_err(Fault::Misbehaved)
+            }
+            Ok(_) => Err(unexpected()),
+            Err(fault) => Err(fault),
+        };
+        source.description = Arc::new(description.map_err(|it| source.error("describe", it))?);
         Ok(source)
     }
 
@@ -136,6 +154,14 @@ impl Source {
         &self.description
     }
 
+    /// The process that waits for its next call, if it is a stranger's and there is one.
+    pub async fn process_id(&self) -> Option<i32> {
+        match &*self.component {
+            Component::Child(component) => component.process_id().await,
+            _ => None,
+        }
+    }
+
     /// Asks what the component makes of a user's options. Its log goes to `tracing`; all other
     /// imports answer `denied`.
     ///
@@ -146,16 +172,15 @@ impl Source {
         volume: &Volume,
         options: &[OptionSetting],
     ) -> Result<Configuration, ComponentError> {
-        let (volume_said, options) = (convert::volume(volume), convert::options(options));
-        let called = self
-            .call("configure", &seed(volume), None, async |store, guest| {
-                let source = guest.lvhost_source_source();
-                source.call_configure(store, &volume_said, &options).await
-            })
-            .await;
-        called
-            .and_then(|(said, _)| untrusted::configuration(said).map_err(Fault::Misbehaved))
-            .map_err(|fault| self.error("configure", fault))
+        let call = Call::Configure(convert::volume(volume), convert::options(options));
+        let configured = match self.call(call, None).await {
+            Ok((Said::Configuration(said), _)) => {
+                untrusted::configuration(said).map_err(Fault::Misbehaved)
+            }
+            Ok(_) => Err(unexpected()),
+            Err(fault) => Err(fault),
+        };
+        configured.map_err(|fault| self.error("configure", fault))
     }
 
     /// Lets the component prepare the volume. Dropping the future ends the component at once.
@@ -169,9 +194,8 @@ impl Source {
         options: &[OptionSetting],
         services: Arc<dyn Services>,
     ) -> Result<Recipe, ComponentError> {
-        let outcome = self
-            .try_prepare(volume, options, Arc::clone(&services))
-            .await;
+        let call = Call::Prepare(convert::volume(volume), convert::options(options));
+        let outcome = self.try_prepare(call, Arc::clone(&services)).await;
         outcome.map_err(|fault| match fault {
             // What fails because of the cancellation is not the component's fault.
             _ if services.is_cancelled() => self.error("prepare", Fault::Cancelled),
@@ -180,89 +204,74 @@ impl Source {
         })
     }
 
-    async fn try_prepare(
-        &self,
-        volume: &Volume,
-        options: &[OptionSetting],
-        services: Arc<dyn Services>,
-    ) -> Result<Recipe, Fault> {
-        let (volume_said, options) = (convert::volume(volume), convert::options(options));
-        let (said, target) = self
-            .call(
-                "prepare",
-                &seed(volume),
-                Some(services),
-                async |store, guest| {
-                    let source = guest.lvhost_source_source();
-                    source.call_prepare(store, &volume_said, &options).await
-                },
-            )
-            .await?;
+    async fn try_prepare(&self, call: Call, services: Arc<dyn Services>) -> Result<Recipe, Fault> {
+        let (said, target) = self.call(call, Some(services)).await?;
+        let Said::Recipe(said) = said else {
+            return Err(unexpected());
+        };
         let said = said.map_err(|error| Fault::Reported(untrusted::service_error(error)))?;
         let recipe = untrusted::recipe(said).map_err(Fault::Misbehaved)?;
-        match (recipe, target) {
-            (Recipe::Image, Target::Open(filling)) => {
-                filling.finish().await?;
-                Ok(Recipe::Image)
-            }
-            (_, Target::Failed(error)) => Err(Fault::Reported(error)),
-            (Recipe::Image, Target::Untouched) => Err(Fault::Misbehaved(
-                "it says that it has filled the volume, but has not created it".to_owned(),
-            )),
-            (_, Target::Open(_)) => Err(Fault::Misbehaved(
-                "it has created the volume and then answered with another recipe than `image`"
-                    .to_owned(),
-            )),
-            (recipe, Target::Untouched) => Ok(recipe),
-        }
+        target.finish(recipe).await
     }
 
-    /// Makes an instance, calls it, and takes what it has done to the target.
-    async fn call<T>(
+    /// Calls the component, and takes what it has done to the target.
+    async fn call(
         &self,
-        function: &'static str,
-        seed: &[&str],
+        call: Call,
         services: Option<Arc<dyn Services>>,
-        act: impl AsyncFnOnce(&mut Store<State>, &VolumeSource) -> wasmtime::Result<T>,
-    ) -> Result<(T, Target), Fault> {
-        let instance = self.component.ready(&self.inner, &self.name)?;
-        let limit = match function {
-            "prepare" => self.limits.prepare_time,
-            _ => self.limits.configure_time,
-        };
+    ) -> Result<(Said, Target), Fault> {
+        let account = self.budget.account(Stage::of(call.function()));
+        let limits = self.budget.limits();
         let log = SharedLog::new(
             Arc::clone(&self.name),
             services.clone(),
-            self.limits.log_lines,
-            self.limits.log_bytes,
+            limits.log_lines,
+            limits.log_bytes,
         );
-        let wasi = wasi::context(&log, self.inner.settings.source_date_epoch, seed);
-        let is_cancelled = {
-            let services = services.clone();
-            move || {
-                services
-                    .as_ref()
-                    .is_some_and(|services| services.is_cancelled())
+        let session = Session::new(log.clone(), services, account.clone());
+        let called = match &*self.component {
+            Component::Child(component) => component.call(call, &account, session).await,
+            Component::Ready(linked) => {
+                self.call_here(linked, &call, &account, &log, session).await
+            }
+            Component::Embedded { code, ready: made } => {
+                let linked = ready(code, made, &self.inner, &self.name)?;
+                self.call_here(&linked, &call, &account, &log, session)
+                    .await
             }
         };
-        let state = State::new(wasi, log.clone(), services, &self.limits);
-        let called = limited(&self.inner.ticker, limit, is_cancelled, async {
-            let mut store = Store::new(&self.inner.engine, state);
-            store.limiter(|state| state);
-            store.set_epoch_deadline(1);
-            store.epoch_deadline_async_yield_and_update(1);
-            store.set_hostcall_fuel(limits::CALL_BYTES);
-            store.set_max_component_handles(limits::HANDLES);
-            let guest = instance.instantiate_async(&mut store).await?;
-            let said = act(&mut store, &guest).await?;
-            Ok((said, store.data_mut().take_target()))
+        let words = log.finish();
+        called.map_err(|fault| match fault {
+            Fault::Trap { message, .. } => Fault::Trap {
+                message,
+                last_words: words,
+            },
+            fault => fault,
         })
-        .await;
-        let last_words = log.finish();
-        match called {
-            Ok(result) => result.map_err(|error| fault_of(&error, last_words)),
-            Err(Interruption::TimedOut) => Err(Fault::TimedOut { limit }),
-            Err(Interruption::Cancelled) => Err(Fault::Cancelled),
+    }
+
+    /// Calls a component in this process.
+    async fn call_here(
+        &self,
+        linked: &Linked,
+        call: &Call,
+        account: &Account,
+        log: &SharedLog,
+        session: Session,
+    ) -> Result<(Said, Target), Fault> {
+        account.check()?;
+        let wasi = wasi::context(log, self.inner.settings.source_date_epoch, &call.seed());
+        let services = session.services_of_call();
+        let is_cancelled = || services.as_ref().is_some_and(|it| it.is_cancelled());
+        let host = Host::Session(Box::new(session));
+        let state = State::new(wasi, host, self.budget.limits().memory);
+        let called = instance::call(&self.inner.engine, linked, state, call);
+        let (said, host) = limited(&self.inner.ticker, account, is_cancelled, called)
+            .await?
+            .map_err(|error| instance::fault_of(&error, None))?;
+        match host {
+            Host::Session(mut session) => Ok((said, session.take_target())),
+            Host::Parent(_) => Err(unexpected()),
         }
     }
 
@@ -272,33 +281,6 @@ impl Source {
             function,
             fault,
         }
-    }
-}
-
-/// What a call is about, for its random numbers: two volumes differ, two runs don't. Nothing of the
-/// options, since those may hold secrets.
-fn seed(volume: &Volume) -> [&str; 3] {
-    [&volume.domain, &volume.id.pool, &volume.id.name]
-}
-
-fn fault_of(error: &wasmtime::Error, last_words: Option<String>) -> Fault {
-    if let Some(fault) = error.downcast_ref::<Fault>() {
-        return fault.clone();
-    }
-    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
-        return Fault::Misbehaved(format!("it ended itself with exit status {status}"));
-    }
-    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
-        return Fault::LimitExceeded(format!("it held more than {} handles", limits::HANDLES));
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => Fault::StackOverflow,
-        Some(trap) => Fault::Trap {
-            message: trap.to_string(),
-            last_words,
-        },
-        // An error of the engine's that has no type: limits on handles and on copied bytes, mostly.
-        None => Fault::LimitExceeded(error.root_cause().to_string()),
     }
 }
 

@@ -1,18 +1,15 @@
-//! The state of one call: what its store holds, and what a component may allocate.
+//! The state of one call: what its store holds, who answers it, and what a component may allocate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use bytes::Bytes;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::child::Connection;
 use crate::error::Fault;
-use crate::limits::{self, Limits};
-use crate::log::SharedLog;
-use crate::report::ProgressGate;
-use crate::services::{ServiceError, Services};
-use crate::target::Target;
+use crate::limits;
+use crate::request::{Answer, Request};
+use crate::session::Session;
 
 /// What one call has. Dropping it ends whatever still runs for it on other threads.
 pub(crate) struct State {
@@ -20,52 +17,62 @@ pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
     /// Nanoseconds that the component's monotonic clock shows.
     pub(crate) monotonic: u64,
-    pub(crate) log: SharedLog,
-    pub(crate) progress: ProgressGate,
-    pub(crate) target: Target,
-    pub(crate) open_blobs: usize,
-    pub(crate) open_readers: usize,
-    pub(crate) abandoned: Abandoned,
-    services: Option<Arc<dyn Services>>,
+    pub(crate) host: Host,
     memory_limit: usize,
+    /// Bytes of all memories and tables.
+    allocated: usize,
+}
+
+/// Who answers a component.
+pub(crate) enum Host {
+    /// This process.
+    Session(Box<Session>),
+    /// The process that has started this one.
+    Parent(Connection),
+}
+
+impl Host {
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request,
+        bytes: Bytes,
+    ) -> wasmtime::Result<(Answer, Bytes)> {
+        match self {
+            Self::Session(session) => session
+                .answer(request, bytes)
+                .await
+                .map_err(wasmtime::Error::new),
+            Self::Parent(parent) => Ok(parent.ask(request, bytes)?),
+        }
+    }
 }
 
 impl State {
-    /// `services` are there in `prepare` only.
-    pub(crate) fn new(
-        wasi: WasiCtx,
-        log: SharedLog,
-        services: Option<Arc<dyn Services>>,
-        limits: &Limits,
-    ) -> Self {
+    /// `memory` is what the component may allocate.
+    pub(crate) fn new(wasi: WasiCtx, host: Host, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         Self {
             table,
             wasi,
             monotonic: 0,
-            log,
-            progress: ProgressGate::default(),
-            target: Target::default(),
-            open_blobs: 0,
-            open_readers: 0,
-            abandoned: Abandoned::default(),
-            services,
-            memory_limit: limits.memory,
+            host,
+            memory_limit: memory,
+            allocated: 0,
         }
     }
 
-    /// The services, or the error that a component gets for trying to use them outside of `prepare`.
-    pub(crate) fn services(&self, function: &str) -> Result<Arc<dyn Services>, ServiceError> {
-        self.services.clone().ok_or_else(|| {
-            ServiceError::Denied(format!("{function} works only while a volume is prepared"))
-        })
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.services
-            .as_ref()
-            .is_some_and(|services| services.is_cancelled())
+    /// Counts what a memory or table grows by.
+    fn allocate(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        let growth = desired.saturating_sub(current);
+        let allocated = self.allocated.saturating_add(growth);
+        if allocated > self.memory_limit {
+            return Err(wasmtime::Error::new(Fault::OutOfMemory {
+                limit: self.memory_limit,
+            }));
+        }
+        self.allocated = allocated;
+        Ok(true)
     }
 }
 
@@ -83,21 +90,16 @@ impl WasiView for State {
 impl ResourceLimiter for State {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.memory_limit {
-            return Err(wasmtime::Error::new(Fault::OutOfMemory {
-                limit: self.memory_limit,
-            }));
-        }
-        Ok(true)
+        self.allocate(current, desired)
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
@@ -107,7 +109,10 @@ impl ResourceLimiter for State {
                 limits::TABLE_ELEMENTS
             ))));
         }
-        Ok(true)
+        self.allocate(
+            current.saturating_mul(limits::TABLE_ELEMENT),
+            desired.saturating_mul(limits::TABLE_ELEMENT),
+        )
     }
 
     fn instances(&self) -> usize {
@@ -120,31 +125,5 @@ impl ResourceLimiter for State {
 
     fn memories(&self) -> usize {
         limits::INSTANCES
-    }
-}
-
-/// Set when the call is over, for work on other threads to see.
-#[derive(Default)]
-pub(crate) struct Abandoned(Arc<AtomicBool>);
-
-impl Abandoned {
-    pub(crate) fn watch(&self) -> AbandonedWatch {
-        AbandonedWatch(Arc::clone(&self.0))
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The other end of [`Abandoned`].
-#[derive(Clone)]
-pub(crate) struct AbandonedWatch(Arc<AtomicBool>);
-
-impl AbandonedWatch {
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::bindings::{exported, report, target, types as wit};
+use crate::error::Fault;
 use crate::limits;
 use crate::services::ServiceError;
 use crate::types::{
@@ -311,6 +312,23 @@ pub(crate) fn service_error(said: wit::Error) -> ServiceError {
         wit::Error::Corrupt(message) => ServiceError::Corrupt(sentence(message)),
         wit::Error::Cancelled => ServiceError::Cancelled,
         wit::Error::Other(message) => ServiceError::Other(sentence(message)),
+    }
+}
+
+/// The fault that a component's process says it has come to.
+pub(crate) fn fault(said: Fault) -> Fault {
+    let sentence = |message: String| line(&message, limits::SUMMARY);
+    match said {
+        Fault::Trap { message, .. } => Fault::Trap {
+            message: sentence(message),
+            last_words: None,
+        },
+        Fault::OutOfMemory { limit } => Fault::OutOfMemory { limit },
+        Fault::LimitExceeded(what) => Fault::LimitExceeded(sentence(what)),
+        Fault::StackOverflow => Fault::StackOverflow,
+        Fault::Misbehaved(how) => Fault::Misbehaved(sentence(how)),
+        // All others are for this process to find.
+        _ => Fault::Misbehaved("its process said something that is not its to say".to_owned()),
     }
 }
 

@@ -254,8 +254,9 @@ async fn each_misdeed_is_an_error_that_names_the_culprit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_computing_is_ended() {
     let runtime = runtime();
-    let source = impatient(&runtime);
     for behaviour in ENDLESS {
+        // What is used up is used up: each has a component of its own.
+        let source = impatient(&runtime);
         let services = FakeServices::default();
         let error = prepare(&source, behaviour, &services)
             .await
@@ -288,8 +289,9 @@ async fn a_component_that_spins_keeps_nobody_from_working() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn misdeeds_in_configure() {
     let runtime = runtime();
-    let source = hostile(&runtime);
     for (behaviour, expected) in IN_CONFIGURE {
+        // What is used up is used up: each has a component of its own.
+        let source = hostile(&runtime);
         let options = [option("behaviour", behaviour)];
         let error = source
             .configure(&volume(), &options)
@@ -298,6 +300,7 @@ async fn misdeeds_in_configure() {
         assert_names_the_culprit(behaviour, &error, expected);
         assert_still_works(&runtime, behaviour).await;
     }
+    let source = hostile(&runtime);
     for (behaviour, expected) in IN_CONFIGURE_HARMLESS {
         let options = [option("behaviour", behaviour)];
         let configuration = source

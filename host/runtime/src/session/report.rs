@@ -1,15 +1,16 @@
-//! The import `report`: log, progress, and whether the user has had enough.
+//! Log, progress, and whether the user has had enough.
 
 use std::time::Instant;
 
+use super::Session;
 use crate::bindings::report;
 use crate::limits;
-use crate::state::State;
+use crate::request::Answer;
 use crate::untrusted;
 
 /// Lets through only as much progress as anyone sees.
 #[derive(Default)]
-pub(crate) struct ProgressGate {
+pub(super) struct ProgressGate {
     last: Option<Instant>,
 }
 
@@ -31,23 +32,19 @@ impl ProgressGate {
     }
 }
 
-impl report::Host for State {
-    async fn log(&mut self, level: report::Level, message: String) -> wasmtime::Result<()> {
-        self.log.message(untrusted::level(level), &message);
-        Ok(())
+impl Session {
+    pub(super) fn message(&self, level: report::Level, message: &str) -> Answer {
+        self.log.message(untrusted::level(level), message);
+        Answer::Done
     }
 
-    async fn progress(&mut self, fraction: f64, what: String) -> wasmtime::Result<()> {
+    pub(super) fn show_progress(&mut self, fraction: f64, what: &str) -> Answer {
         if let Ok(services) = self.services("progress")
             && let Some(fraction) = self.progress.pass(fraction, Instant::now())
         {
-            services.progress(fraction, &untrusted::line(&what, limits::ACTIVITY));
+            services.progress(fraction, &untrusted::line(what, limits::ACTIVITY));
         }
-        Ok(())
-    }
-
-    async fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
-        Ok(State::is_cancelled(self))
+        Answer::Done
     }
 }
 
