@@ -1,8 +1,8 @@
 //! `lvhost doctor`: whether images can be built here, part by part, and what to do where they can't.
 //!
 //! ```text
-//!  processes for components
 //!  connect ─► kinds of guests ─► a guest that runs ─► pools, networks, firmware, TPM ─► leftovers
+//!  processes for components
 //! ```
 
 mod checks;
@@ -40,9 +40,10 @@ pub(crate) fn doctor(arguments: &arguments::Doctor, printer: &Printer) -> Result
             show(check, printer);
         }
     };
-    let mut checks = vec![component_process::check()];
-    tell(&checks[0]);
-    checks.extend(runtime.block_on(examine(&arguments.uri, tell)));
+    let mut checks = runtime.block_on(examine(&arguments.uri, tell));
+    let processes = component_process::check();
+    tell(&processes);
+    checks.push(processes);
     let failed = checks
         .iter()
         .filter(|check| check.verdict == Verdict::Fail)

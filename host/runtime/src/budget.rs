@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_counted_has_an_end() {
-        let cases: [(&str, fn(&Account)); 6] = [
+        type UseUp = fn(&Account);
+        let cases: [(&str, UseUp); 6] = [
             ("computed for more than 60 s", |account| {
                 account.charge(Duration::from_secs(60));
             }),

@@ -169,9 +169,10 @@ fn every_component_is_there_by_its_type_and_as_webassembly() {
         let path = format!("{}/{}.wasm", lvhost_sources::WASM_FOLDER, bundled.type_name);
         let wasm = std::fs::read(path).unwrap();
         let runtime = Runtime::new(Settings::default()).unwrap();
-        let compiled_now = runtime
-            .load("raw", ComponentBytes::Wasm(wasm), Limits::default())
-            .unwrap();
+        let machine = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let code = lvhost_runtime::precompile(&wasm, &machine).unwrap();
+        let code = ComponentBytes::Precompiled(Box::leak(code.into_boxed_slice()));
+        let compiled_now = runtime.load("raw", code, Limits::default()).unwrap();
         assert_eq!(compiled_now.description(), source.description());
     }
 }

@@ -23,7 +23,7 @@ fn a_hypervisor_that_cannot_be_reached_is_the_first_thing_to_see_to() {
         "{}",
         said.results
     );
-    assert_eq!(said.messages, "error: 1 of 1 checks failed\n");
+    assert_eq!(said.messages, "error: 1 of 2 checks failed\n");
 }
 
 #[test]
@@ -38,7 +38,13 @@ fn every_check_has_a_name_a_verdict_and_a_finding() {
         .count();
     assert_eq!(report["healthy"], failed == 0);
     assert_eq!(said.code, Some(i32::from(failed > 0)), "{said:?}");
-    for name in ["connection", "pool", "network", "leftovers"] {
+    for name in [
+        "connection",
+        "pool",
+        "network",
+        "leftovers",
+        "processes for components",
+    ] {
         let check = checks.iter().find(|check| check["name"] == name);
         let check = check.unwrap_or_else(|| panic!("{name}: {report}"));
         assert!(!check["finding"].as_str().unwrap().is_empty(), "{check}");

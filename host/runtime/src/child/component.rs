@@ -359,7 +359,7 @@ async fn converse(
             FromChild::Returned(returned) => {
                 return Ok(match ended {
                     Some(fault) => Err(fault),
-                    None => returned.map_err(|fault| untrusted::fault(fault)),
+                    None => returned.map_err(untrusted::fault),
                 });
             }
             _ => return Err(out_of_turn()),

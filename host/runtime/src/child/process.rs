@@ -7,6 +7,7 @@
 //! One thread for each child starts it and waits for it: the kernel ends a child together with the
 //! *thread* that has started it, so that must be one which stays.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -45,6 +46,12 @@ impl Process {
     /// Starts a child, and gives its connection. It has no environment, no arguments, no streams and
     /// no folder.
     pub(crate) fn start(program: &Program) -> io::Result<(Self, UnixStream)> {
+        // A program that was started for a component and does not know what to do about it would start
+        // others, without end.
+        if env::args_os().next().is_some_and(|name| name == NAME) {
+            let message = "this process was itself started for a component";
+            return Err(io::Error::other(message));
+        }
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&program.0);
