@@ -50,6 +50,10 @@ check: wasm-target ## check the format, the lints and the dependencies
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	  else echo 'SKIPPED: cargo deny is not installed (cargo install --locked cargo-deny)'; fi
 
+.PHONY: fuzz
+fuzz: wasm-target ## fuzz what strangers' bytes reach first, each target for ten minutes
+	@tests/fuzz/run.sh --seconds 600
+
 .PHONY: bench
 bench: build ## measure against yardsticks in the same run
 	@tests/set-up/libvirt.sh system
