@@ -58,6 +58,9 @@ options! {
             /// The same by their paths on the hypervisor. A path that ends in `/` stands for everything
             /// below it.
             hypervisor_paths: Vec<String>,
+            /// Whether it may have objects of S3 fetched with your AWS keys, where their hosts are allowed.
+            /// Without it, what it asks for is asked for without a signature.
+            aws_credentials: bool = false,
         }
     }
 }

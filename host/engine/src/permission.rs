@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use lvhost_config::PROJECT_FILE;
-use lvhost_fetch::{Location, SafeUrl};
+use lvhost_fetch::{Endpoint, Location, SafeUrl};
 use lvhost_hcl::{Diagnostic, Diagnostics, Span};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::Grant;
@@ -34,6 +34,7 @@ pub struct Allowed {
     files: Vec<String>,
     volumes: Vec<VolumeRule>,
     hypervisor_paths: Vec<String>,
+    aws_credentials: bool,
     working_directory: PathBuf,
 }
 
@@ -72,6 +73,7 @@ impl Allowed {
             written.origin.span_of_element(option, &path)
         };
         let mut read = Self {
+            aws_credentials: written.aws_credentials,
             working_directory: working_directory.to_owned(),
             ..Self::default()
         };
@@ -164,14 +166,18 @@ impl Allowed {
         })
     }
 
-    /// Whether the host of a URL is named in full: only then it may be this machine itself.
-    pub(crate) fn names_host_of(&self, url: &SafeUrl) -> bool {
-        let host = url.host();
-        let in_urls = self.urls.iter().any(|rule| rule.host() == host);
-        in_urls
-            || self.hosts.iter().any(
-                |rule| matches!(rule, HostRule::One { host: named, .. } if Some(&**named) == host),
-            )
+    /// Whether host and port of a URL are named in full: only then the host may be this machine itself,
+    /// and only then the user's log-ins for it go along.
+    pub(crate) fn names_endpoint_of(&self, url: &SafeUrl) -> bool {
+        let endpoint = Endpoint::of(url);
+        let in_urls = self.urls.iter().any(|rule| Endpoint::of(rule) == endpoint);
+        let is_one = |rule: &HostRule| matches!(rule, HostRule::One { .. }) && rule.covers(url);
+        endpoint.is_some() && (in_urls || self.hosts.iter().any(is_one))
+    }
+
+    /// Whether objects of S3 may be fetched with the user's AWS keys.
+    pub(crate) fn aws_credentials(&self) -> bool {
+        self.aws_credentials
     }
 }
 
@@ -297,15 +303,9 @@ fn is_share(url: &SafeUrl) -> bool {
     url.expose().scheme() == "smb"
 }
 
-/// The port a URL leads to.
-fn port(url: &SafeUrl) -> Option<u16> {
-    let usual = is_share(url).then_some(445);
-    url.expose().port_or_known_default().or(usual)
-}
-
 /// Whether `rule` is the URL, or the folder that it is in.
 pub(crate) fn is_covered(url: &SafeUrl, rule: &SafeUrl) -> bool {
-    let same_port = port(url) == port(rule);
+    let same_port = Endpoint::of(url) == Endpoint::of(rule);
     let (url, rule) = (url.expose(), rule.expose());
     let same_server = url.scheme() == rule.scheme() && url.host() == rule.host() && same_port;
     if rule.path().ends_with('/') {
@@ -399,7 +399,7 @@ impl HostRule {
             Self::One {
                 host,
                 port: Some(only),
-            } => asked == host && port(url) == Some(*only),
+            } => asked == host && Endpoint::of(url).is_some_and(|it| it.port() == *only),
         }
     }
 }

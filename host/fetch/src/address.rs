@@ -5,18 +5,21 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
+use crate::authorization::LogIns;
+use crate::endpoint::is_same_origin;
 use crate::guard::is_inward_host;
 use crate::location::WebAddress;
-use crate::s3::{Access, S3Error};
-use crate::{LocationError, Reach, Request, SafeUrl, Settings};
+use crate::s3::{Access, S3Error, Withheld};
+use crate::{Author, Endpoint, LocationError, Reach, Request, SafeUrl, Settings};
 
 /// A web location with what it takes to ask for it.
 pub(crate) struct Address<'a> {
     web: &'a WebAddress,
     access: Option<Access>,
     identity: SafeUrl,
-    /// See [`Request::named_hosts`]; with the store of the user's settings.
-    named_hosts: BTreeSet<String>,
+    /// See [`Request::named`]; with the store of the user's settings.
+    named: BTreeSet<Endpoint>,
+    author: &'a Author,
     reach: &'a Reach,
 }
 
@@ -27,13 +30,12 @@ impl<'a> Address<'a> {
         request: &'a Request,
         settings: &Settings,
     ) -> Result<Self, S3Error> {
-        let mut named_hosts = request.named_hosts.clone();
+        let mut named = request.named.clone();
         let (access, identity) = match web.object() {
             Some(object) => {
-                let access = Access::of(object, &settings.aws)?;
+                let access = Access::of(object, &settings.aws, &request.author)?;
                 let identity = object.identity(&access)?;
-                let host = access.endpoint().and_then(SafeUrl::host);
-                named_hosts.extend(host.map(str::to_owned));
+                named.extend(access.endpoint().and_then(Endpoint::of));
                 (Some(access), identity)
             }
             None => (None, web.url().clone()),
@@ -42,7 +44,8 @@ impl<'a> Address<'a> {
             web,
             access,
             identity,
-            named_hosts,
+            named,
+            author: &request.author,
             reach: &request.reach,
         })
     }
@@ -63,9 +66,7 @@ impl<'a> Address<'a> {
     /// Refuses a hop that must not be asked for; else, whether the user named its host, which
     /// then may be an inward one.
     pub(crate) fn admit(&self, hop: &Url) -> Result<bool, LocationError> {
-        let named = hop
-            .host_str()
-            .is_some_and(|host| self.named_hosts.contains(host));
+        let named = self.is_named(hop);
         let shown = SafeUrl::new(hop.clone());
         if !self.reach.permits(&shown) {
             return Err(LocationError::OutOfReach(shown));
@@ -74,6 +75,21 @@ impl<'a> Address<'a> {
             return Err(LocationError::forbidden(hop));
         }
         Ok(named)
+    }
+
+    fn is_named(&self, hop: &Url) -> bool {
+        Endpoint::of_hop(hop).is_some_and(|endpoint| self.named.contains(&endpoint))
+    }
+
+    /// Which of the user's log-ins may go to a hop.
+    pub(crate) fn log_ins(&self, hop: &Url) -> LogIns {
+        let meant = self.author.is_user() || self.is_named(hop);
+        let written = is_same_origin(hop, self.web.url().expose());
+        LogIns {
+            headers: meant,
+            machine: meant && (hop.scheme() == "https" || written),
+            default: self.author.is_user() && written,
+        }
     }
 
     /// Whether it is a file on a share.
@@ -94,8 +110,103 @@ impl<'a> Address<'a> {
             .is_some_and(|access| access.credentials().is_none())
     }
 
+    /// Why the user's keys were not used for an object, if they have some.
+    pub(crate) fn withheld(&self) -> Option<&Withheld> {
+        self.access.as_ref().and_then(Access::withheld)
+    }
+
     /// The region an object is thought to be in.
     pub(crate) fn region(&self) -> Option<&str> {
         self.access.as_ref().map(Access::region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Checksum, Location};
+
+    use super::*;
+
+    /// Who hears what, of a location that somebody wrote and a hop that it leads to: headers, `machine`
+    /// and `default`.
+    fn heard(written: &str, hop: &str, author: Author, named: &[&str]) -> [bool; 3] {
+        let location = Location::parse(written).unwrap();
+        let named = named.iter().map(|text| SafeUrl::parse(text).unwrap());
+        let request = Request {
+            named: named.filter_map(|url| Endpoint::of(&url)).collect(),
+            author,
+            ..Request::named_by_user(vec![location.clone()], Checksum::None)
+        };
+        let Location::Web(web) = &location else {
+            panic!("{written} is no address");
+        };
+        let address = Address::new(web, &request, &Settings::new("cache")).unwrap();
+        let log_ins = address.log_ins(&Url::parse(hop).unwrap());
+        [log_ins.headers, log_ins.machine, log_ins.default]
+    }
+
+    #[test]
+    fn log_ins_go_to_whom_they_are_for() {
+        for (written, hop, expected) in [
+            ("https://h/a", "https://h/a", [true, true, true]),
+            ("https://h/a", "https://h:443/b", [true, true, true]),
+            // By http only where the user's own URL says so.
+            ("http://h/a", "http://h/b", [true, true, true]),
+            ("http://h:8080/a", "http://h:8080/b", [true, true, true]),
+            ("smb://h/s/a", "smb://h/s/a", [true, true, true]),
+            ("http://h/a", "https://h/a", [true, true, false]),
+            ("https://h/a", "https://g/a", [true, true, false]),
+            ("https://h/a", "https://h:8443/a", [true, true, false]),
+            ("https://h/a", "https://h.g/a", [true, true, false]),
+            ("http://h/a", "https://g/a", [true, true, false]),
+            ("http://h/a", "http://g/a", [true, false, false]),
+            ("http://h/a", "http://h:8080/a", [true, false, false]),
+            ("http://h:8080/a", "http://h/a", [true, false, false]),
+            ("https://h/a", "http://h/a", [true, false, false]),
+        ] {
+            let found = heard(written, hop, Author::User, &[written]);
+            assert_eq!(found, expected, "{written} to {hop}");
+        }
+    }
+
+    #[test]
+    fn a_component_has_log_ins_only_for_hosts_that_are_named_for_it() {
+        let component = Author::Component {
+            aws_credentials: true,
+        };
+        for (written, hop, named, expected) in [
+            (
+                "https://h/a",
+                "https://h/a",
+                "https://h/",
+                [true, true, false],
+            ),
+            ("http://h/a", "http://h/a", "http://h/", [true, true, false]),
+            ("https://h/a", "https://h/a", "https://g/", [false; 3]),
+            ("https://h/a", "https://h/a", "https://h:8443/", [false; 3]),
+            ("https://h/a", "https://g/a", "https://h/", [false; 3]),
+            (
+                "https://h/a",
+                "https://g/a",
+                "https://g/",
+                [true, true, false],
+            ),
+            (
+                "http://h/a",
+                "http://g/a",
+                "http://g/",
+                [true, false, false],
+            ),
+            ("smb://h/s/a", "smb://h/s/a", "smb://g/", [false; 3]),
+            (
+                "smb://h/s/a",
+                "smb://h/s/a",
+                "smb://h/",
+                [true, true, false],
+            ),
+        ] {
+            let found = heard(written, hop, component.clone(), &[named]);
+            assert_eq!(found, expected, "{written} to {hop}, {named} is named");
+        }
     }
 }

@@ -1,7 +1,17 @@
 //! Who a request says it is from, decided anew for every hop: what the user gave for one host never
 //! goes to another, wherever a redirect leads.
 //!
-//! In this order: name and password in the URL, headers set for the address, the netrc file.
+//! In this order, and each only to whom it is for:
+//!
+//! | what | goes to |
+//! |---|---|
+//! | name and password in the URL | scheme, host and port of that URL |
+//! | headers set for an address | scheme, host and port of that address |
+//! | `machine` of the netrc file | that host by https; by http and smb only where the URL of the location says so itself |
+//! | `default` of the netrc file | scheme, host and port of the location's URL, if the user wrote it |
+//!
+//! To a hop that a component chose, headers and `machine` only go if the user has named its host for
+//! that component.
 
 use percent_encoding::percent_decode_str;
 use reqwest::RequestBuilder;
@@ -10,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::{Origin, Url};
 
-use crate::Settings;
+use crate::{Netrc, Settings, netrc};
 
 /// A header that goes to one address, such as `Authorization: Bearer …` or `PRIVATE-TOKEN: …`.
 #[derive(Clone, Debug)]
@@ -132,6 +142,29 @@ pub(crate) fn take_login(url: &mut Url) -> Option<(String, Option<SecretString>)
     Some((name, password))
 }
 
+/// Which of the user's log-ins may go to one hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogIns {
+    /// Headers that are set for its address.
+    pub(crate) headers: bool,
+    /// The netrc file's for its host.
+    pub(crate) machine: bool,
+    /// The netrc file's for every host that has none of its own.
+    pub(crate) default: bool,
+}
+
+impl LogIns {
+    /// The netrc file's login for the host, if it may go there. A host that has one of its own never
+    /// gets the one for all others.
+    pub(crate) fn of_netrc<'a>(self, netrc: &'a Netrc, host: &str) -> Option<&'a netrc::Login> {
+        match netrc.machine(host) {
+            Some(own) => Some(own).filter(|_| self.machine),
+            None => netrc.for_all_others().filter(|_| self.default),
+        }
+        .filter(|login| !login.is_empty())
+    }
+}
+
 /// Adds to a request for `url` what goes to that address. `login` stood in the URL. A request
 /// that is `signed` has its authorization in its address.
 pub(crate) fn authorize(
@@ -139,6 +172,7 @@ pub(crate) fn authorize(
     url: &Url,
     login: Option<(String, Option<SecretString>)>,
     signed: bool,
+    log_ins: LogIns,
     settings: &Settings,
 ) -> RequestBuilder {
     let mut is_authorized = signed;
@@ -148,7 +182,8 @@ pub(crate) fn authorize(
     }
     let origin = url.origin();
     let mut authorized_by_header = false;
-    for header in settings.headers.iter().filter(|it| it.origin == origin) {
+    let headers = settings.headers.iter();
+    for header in headers.filter(|it| log_ins.headers && it.origin == origin) {
         let is_authorization = header.name == AUTHORIZATION;
         if is_authorization && is_authorized {
             continue;
@@ -162,7 +197,7 @@ pub(crate) fn authorize(
     let netrc = settings.netrc.as_ref().zip(url.host_str());
     if !is_authorized
         && !authorized_by_header
-        && let Some(login) = netrc.and_then(|(netrc, host)| netrc.login(host))
+        && let Some(login) = netrc.and_then(|(netrc, host)| log_ins.of_netrc(netrc, host))
     {
         let password = login.password.as_ref().map(|it| it.expose_secret());
         request = request.basic_auth(&login.name, password);

@@ -80,7 +80,7 @@ pub enum LocationError {
         /// What the store says about it.
         explanation: String,
         /// What may be the reason; empty, or beginning with `; `.
-        hint: &'static str,
+        hint: String,
         /// How long the store wants to be left alone.
         retry_after: Option<Duration>,
     },
@@ -241,7 +241,9 @@ impl LocationError {
 fn hint(status: reqwest::StatusCode) -> &'static str {
     match status.as_u16() {
         401 => {
-            "; give name and password in the netrc file, or in the URL: https://USER:PASSWORD@HOST/"
+            "; give name and password in the netrc file, or in the URL: https://USER:PASSWORD@HOST/; \
+             those of the netrc file go to no other host that a redirect leads to by http, and its \
+             `default` to none"
         }
         407 => "; put the proxy's credentials into its URL: http://USER:PASSWORD@HOST:PORT",
         _ => "",

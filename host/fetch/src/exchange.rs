@@ -11,6 +11,7 @@ use url::Url;
 use crate::address::Address;
 use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
+use crate::endpoint::is_same_origin;
 use crate::guard::InwardAddress;
 use crate::{LocationError, SafeUrl, Settings};
 
@@ -46,7 +47,8 @@ impl Exchange<'_> {
             let mut bare = url.clone();
             let login = take_login(&mut bare);
             let request = client.get(bare.clone()).headers(headers.clone());
-            let response = authorize(request, &bare, login, address.is_object(), self.settings)
+            let (signed, log_ins) = (address.is_object(), address.log_ins(&bare));
+            let response = authorize(request, &bare, login, signed, log_ins, self.settings)
                 .send()
                 .await
                 .map_err(|error| send_error(error, &url))?;
@@ -77,7 +79,7 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, LocationError> {
         (_, "http") => return Err(LocationError::Downgrade(SafeUrl::new(next))),
         (_, other) => return Err(LocationError::RedirectScheme(other.to_owned())),
     }
-    if from.origin() == next.origin() && next.username().is_empty() && next.password().is_none() {
+    if is_same_origin(from, &next) && next.username().is_empty() && next.password().is_none() {
         // Refused only for URLs without a host, and http always has one.
         let _ = next.set_username(from.username());
         let _ = next.set_password(from.password());

@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::disk::{self, NoSpace};
 use crate::download::{Download, Failed};
 use crate::exchange::Exchange;
-use crate::{Checksum, Failure, FetchError, Location, LocationError, Packing};
+use crate::{Author, Checksum, Endpoint, Failure, FetchError, Location, LocationError, Packing};
 use crate::{Progress, Reach, Settings, local};
 
 use expected::Lists;
@@ -32,10 +32,12 @@ pub struct Request {
     pub locations: Vec<Location>,
     /// What the file must be.
     pub checksum: Checksum,
-    /// Hosts that the user has named, as they stand in a URL. Only these may have loopback,
-    /// link-local or metadata addresses; for every other host, redirect targets included, such
-    /// an address is refused.
-    pub named_hosts: BTreeSet<String>,
+    /// Hosts that the user has named, each by the port it was named with. Only these may have
+    /// loopback, link-local or metadata addresses; for every other host or port, redirect targets
+    /// included, such an address is refused.
+    pub named: BTreeSet<Endpoint>,
+    /// Who has chosen the locations.
+    pub author: Author,
     /// Which URLs may be asked for at all, redirect targets included. A request with bounds gets
     /// no list of checksums from a local file.
     pub reach: Reach,
@@ -51,18 +53,19 @@ impl Request {
                 Checksum::File(list) => Some(list.as_ref()),
                 Checksum::None | Checksum::Digest(_) => None,
             });
-        let named_hosts = locations
+        let named = locations
             .iter()
             .chain(lists)
             .filter_map(|location| match location {
-                Location::Web(web) => web.url().host().map(str::to_owned),
+                Location::Web(web) => Endpoint::of(web.url()),
                 Location::Path(_) => None,
             })
             .collect();
         Self {
             locations,
             checksum,
-            named_hosts,
+            named,
+            author: Author::User,
             reach: Reach::default(),
         }
     }

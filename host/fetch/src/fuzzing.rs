@@ -85,6 +85,6 @@ pub fn location(text: &str) {
 /// A netrc file.
 pub fn netrc(text: &str) {
     if let Ok(netrc) = Netrc::parse(text) {
-        let _ = netrc.login("example.test").is_some();
+        let _ = netrc.machine("example.test").is_some();
     }
 }

@@ -24,6 +24,7 @@
 
 mod address;
 mod archive;
+mod author;
 mod authorization;
 mod cache;
 mod checksum;
@@ -32,6 +33,7 @@ pub mod decode;
 pub mod digest;
 mod disk;
 mod download;
+mod endpoint;
 mod error;
 mod exchange;
 mod fetcher;
@@ -52,11 +54,13 @@ mod sink;
 
 pub use archive::unpack::ArchiveError;
 pub use archive::{Archive, Packing};
+pub use author::Author;
 pub use authorization::{HostHeader, HostHeaderError, HostHeaderLineError, read_host_headers};
 pub use cache::{Cache, CacheEntry, CacheError, Content, Prune, Pruned};
 pub use checksum::list::ChecksumListError;
 pub use checksum::{Checksum, ChecksumError};
 pub use disk::NoSpace;
+pub use endpoint::Endpoint;
 pub use error::{ClientError, Failure, FetchError, LocationError};
 pub use fetcher::{Fetched, Fetcher, Request};
 pub use location::{LocalFile, Location, LocationParseError, Steering, WebAddress};

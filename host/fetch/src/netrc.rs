@@ -87,15 +87,23 @@ impl Netrc {
         Ok(netrc)
     }
 
-    /// The login for a host: its own first one, or the default.
-    pub(crate) fn login(&self, host: &str) -> Option<&Login> {
-        let own = self
-            .machines
-            .iter()
-            .find(|(machine, _)| machine.eq_ignore_ascii_case(host))
-            .map(|(_, login)| login);
-        own.or(self.default.as_ref())
-            .filter(|login| !login.name.is_empty() || login.password.is_some())
+    /// The first login for a host.
+    pub(crate) fn machine(&self, host: &str) -> Option<&Login> {
+        let mut machines = self.machines.iter();
+        let own = machines.find(|(machine, _)| machine.eq_ignore_ascii_case(host));
+        own.map(|(_, login)| login)
+    }
+
+    /// The login for hosts that have none of their own.
+    pub(crate) fn for_all_others(&self) -> Option<&Login> {
+        self.default.as_ref()
+    }
+}
+
+impl Login {
+    /// Whether it says neither who nor with what.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.password.is_none()
     }
 }
 
@@ -211,7 +219,10 @@ mod tests {
 
     fn login(text: &str, host: &str) -> Option<(String, Option<String>)> {
         let netrc = Netrc::parse(text).unwrap();
-        let login = netrc.login(host)?;
+        let login = netrc.machine(host).or(netrc.for_all_others())?;
+        if login.is_empty() {
+            return None;
+        }
         let password = login.password.as_ref();
         Some((
             login.name.clone(),

@@ -23,8 +23,9 @@ use thiserror::Error;
 use url::Url;
 
 use crate::SafeUrl;
+use crate::endpoint::is_same_origin;
 
-pub(crate) use credentials::Access;
+pub(crate) use credentials::{Access, Withheld};
 pub use settings::{AwsSettings, ProfileError};
 
 /// How long a signed address can be used. It is asked for at once; a clock may be off.
@@ -32,6 +33,9 @@ const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// Where a bucket is if nobody says so.
 const DEFAULT_REGION: &str = "us-east-1";
+
+/// Characters of one label of a host's name (RFC 1035 §2.3.4).
+const LABEL_LENGTH: usize = 63;
 
 /// Amazon's domains.
 const AMAZON: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
@@ -73,7 +77,10 @@ pub enum S3Error {
     /// Half of a pair of keys.
     #[error("`{0}` is not set beside the other AWS key")]
     HalfAPair(&'static str),
-    /// The bucket's name or region makes no address.
+    /// The text would lead to another host than the store's.
+    #[error("`{0}` is not the name of a region")]
+    NoRegion(String),
+    /// The bucket's name makes no address.
     #[error("the bucket `{bucket}` has no usable address")]
     Address {
         /// The bucket.
@@ -149,6 +156,19 @@ impl Object {
         self.address(access, None)
     }
 
+    /// Whether the user's own settings name the store, so that their keys are meant for it: Amazon's, which
+    /// is always spoken to by https, or the one that stands in for it or is named beside it. Scheme, host
+    /// and port must be the same.
+    fn is_for_keys_of(&self, settings: &AwsSettings) -> bool {
+        match &self.store {
+            Store::Amazon { .. } => true,
+            Store::Other(endpoint) => settings
+                .endpoint
+                .as_ref()
+                .is_some_and(|own| is_same_origin(own.expose(), endpoint.expose())),
+        }
+    }
+
     fn address(
         &self,
         access: &Access,
@@ -162,6 +182,9 @@ impl Object {
             (Store::Other(endpoint), _) => (endpoint.expose().clone(), UrlStyle::Path),
             (Store::Amazon { .. }, Some(endpoint)) => (endpoint.expose().clone(), UrlStyle::Path),
             (Store::Amazon { domain, .. }, None) => {
+                if !is_region(region) {
+                    return Err(S3Error::NoRegion(region.to_owned()));
+                }
                 let endpoint = Url::parse(&format!("https://s3.{region}.{domain}"));
                 (endpoint.map_err(|_| error())?, style_of(&self.bucket))
             }
@@ -183,6 +206,7 @@ pub(crate) fn plain_url(object: &Object) -> Result<SafeUrl, &'static str> {
         Store::Amazon { domain, region } => {
             let region = region.as_ref().or(object.region.as_ref());
             let host = match region {
+                Some(region) if !is_region(region) => return Err("names no region that can be"),
                 Some(region) => format!("https://s3.{region}.{domain}"),
                 None => format!("https://s3.{domain}"),
             };
@@ -198,6 +222,12 @@ pub(crate) fn plain_url(object: &Object) -> Result<SafeUrl, &'static str> {
         url.query_pairs_mut().append_pair("version", version);
     }
     Ok(SafeUrl::new(url))
+}
+
+/// Whether a text can be a region: one label of a host's name, and nothing that ends it.
+fn is_region(text: &str) -> bool {
+    let in_a_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= LABEL_LENGTH && text.bytes().all(in_a_label)
 }
 
 /// Amazon's certificates are for one label before `s3`, and hosts are in lower case.

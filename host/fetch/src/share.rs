@@ -26,7 +26,7 @@ use smb2::{ClientConfig, FileIdentity, FileInfo, FileReader, SmbClient, Tree};
 use url::Url;
 
 use crate::address::Address;
-use crate::authorization::take_login;
+use crate::authorization::{LogIns, take_login};
 use crate::guard::outward;
 use crate::{LocationError, Settings};
 
@@ -64,7 +64,7 @@ impl SharedFile {
         let url = address.identity().expose();
         let named = address.admit(url)?;
         let place = Place::of(url).map_err(LocationError::Protocol)?;
-        let login = Login::of(url, settings);
+        let login = Login::of(url, address.log_ins(url), settings);
         let anonymous = login.name.is_empty();
         let failed = |stage, error| sorted(stage, error, &place, anonymous);
 
@@ -216,11 +216,12 @@ struct Login {
 
 impl Login {
     /// The login in the URL, or the one in the netrc file.
-    fn of(url: &Url, settings: &Settings) -> Self {
+    fn of(url: &Url, log_ins: LogIns, settings: &Settings) -> Self {
         let written = take_login(&mut url.clone());
         let netrc = settings.netrc.as_ref().zip(url.host_str());
-        let listed = || netrc.and_then(|(netrc, host)| netrc.login(host)).cloned();
-        let login = written.or_else(|| listed().map(|login| (login.name, login.password)));
+        let listed = || netrc.and_then(|(netrc, host)| log_ins.of_netrc(netrc, host));
+        let login =
+            written.or_else(|| listed().map(|login| (login.name.clone(), login.password.clone())));
         let (name, password) = login.unwrap_or_default();
         let (domain, name) = match name.split_once([';', '\\']) {
             Some((domain, name)) => (domain.to_owned(), name.to_owned()),
@@ -262,6 +263,11 @@ mod tests {
     #[test]
     fn the_login_in_the_url_counts_more_than_the_netrc_file() {
         let mut settings = Settings::new("cache");
+        let all = LogIns {
+            headers: true,
+            machine: true,
+            default: true,
+        };
         let netrc = "machine nas login DOM\\listed password one\n";
         settings.netrc = Some(Netrc::parse(netrc).unwrap());
         for (url, domain, name, password) in [
@@ -272,7 +278,7 @@ mod tests {
             ("smb://dom%3Bme@nas/s/a", "dom", "me", ""),
             ("smb://guest@nas/s/a", "", "guest", ""),
         ] {
-            let login = Login::of(&Url::parse(url).unwrap(), &settings);
+            let login = Login::of(&Url::parse(url).unwrap(), all, &settings);
             let found = (&*login.domain, &*login.name, login.password.expose_secret());
             assert_eq!(found, (domain, name, password), "{url}");
         }

@@ -38,6 +38,7 @@ source_plugin "newest-image" {
     files            = ["drivers/"]
     volumes          = ["default/base"]
     hypervisor_paths = ["/images/"]
+    aws_credentials  = true
   }
   limits {
     memory = "128MiB"
@@ -60,6 +61,7 @@ source_plugin "empty" {}
     assert_eq!(allow.files, ["drivers/"]);
     assert_eq!(allow.volumes, ["default/base"]);
     assert_eq!(allow.hypervisor_paths, ["/images/"]);
+    assert!(allow.aws_credentials);
     let limits = full.plugin.limits.as_ref().unwrap();
     assert_eq!(limits.memory, Some(Size(128 << 20)));
     assert_eq!(limits.time, Some(Duration::from_secs(90)));

@@ -243,7 +243,7 @@ fn no_password_is_shown() {
 fn only_a_host_named_in_full_may_be_this_machine() {
     let names = |rule, text: &str| {
         let url = SafeUrl::parse(text).unwrap();
-        allowed(&[rule]).names_host_of(&url)
+        allowed(&[rule]).names_endpoint_of(&url)
     };
     assert!(names(
         ("hosts", "127.0.0.1:8080"),
@@ -252,6 +252,20 @@ fn only_a_host_named_in_full_may_be_this_machine() {
     assert!(names(
         ("urls", "http://localhost:1/a/"),
         "http://localhost:1/a/b"
+    ));
+    assert!(names(("hosts", "nas"), "https://nas/a"));
+    assert!(names(("hosts", "nas"), "smb://nas/s/a"));
+    assert!(names(("hosts", "nas:443"), "https://nas/a"));
+    // Each by the port it is named with.
+    assert!(!names(("hosts", "nas"), "https://nas:8443/a"));
+    assert!(!names(("hosts", "127.0.0.1:8080"), "http://127.0.0.1/a"));
+    assert!(!names(
+        ("urls", "http://localhost:1/a/"),
+        "http://localhost:2/a/b"
+    ));
+    assert!(!names(
+        ("urls", "http://localhost/a"),
+        "https://localhost/a"
     ));
     assert!(!names(("hosts", "*"), "http://127.0.0.1/a"));
     assert!(!names(("hosts", "*.test"), "http://a.test/a"));

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lvhost_config::{SourceValue, VolumeSource};
-use lvhost_fetch::{Checksum, Location, Reach, Request, SafeUrl};
+use lvhost_fetch::{Author, Checksum, Endpoint, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
 
@@ -97,12 +97,13 @@ impl Grants {
                     .locations
                     .iter()
                     .filter_map(|location| match Target::of(location)? {
-                        Target::Web(url) if allowed.names_host_of(&url) => {
-                            url.host().map(str::to_owned)
-                        }
+                        Target::Web(url) if allowed.names_endpoint_of(&url) => Endpoint::of(&url),
                         _ => None,
                     });
-            request.named_hosts = named.collect();
+            request.named = named.collect();
+            request.author = Author::Component {
+                aws_credentials: allowed.aws_credentials(),
+            };
             let allowed = Arc::clone(allowed);
             request.reach = Reach::only(move |url| allowed.permits_url(url));
         }

@@ -45,14 +45,15 @@ pub(crate) async fn refusal(mut response: Response, address: &Address<'_>) -> Lo
         text.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
     let anonymous = address.is_anonymous() && matches!(status.as_u16(), 401 | 403);
+    let hint = match address.withheld() {
+        _ if !anonymous => String::new(),
+        Some(withheld) => format!("; {withheld}"),
+        None => "; no AWS keys were found for it".to_owned(),
+    };
     LocationError::Store {
         status,
         explanation: explanation(&String::from_utf8_lossy(&text), status),
-        hint: if anonymous {
-            "; no AWS keys were found for it"
-        } else {
-            ""
-        },
+        hint,
         retry_after,
     }
 }

@@ -1,10 +1,16 @@
 //! Whose keys an object is asked for with, in this order: those in the URL's query, those of the
 //! profile that it names, those of the environment, those of the user's profile, and none.
+//!
+//! Keys that stand in the URL are for the store in it. All others are the user's: they go to Amazon by
+//! https and to the store that `AWS_ENDPOINT_URL` names, and to no other, whatever stands in the URL: the
+//! key's id and the session's token are part of the address that a store is asked for, in the clear.
+
+use std::fmt;
 
 use secrecy::ExposeSecret;
 
 use super::{AwsSettings, DEFAULT_REGION, Object, S3Error, Store};
-use crate::SafeUrl;
+use crate::{Author, SafeUrl};
 
 /// The profile of those who have only one.
 const DEFAULT_PROFILE: &str = "default";
@@ -14,11 +20,45 @@ pub(crate) struct Access {
     credentials: Option<rusty_s3::Credentials>,
     region: String,
     endpoint: Option<SafeUrl>,
+    withheld: Option<Withheld>,
+}
+
+/// Why the user's keys are not used for an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// They are not for this store.
+    OtherStore(SafeUrl),
+    /// They are not for this component.
+    Component,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherStore(store) => {
+                let store = store.to_string();
+                let store = store.trim_end_matches('/');
+                write!(
+                    f,
+                    "your AWS keys were not used, since they are for another store; if they are for this \
+                     one, set AWS_ENDPOINT_URL={store}"
+                )
+            }
+            Self::Component => f.write_str(
+                "your AWS keys were not used; if the component that asked may use them, add \
+                 `aws_credentials = true` to its `allow` block",
+            ),
+        }
+    }
 }
 
 impl Access {
     /// Finds them.
-    pub(crate) fn of(object: &Object, settings: &AwsSettings) -> Result<Self, S3Error> {
+    pub(crate) fn of(
+        object: &Object,
+        settings: &AwsSettings,
+        author: &Author,
+    ) -> Result<Self, S3Error> {
         let named = object.profile.as_deref().or(settings.profile.as_deref());
         let profile = |name: Option<&str>| {
             settings
@@ -26,8 +66,16 @@ impl Access {
                 .map_err(S3Error::Profile)
         };
         let mut profile_region = None;
+        let withheld = match &object.store {
+            _ if !author.may_use_aws_credentials() => Some(Withheld::Component),
+            Store::Other(store) if !object.is_for_keys_of(settings) => {
+                Some(Withheld::OtherStore(store.clone()))
+            }
+            Store::Other(_) | Store::Amazon { .. } => None,
+        };
         let credentials = match (in_query(object)?, object.profile.as_deref()) {
             (Some(credentials), _) => Some(credentials),
+            (None, _) if withheld.is_some() => None,
             (None, None) if settings.access_key_id.is_some() => in_environment(settings)?,
             (None, _) => {
                 let profile = profile(named)?;
@@ -59,11 +107,17 @@ impl Access {
                 .endpoint
                 .clone()
                 .filter(|_| object.is_without_host()),
+            withheld: withheld.filter(|_| settings.has_keys()),
         })
     }
 
     pub(crate) fn credentials(&self) -> Option<&rusty_s3::Credentials> {
         self.credentials.as_ref()
+    }
+
+    /// Why the user's keys were not looked for, if they seem to have some.
+    pub(crate) fn withheld(&self) -> Option<&Withheld> {
+        self.withheld.as_ref()
     }
 
     pub(crate) fn region(&self) -> &str {

@@ -22,7 +22,8 @@ pub struct AwsSettings {
     pub region: Option<String>,
     /// `AWS_PROFILE`; `default` if there is none.
     pub profile: Option<String>,
-    /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`: a store other than Amazon's for `s3://BUCKET/…`.
+    /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`: a store other than Amazon's for `s3://BUCKET/…`, and
+    /// the only other one that is asked with the keys here.
     pub endpoint: Option<SafeUrl>,
     /// The text of `~/.aws/credentials`.
     pub credentials_file: Option<SecretString>,
@@ -116,6 +117,13 @@ impl AwsSettings {
             path("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
             path("AWS_CONFIG_FILE", "config"),
         )
+    }
+
+    /// Whether there may be keys anywhere.
+    pub(super) fn has_keys(&self) -> bool {
+        self.access_key_id.is_some()
+            || self.credentials_file.is_some()
+            || self.config_file.is_some()
     }
 
     /// What the files say of a profile. A profile that isn't there is an error if it was `named`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::Author;
 
 fn object(text: &str) -> Object {
     Object::parse(&SafeUrl::parse(text).unwrap()).unwrap()
@@ -19,7 +20,7 @@ fn variables(pairs: &[(&str, &str)]) -> AwsSettings {
 /// The address asked for, without a signature.
 fn address(text: &str, settings: &AwsSettings) -> String {
     let object = object(text);
-    let access = Access::of(&object, settings).unwrap();
+    let access = Access::of(&object, settings, &Author::User).unwrap();
     object.identity(&access).unwrap().expose().to_string()
 }
 
@@ -178,14 +179,14 @@ fn keys_are_found_in_their_order() {
         ("s3://b/k", &none, None, "us-east-1"),
     ];
     for (text, settings, id, region) in cases {
-        let access = Access::of(&object(text), settings).unwrap();
+        let access = Access::of(&object(text), settings, &Author::User).unwrap();
         let found = access.credentials().map(rusty_s3::Credentials::key);
         // An address with keys in it names a store of its own, whose region is asked for.
         assert_eq!((found, access.region()), (id, region), "{text}");
     }
-    let access = Access::of(&object("s3://b/k"), &files).unwrap();
+    let access = Access::of(&object("s3://b/k"), &files, &Author::User).unwrap();
     assert_eq!(access.credentials().unwrap().secret(), "secret");
-    let access = Access::of(&object("s3://b/k"), &ci).unwrap();
+    let access = Access::of(&object("s3://b/k"), &ci, &Author::User).unwrap();
     assert_eq!(access.credentials().unwrap().token(), Some("t0ken"));
 }
 
@@ -221,7 +222,9 @@ fn keys_that_cannot_be_had_are_errors() {
         ),
     ];
     for (text, settings, part) in cases {
-        let error = Access::of(&object(text), settings).err().unwrap();
+        let error = Access::of(&object(text), settings, &Author::User)
+            .err()
+            .unwrap();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         let shown = format!("{error} {}", cause.unwrap_or_default());
         assert!(shown.contains(part), "{text}: {shown}");
@@ -246,7 +249,7 @@ fn no_key_and_no_signature_shows() {
     let object = object(
         "https://minio/b/k?aws_access_key_id=AKIA1&aws_access_key_secret=hunter2&aws_access_token=t0ken",
     );
-    let access = Access::of(&object, &AwsSettings::default()).unwrap();
+    let access = Access::of(&object, &AwsSettings::default(), &Author::User).unwrap();
     let signed = object.request(&access).unwrap();
     let plain = plain_url(&object).unwrap();
     let shown = format!("{object:?} {signed} {signed:?} {plain}");
@@ -261,4 +264,118 @@ fn no_key_and_no_signature_shows() {
         .1
         .into_owned();
     assert!(signature.len() == 64 && !shown.contains(&signature));
+}
+
+/// Settings with keys from everywhere, and a store of their own.
+fn keys_from_everywhere(endpoint: Option<&str>) -> AwsSettings {
+    AwsSettings {
+        access_key_id: Some("ENVIRONMENT".to_owned()),
+        secret_access_key: Some("e".into()),
+        session_token: Some("t".into()),
+        credentials_file: Some(CREDENTIALS.into()),
+        endpoint: endpoint.map(|text| SafeUrl::parse(text).unwrap()),
+        ..AwsSettings::default()
+    }
+}
+
+#[test]
+fn keys_go_to_amazon_and_to_the_store_of_the_settings_only() {
+    let own = Some("http://minio:9000");
+    for (text, endpoint, is_signed) in [
+        ("s3://b/k", None, true),
+        ("s3::https://b.s3.eu-west-1.amazonaws.com/k", own, true),
+        // Amazon is asked by https, whatever stands there.
+        ("s3::http://s3.amazonaws.com/b/k", None, true),
+        ("s3://b/k", own, true),
+        ("s3::http://minio:9000/b/k", own, true),
+        ("s3::http://MINIO:9000/b/k", own, true),
+        ("s3::https://minio/b/k", Some("https://minio:443/"), true),
+        ("s3::http://minio:9000/b/k", None, false),
+        ("s3::https://minio:9000/b/k", own, false),
+        ("s3::http://minio:9001/b/k", own, false),
+        ("s3::http://minio/b/k", own, false),
+        ("s3::http://other:9000/b/k", own, false),
+        ("s3::http://minio:9000.other/b/k", own, false),
+        ("s3::http://minio:9000@other/b/k", own, false),
+        ("s3::http://minio.other:9000/b/k?aws_profile=ci", own, false),
+        ("s3::https://other/b/k?aws_profile=default", None, false),
+        ("s3::https://amazonaws.com.other/b/k", None, false),
+        ("s3::https://s3.amazonaws.com.other/b/k", None, false),
+        ("s3::https://s3amazonaws.com/b/k", None, false),
+        (
+            "s3::https://ec2-1-2-3-4.compute-1.amazonaws.com/b/k",
+            None,
+            false,
+        ),
+    ] {
+        let Ok(crate::Location::Web(web)) = crate::Location::parse(text) else {
+            // What is no address is asked for by nobody.
+            assert!(!is_signed, "{text}");
+            continue;
+        };
+        let object = web.object().unwrap();
+        let settings = keys_from_everywhere(endpoint);
+        let access = Access::of(object, &settings, &Author::User).unwrap();
+        let asked = object.request(&access).unwrap();
+        let shows_keys = asked.expose().as_str().contains("X-Amz-Credential=");
+        assert_eq!(shows_keys, is_signed, "{text}");
+        assert_eq!(access.withheld().is_none(), is_signed, "{text}");
+        if is_signed && endpoint.is_none() {
+            assert_eq!(asked.expose().scheme(), "https", "{text}");
+        }
+        // Keys that stand in the URL are for whom it names.
+        let joint = if text.contains('?') { '&' } else { '?' };
+        let own_keys = format!("{text}{joint}aws_access_key_id=QUERY&aws_access_key_secret=q");
+        if let Ok(crate::Location::Web(web)) = crate::Location::parse(&own_keys) {
+            let access = Access::of(web.object().unwrap(), &settings, &Author::User).unwrap();
+            let id = access.credentials().map(rusty_s3::Credentials::key);
+            assert_eq!(id, Some("QUERY"), "{own_keys}");
+        }
+    }
+}
+
+#[test]
+fn a_component_uses_the_users_keys_only_if_it_may() {
+    let settings = keys_from_everywhere(Some("https://minio"));
+    for text in [
+        "s3://b/k",
+        "s3://b/k?aws_profile=ci",
+        "https://s3.amazonaws.com/b/k",
+        "https://minio/b/k",
+    ] {
+        for aws_credentials in [false, true] {
+            let author = Author::Component { aws_credentials };
+            let access = Access::of(&object(text), &settings, &author).unwrap();
+            assert_eq!(access.credentials().is_some(), aws_credentials, "{text}");
+            let withheld = (!aws_credentials).then_some(&Withheld::Component);
+            assert_eq!(access.withheld(), withheld, "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_region_leads_to_another_host() {
+    let long = "a".repeat(64);
+    for region in [
+        "evil.example/",
+        "evil.example%23",
+        "evil.example%3F",
+        "a.b",
+        "u%40evil.example%2F",
+        "%5C",
+        "A",
+        &long,
+    ] {
+        for start in ["s3://b/k?", "https://s3.amazonaws.com/b/k?"] {
+            let object = object(&format!("{start}region={region}"));
+            let access = Access::of(&object, &AwsSettings::default(), &Author::User).unwrap();
+            let refused = object.request(&access);
+            assert!(matches!(refused, Err(S3Error::NoRegion(_))), "{region}");
+            assert!(plain_url(&object).is_err(), "{region}");
+        }
+    }
+    let around = variables(&[("AWS_REGION", "evil.example/")]);
+    let object = object("s3://b/k");
+    let access = Access::of(&object, &around, &Author::User).unwrap();
+    assert!(object.request(&access).is_err());
 }

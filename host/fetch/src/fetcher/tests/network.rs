@@ -69,7 +69,8 @@ async fn inward_addresses_are_for_hosts_the_user_named() {
     let request = Request {
         locations: vec![location],
         checksum: Checksum::None,
-        named_hosts: BTreeSet::new(),
+        named: BTreeSet::new(),
+        author: Author::User,
         reach: Reach::default(),
     };
     let error = bench.run(&request, &Silent).await.unwrap_err();
@@ -168,7 +169,8 @@ async fn a_proxy_is_used_and_may_be_bypassed() {
     let request = Request {
         locations: vec![Location::parse("http://images.invalid/a").unwrap()],
         checksum: Checksum::None,
-        named_hosts: BTreeSet::new(),
+        named: BTreeSet::new(),
+        author: Author::User,
         reach: Reach::default(),
     };
     let fetched = bench.run(&request, &Silent).await.unwrap();

@@ -425,7 +425,7 @@ async fn a_share_is_asked_only_where_that_is_allowed() {
         let url = format!("smb://{host}:{port}/share/a");
         let mut request =
             Request::named_by_user(vec![Location::parse(&url).unwrap()], Checksum::None);
-        request.named_hosts = BTreeSet::new();
+        request.named = BTreeSet::new();
         request
     };
     for host in ["127.0.0.1", "0x7f.1", "[::1]", "localhost", "LOCALHOST."] {

@@ -140,8 +140,10 @@ async fn store() -> Server {
     .await
 }
 
-fn keys() -> AwsSettings {
+/// The user's keys, for that store.
+fn keys(server: &Server) -> AwsSettings {
     AwsSettings {
+        endpoint: Some(SafeUrl::parse(&server.url("/")).unwrap()),
         access_key_id: Some(ID.to_owned()),
         secret_access_key: Some(SECRET.into()),
         region: Some("eu-west-1".to_owned()),
@@ -157,7 +159,7 @@ fn object(server: &Server, path: &str) -> String {
 async fn objects_are_asked_for_with_a_signature() {
     let mut bench = Bench::new();
     let server = store().await;
-    bench.settings.aws = keys();
+    bench.settings.aws = keys(&server);
     let url = object(&server, "a%20b+c/%C3%A4.img");
     let fetched = bench.fetch(&[&url], Checksum::None).await.unwrap();
     assert!(content(&fetched) == body(1, 100_000) && !fetched.from_cache);
@@ -168,7 +170,6 @@ async fn objects_are_asked_for_with_a_signature() {
     let fetched = bench.fetch(&[versioned], Checksum::None).await.unwrap();
     assert_eq!(content(&fetched), b"version 5");
     // By its bucket, with the store's address from the environment.
-    bench.settings.aws.endpoint = Some(SafeUrl::parse(&server.url("/")).unwrap());
     let fetched = bench
         .fetch(&["s3://images/versioned?version=5"], Checksum::None)
         .await;
@@ -182,7 +183,7 @@ async fn objects_are_asked_for_with_a_signature() {
 async fn a_broken_transfer_is_resumed_with_a_new_signature() {
     let mut bench = Bench::new();
     let server = store().await;
-    bench.settings.aws = keys();
+    bench.settings.aws = keys(&server);
     let fetched = bench
         .fetch(&[object(&server, "broken.img")], Checksum::None)
         .await;
@@ -199,6 +200,7 @@ async fn keys_come_from_the_url_the_environment_or_a_profile_or_are_none() {
     let with_keys = object(&server, &format!("session?{query}&aws_access_token=t0ken"));
     let fetched = bench.fetch(&[with_keys], Checksum::None).await.unwrap();
     assert_eq!(content(&fetched), b"session");
+    bench.settings.aws.endpoint = keys(&server).endpoint;
     let text = format!("[ci]\naws_access_key_id={ID}\naws_secret_access_key={SECRET}\n");
     bench.settings.aws.credentials_file = Some(text.into());
     bench.settings.aws.config_file = Some("[profile ci]\nregion = eu-west-1\n".into());
@@ -228,7 +230,7 @@ async fn what_the_store_says_is_told_without_its_secrets() {
         .to_string();
     let denied = "the store answered AccessDenied: Access Denied; no AWS keys were found for it";
     assert!(error.contains(denied), "{error}");
-    bench.settings.aws = keys();
+    bench.settings.aws = keys(&server);
     let missing = object(&server, "missing");
     let error = bench
         .fetch(&[missing], Checksum::None)
@@ -262,4 +264,62 @@ async fn what_the_store_says_is_told_without_its_secrets() {
         None,
         "a store takes only one authorization"
     );
+}
+
+#[tokio::test]
+async fn another_store_than_that_of_the_settings_hears_of_no_key() {
+    let server = store().await;
+    let files = [
+        ("s3::", "", None),
+        ("s3::", "?aws_profile=ci", None),
+        ("s3::", "?region=eu-west-1", Some("http://127.0.0.1:1/")),
+        ("s3::", "", Some("https://127.0.0.1/")),
+    ];
+    for (form, query, endpoint) in files {
+        let mut bench = Bench::new();
+        bench.settings.aws = keys(&server);
+        bench.settings.aws.session_token = Some("t0ken".into());
+        bench.settings.aws.credentials_file =
+            Some(format!("[ci]\naws_access_key_id={ID}\naws_secret_access_key={SECRET}\n").into());
+        bench.settings.aws.endpoint = endpoint.map(|it| SafeUrl::parse(it).unwrap());
+        let url = format!("{form}{}", server.url(&format!("/images/versioned{query}")));
+        let error = bench.fetch(&[url], Checksum::None).await.unwrap_err();
+        let advice = format!("set AWS_ENDPOINT_URL=http://127.0.0.1:{}", server.port);
+        assert!(error.to_string().contains(&advice), "{error}");
+        // What is open is had without them.
+        let open = object(&server, "open");
+        let fetched = bench.fetch(&[open], Checksum::None).await.unwrap();
+        assert_eq!(content(&fetched), b"open");
+    }
+    // A component that may not use them, at the store that is named.
+    let mut bench = Bench::new();
+    bench.settings.aws = keys(&server);
+    let location = Location::parse(&object(&server, "versioned?version=5")).unwrap();
+    let request = Request {
+        author: Author::Component {
+            aws_credentials: false,
+        },
+        ..Request::named_by_user(vec![location], Checksum::None)
+    };
+    let error = bench.run(&request, &Silent).await.unwrap_err();
+    assert!(
+        error.to_string().contains("`aws_credentials = true`"),
+        "{error}"
+    );
+    for seen in server.seen() {
+        let shown = format!("{seen:?}");
+        assert!(
+            !shown.contains(ID) && !shown.contains("X-Amz") && !shown.contains("t0ken"),
+            "{shown}"
+        );
+    }
+    // And one that may.
+    let request = Request {
+        author: Author::Component {
+            aws_credentials: true,
+        },
+        ..request
+    };
+    let fetched = bench.run(&request, &Silent).await.unwrap();
+    assert_eq!(content(&fetched), b"version 5");
 }
