@@ -248,6 +248,11 @@ pub(crate) struct Template {
     #[arg(long = "var-file", value_name = "FILE")]
     pub(crate) variable_files: Vec<PathBuf>,
 
+    /// Allow a template to have this `libvirt_uri`, although it may do more than name a hypervisor. Can
+    /// be given several times.
+    #[arg(long = "allow-uri", value_name = "URI")]
+    pub(crate) allow_uris: Vec<String>,
+
     /// Build only these sources: `libvirt.example` or `BUILD.libvirt.example`, with `*` for any text.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod allowed_uris;
 mod arguments;
 mod async_runtime;
 mod build;

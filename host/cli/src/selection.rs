@@ -55,6 +55,7 @@ mod tests {
             path: "t".into(),
             variables: Vec::new(),
             variable_files: Vec::new(),
+            allow_uris: Vec::new(),
             only: owned(only),
             except: owned(except),
         })

@@ -19,6 +19,7 @@ use lvhost_hcl::{
 };
 use secrecy::SecretString;
 
+use crate::allowed_uris::AllowedUris;
 use crate::arguments::Template;
 use crate::components::Components;
 use crate::exit_code::Failure;
@@ -95,6 +96,7 @@ fn full_name(build_name: &str, source: &Source) -> String {
 pub(crate) struct Examiner<'a> {
     inputs: Inputs,
     selection: Selection,
+    allowed_uris: AllowedUris,
     components: &'a Components,
     surroundings: Arc<Surroundings>,
 }
@@ -111,6 +113,7 @@ impl<'a> Examiner<'a> {
     ) -> Result<Self, InputError> {
         Ok(Self {
             selection: Selection::new(arguments)?,
+            allowed_uris: AllowedUris::new(arguments, surroundings),
             inputs: input::read(arguments)?,
             components,
             surroundings: Arc::clone(surroundings),
@@ -197,6 +200,7 @@ impl<'a> Examiner<'a> {
             }
             let identity = Identity::random();
             let libvirt = decode_source(&source.body, &sources.schemas(), report);
+            self.allowed_uris.check(&libvirt, report);
             let domain = domain_name(&libvirt, &identity);
             let configured = configure(&libvirt, sources, &domain, report).await;
             let provision = TemplateProvisioners {

@@ -70,7 +70,11 @@ options! {
     /// Builds an image in a domain (a virtual machine) of libvirt.
     pub struct LibvirtSource for "source \"libvirt\"" {
         options {
-            /// The hypervisor, as a libvirt connection URI such as `qemu:///system`.
+            /// The hypervisor, as a libvirt connection URI such as `qemu:///system`. A template's URI
+            /// may have a driver, a transport, a user, a host, a port, the path of a daemon, and the
+            /// parameters `mode`, `no_tty` and `proxy`. One with more than that must also be given
+            /// outside of the template: with `--allow-uri`, or in `LVHOST_ALLOW_URI` of the
+            /// environment.
             libvirt_uri: String,
             /// The name of the domain running the build. A random name with the prefix `packer-`
             /// if left out.

@@ -1,8 +1,12 @@
 //! libvirt's connection URIs: passed through to libvirt as they are, taken apart for messages and to
-//! find out where the hypervisor is.
+//! find out where the hypervisor is, and whether they are harmless.
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
+
+pub use self::risk::UriRisk;
+
+mod risk;
 
 /// Where a hypervisor is reached, as the user wrote it.
 ///
@@ -20,6 +24,12 @@ impl ConnectionUri {
     /// The whole URI, with a password if there is one. For libvirt, never for a message.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What in the URI may make libvirt run or open something of this machine; `None` if it does no
+    /// more than name a hypervisor. Of a URI that is not the user's own, such as a template's.
+    pub fn risk(&self) -> Option<UriRisk> {
+        risk::risk(&self.0)
     }
 
     /// The name or address of the host in the URI, an IPv6 address without brackets; `None` if it

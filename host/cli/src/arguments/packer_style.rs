@@ -5,7 +5,8 @@
 use std::ffi::{OsStr, OsString};
 
 /// The long options that may be written with one dash.
-const LONG: [&str; 12] = [
+const LONG: [&str; 13] = [
+    "allow-uri",
     "color",
     "except",
     "force",

@@ -12,6 +12,7 @@ use super::key_files;
 use super::messages::Messages;
 use super::options::{self, Reading};
 use super::request::Request;
+use crate::allowed_uris::AllowedUris;
 use crate::components::Components;
 use crate::surroundings::Surroundings;
 
@@ -43,6 +44,7 @@ pub(super) async fn examine(
         &mut report,
     );
     let libvirt = decode_source(&body, &schemas, &mut report);
+    AllowedUris::of_environment(surroundings).check(&libvirt, &mut report);
     let domain = domain_name(&libvirt, &request.identity);
     let configured = configure(&libvirt, sources, &domain, &mut report).await;
     if let Some(communicator) = &libvirt.communicator {

@@ -14,5 +14,6 @@ mod shells;
 mod sources;
 mod terminal;
 mod third_party;
+mod uris;
 mod usage;
 mod validate;

@@ -57,7 +57,7 @@ build {{
 }
 
 /// Nobody listens there.
-const NOWHERE: &str = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+const NOWHERE: &str = "qemu+tcp://127.0.0.1:1/system";
 
 #[test]
 fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
@@ -66,7 +66,7 @@ fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
     assert_eq!(said.code, Some(0), "{said:?}");
     for expected in [
         "libvirt.example:\n",
-        "  hypervisor  qemu+unix:///system?socket=/nonexistent/libvirt-sock\n",
+        "  hypervisor  qemu+tcp://127.0.0.1:1/system\n",
         "  domain      web\n",
         "  volume      default/web-artifact, the artifact\n",
         "made by `external`, 10.00 GiB",
@@ -136,7 +136,7 @@ fn a_hypervisor_that_is_asked_and_does_not_answer_is_a_problem() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(
         said.results
-            .contains("problem  cannot connect to the hypervisor at qemu+unix"),
+            .contains("problem  cannot connect to the hypervisor at qemu+tcp"),
         "{}",
         said.results
     );

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::lvhost::{Lvhost, Said, template};
 
 /// Nobody listens there.
-pub(crate) const NOWHERE: &str = "qemu+unix:///system?socket=/nonexistent/libvirt-sock";
+pub(crate) const NOWHERE: &str = "qemu+tcp://127.0.0.1:1/system";
 
 #[test]
 fn a_hypervisor_that_cannot_be_reached_is_said_and_the_build_has_failed() {
@@ -20,8 +20,8 @@ fn a_hypervisor_that_cannot_be_reached_is_said_and_the_build_has_failed() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(said.results, "");
     for expected in [
-        "==> libvirt.example: Connecting to qemu+unix:///system?socket=/nonexistent/libvirt-sock\n",
-        "==> libvirt.example: error: cannot connect to the hypervisor at qemu+unix:///system?socket=",
+        "==> libvirt.example: Connecting to qemu+tcp://127.0.0.1:1/system\n",
+        "==> libvirt.example: error: cannot connect to the hypervisor at qemu+tcp://127.0.0.1:1/system",
         "==> libvirt.example: Failed after ",
     ] {
         assert!(

@@ -156,6 +156,11 @@ async fn what_is_wrong_has_its_path_and_no_values() {
         ),
         (json!({"vcpu": 1.5}), "`vcpu`: "),
         (json!({"libvirt_uri": null}), "`libvirt_uri` is missing"),
+        (
+            json!({"libvirt_uri": "qemu+ext:///system?command=/bin/false"}),
+            "libvirt_uri: a template may not have this URI, which may do more than name a hypervisor: \
+             it has the transport `ext`",
+        ),
     ];
     for (changes, expected) in cases {
         let prepared = prepare(json_template(with(changes))).await;
