@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::authorization::LogIns;
 use crate::endpoint::is_same_origin;
-use crate::guard::is_inward_host;
+use crate::guard::{Scope, scope_of_host};
 use crate::location::WebAddress;
 use crate::s3::{Access, S3Error, Withheld};
 use crate::{Author, Endpoint, LocationError, Reach, Request, SafeUrl, Settings};
@@ -63,18 +63,30 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// Refuses a hop that must not be asked for; else, whether the user named its host, which
-    /// then may be an inward one.
-    pub(crate) fn admit(&self, hop: &Url) -> Result<bool, LocationError> {
-        let named = self.is_named(hop);
+    /// Refuses a hop that must not be asked for; else, how far the addresses of its host must reach at
+    /// least. `led_by` is how far the server reaches that redirected there.
+    pub(crate) fn admit(&self, hop: &Url, led_by: Option<Scope>) -> Result<Scope, LocationError> {
         let shown = SafeUrl::new(hop.clone());
         if !self.reach.permits(&shown) {
             return Err(LocationError::OutOfReach(shown));
         }
-        if !named && is_inward_host(hop) {
+        if self.is_named(hop) {
+            return Ok(Scope::Inward);
+        }
+        let least = match led_by {
+            Some(Scope::Inward | Scope::Private) => Scope::Private,
+            Some(Scope::Public) | None => Scope::Public,
+        };
+        let written = scope_of_host(hop).map_err(LocationError::OwnAddresses)?;
+        if written.is_some_and(|scope| scope < least) {
             return Err(LocationError::forbidden(hop));
         }
-        Ok(named)
+        Ok(least)
+    }
+
+    /// Whether the user has chosen the location, and not a component.
+    pub(crate) fn is_of_user(&self) -> bool {
+        self.author.is_user()
     }
 
     fn is_named(&self, hop: &Url) -> bool {
@@ -207,6 +219,47 @@ mod tests {
         ] {
             let found = heard(written, hop, component.clone(), &[named]);
             assert_eq!(found, expected, "{written} to {hop}, {named} is named");
+        }
+    }
+
+    #[test]
+    fn a_hop_reaches_as_far_as_whoever_leads_there_lets_it() {
+        let written = "http://nas:8080/a";
+        let location = Location::parse(written).unwrap();
+        let request = Request::named_by_user(vec![location.clone()], Checksum::None);
+        let Location::Web(web) = &location else {
+            panic!("{written} is no address");
+        };
+        let settings = Settings::new("cache");
+        let address = Address::new(web, &request, &settings).unwrap();
+        let admitted = |hop: &str, led_by| address.admit(&Url::parse(hop).unwrap(), led_by).ok();
+        for led_by in [
+            None,
+            Some(Scope::Inward),
+            Some(Scope::Private),
+            Some(Scope::Public),
+        ] {
+            let is_public = matches!(led_by, None | Some(Scope::Public));
+            let least = if is_public {
+                Scope::Public
+            } else {
+                Scope::Private
+            };
+            assert_eq!(admitted(written, led_by), Some(Scope::Inward));
+            // The same host by another port is another server.
+            assert_eq!(admitted("http://nas/a", led_by), Some(least));
+            assert_eq!(admitted("https://example.org/a", led_by), Some(least));
+            assert_eq!(admitted("https://8.8.8.8/a", led_by), Some(least));
+            let private = (!is_public).then_some(Scope::Private);
+            assert_eq!(admitted("http://192.168.77.77/a", led_by), private);
+            assert_eq!(admitted("http://[::ffff:10.77.0.7]/a", led_by), private);
+            for hop in [
+                "http://127.0.0.1/a",
+                "http://[2002:7f00:1::]/a",
+                "http://localhost:8080/",
+            ] {
+                assert_eq!(admitted(hop, led_by), None, "{hop}");
+            }
         }
     }
 }

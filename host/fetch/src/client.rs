@@ -10,7 +10,7 @@ use rustls_platform_verifier::Verifier;
 use url::Url;
 
 use crate::error::ClientError;
-use crate::guard::GuardedResolver;
+use crate::guard::{GuardedResolver, Scope};
 use crate::{SafeUrl, Settings};
 
 /// Which client a hop needs.
@@ -19,8 +19,8 @@ pub(crate) struct Kind {
     /// Speaks TLS, and so needs the operating system's certificates, which cost time to load
     /// and may be missing where only plain HTTP is used.
     pub(crate) secure: bool,
-    /// Refuses names that resolve to inward addresses.
-    pub(crate) guarded: bool,
+    /// How far the addresses must reach, at least, that names resolve to.
+    pub(crate) least: Scope,
 }
 
 /// The clients, each made at its first use.
@@ -84,18 +84,19 @@ fn make(settings: &Settings, kind: Kind) -> Result<Client, ClientError> {
             builder = builder.proxy(proxy.no_proxy(bypass.clone()));
         }
     }
-    if kind.guarded {
-        let hosts = [&settings.proxy.http, &settings.proxy.https];
-        let exempt = hosts
-            .into_iter()
-            .flatten()
-            .filter_map(SafeUrl::host)
-            .map(str::to_owned);
-        builder = builder.dns_resolver(Arc::new(GuardedResolver {
-            exempt: exempt.collect(),
-        }));
-    }
+    let proxy = if kind.secure {
+        &settings.proxy.https
+    } else {
+        &settings.proxy.http
+    };
+    let exempt = proxy.iter().filter_map(SafeUrl::host).map(str::to_owned);
+    let resolver = GuardedResolver {
+        least: kind.least,
+        limit: settings.connect_timeout,
+        exempt: exempt.collect(),
+    };
     builder
+        .dns_resolver(Arc::new(resolver))
         .build()
         .map_err(|error| ClientError::Build(error.without_url()))
 }

@@ -189,15 +189,31 @@ pub enum LocationError {
     /// A redirect that would give up encryption.
     #[error("refused to follow a redirect from https to {0}")]
     Downgrade(SafeUrl),
-    /// A host inside this machine or its link, which the template did not name.
+    /// A host inside this machine, its link, its cloud or its network, which nobody named.
     #[error(
-        "refused to connect to {host}: it is a loopback, link-local or metadata address; \
-         name this host in the template if it is meant"
+        "refused to connect to {host}: it is an address of this machine, its link, its cloud or its \
+         network; if it is meant, name this host with its port in the template, or for a component in its \
+         `allow` block"
     )]
     ForbiddenAddress {
         /// The host, as it stands in the URL.
         host: String,
     },
+    /// A host that only a proxy can resolve, for a component: where it is can't be judged.
+    #[error(
+        "{host} can't be resolved here, and a component may have the proxy resolve it only if the host is \
+         named in full in its `allow` block"
+    )]
+    Unresolved {
+        /// The host, as it stands in the URL.
+        host: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Which addresses this machine has itself can't be found out.
+    #[error("the addresses of this machine can't be listed, which no download may be led to")]
+    OwnAddresses(#[source] io::Error),
     /// A URL, of a redirect mostly, that whoever asked must not reach.
     #[error("{0} may not be reached")]
     OutOfReach(SafeUrl),

@@ -6,13 +6,13 @@ use std::error::Error;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
-use url::Url;
+use url::{Host, Url};
 
 use crate::address::Address;
 use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
 use crate::endpoint::is_same_origin;
-use crate::guard::InwardAddress;
+use crate::guard::{self, OutOfScope, Scope, scope_of_peer};
 use crate::{LocationError, SafeUrl, Settings};
 
 use refused::BUCKET_REGION;
@@ -37,11 +37,16 @@ impl Exchange<'_> {
     ) -> Result<Response, LocationError> {
         let request = address.request().map_err(LocationError::S3)?;
         let mut url = request.expose().clone();
+        let mut led_by = None;
         for _ in 0..=MAXIMUM_REDIRECTS {
-            let named = address.admit(&url)?;
+            let least = address.admit(&url, led_by)?;
+            let is_proxied = self.settings.proxy.is_for(url.scheme());
+            if is_proxied {
+                self.judge_name(&url, least, address).await?;
+            }
             let kind = Kind {
                 secure: url.scheme() == "https",
-                guarded: !named,
+                least,
             };
             let client = self.clients.get(kind).map_err(LocationError::Client)?;
             let mut bare = url.clone();
@@ -57,9 +62,40 @@ impl Exchange<'_> {
             if !is_redirect(response.status()) || wrong_region {
                 return Ok(response);
             }
+            // Of a server behind a proxy it is not known where it is.
+            let peer = response.remote_addr().filter(|_| !is_proxied);
+            led_by = peer
+                .map(scope_of_peer)
+                .transpose()
+                .map_err(LocationError::OwnAddresses)?;
             url = next_hop(&url, response.headers())?;
         }
         Err(LocationError::TooManyRedirects(MAXIMUM_REDIRECTS))
+    }
+
+    /// Judges the name in a URL which a proxy is going to resolve once more.
+    async fn judge_name(
+        &self,
+        url: &Url,
+        least: Scope,
+        address: &Address<'_>,
+    ) -> Result<(), LocationError> {
+        let Some(Host::Domain(name)) = url.host() else {
+            return Ok(());
+        };
+        if least == Scope::Inward {
+            return Ok(());
+        }
+        match guard::resolve(name, 0, least, self.settings.connect_timeout).await {
+            Ok(_) => Ok(()),
+            Err(error) if guard::is_out_of_scope(&error) => Err(LocationError::forbidden(url)),
+            // Where all of the internet is behind a proxy, its names may be known to the proxy only.
+            Err(_) if address.is_of_user() => Ok(()),
+            Err(source) => Err(LocationError::Unresolved {
+                host: name.to_owned(),
+                source,
+            }),
+        }
     }
 }
 
@@ -90,7 +126,7 @@ fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, LocationError> {
 /// Sorts a client error. The URL is taken out of it: it would show its secrets.
 fn send_error(error: reqwest::Error, url: &Url) -> LocationError {
     let error = error.without_url();
-    if cause::<InwardAddress>(&error).is_some() {
+    if cause::<OutOfScope>(&error).is_some() {
         LocationError::forbidden(url)
     } else if let Some(tls) = cause::<rustls::Error>(&error) {
         LocationError::Tls(tls.clone())

@@ -1,96 +1,124 @@
-//! Keeps downloads from being led to addresses inside this machine or its link.
+//! Keeps downloads from being led to addresses that only this machine, its link or its network can reach.
 //!
 //! A server answers with redirects, and a name's owner decides what it resolves to; neither may
-//! reach what only this host can reach (a local daemon, a cloud's metadata service) unless the
-//! user named that host. Addresses are checked as they stand in a URL, and names where they are
-//! resolved, so that what was checked is what is connected to. Behind a proxy it is the proxy
-//! that resolves names; there only literal addresses and `localhost` are checked.
+//! reach a local daemon or a cloud's metadata service unless the user named that host and port:
+//!
+//! ```text
+//! hop ─► named, with this port? ──yes──► any address
+//!           │ no
+//!           ├─ led there by a server of a private network ─► private or public addresses
+//!           └─ led there by anybody else, or by nobody ────► public addresses
+//! ```
+//!
+//! Addresses are judged as they stand in a URL, and names where they are resolved for the connection, so
+//! that what was judged is what is connected to. Where a proxy carries a request, it is the proxy that
+//! resolves the name for the connection: the name is resolved and judged here all the same, before it is
+//! handed on. A name that nobody here can resolve is handed on for the user only.
+
+mod scope;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use nix::ifaddrs::getifaddrs;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use url::{Host, Url};
 
-/// A name that resolved to an inward address.
+pub(crate) use scope::Scope;
+use scope::scope_of;
+
+/// A name that resolved to an address that may not be reached.
 #[derive(Debug, Error)]
 #[error("{host} resolves to {address}")]
-pub(crate) struct InwardAddress {
+pub(crate) struct OutOfScope {
     /// The name.
     pub(crate) host: String,
     /// What it resolved to.
     pub(crate) address: IpAddr,
 }
 
-/// Whether the URL's host, as written, is an inward address.
-pub(crate) fn is_inward_host(url: &Url) -> bool {
+/// How far the host of a URL reaches, as it is written; `None` for a name, which has to be resolved.
+pub(crate) fn scope_of_host(url: &Url) -> io::Result<Option<Scope>> {
     // Parsed here: of what is no web scheme, a URL takes every host but IPv6 for a name.
-    match url.host_str().and_then(|host| Host::parse(host).ok()) {
-        Some(Host::Ipv4(address)) => is_inward(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => is_inward(IpAddr::V6(address)),
+    let address = match url.host_str().and_then(|host| Host::parse(host).ok()) {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
+            let is_local = name == "localhost" || name.ends_with(".localhost");
+            return Ok(is_local.then_some(Scope::Inward));
         }
-        None => false,
+        None => return Ok(None),
+    };
+    Ok(Some(scope_of(address, &own_addresses()?)))
+}
+
+/// How far the address of a peer reaches.
+pub(crate) fn scope_of_peer(peer: SocketAddr) -> io::Result<Scope> {
+    Ok(scope_of(peer.ip(), &own_addresses()?))
+}
+
+/// The addresses of all of this machine's interfaces, as they are now.
+fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    let addresses = getifaddrs()?.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|it| IpAddr::V6(it.ip())))
+    });
+    Ok(addresses.collect())
+}
+
+/// Refuses a name of which an address does not reach as far as `least`. One is enough: which of them is
+/// connected to may be somebody else's choice.
+pub(crate) fn judge(host: &str, addresses: &[SocketAddr], least: Scope) -> io::Result<()> {
+    if least == Scope::Inward {
+        return Ok(());
     }
-}
-
-/// Whether an address is loopback, link-local, unspecified or a cloud's metadata service.
-pub(crate) fn is_inward(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_inward_v4(address),
-        IpAddr::V6(address) => is_inward_v6(address),
-    }
-}
-
-fn is_inward_v4(address: Ipv4Addr) -> bool {
-    /// Alibaba Cloud's metadata service; most others are link-local.
-    const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    address.is_loopback()
-        || address.is_link_local()
-        || address.is_broadcast()
-        // "This network", RFC 1122 §3.2.1.3: Linux connects 0.0.0.0 to itself.
-        || address.octets()[0] == 0
-        || address == ALIBABA_METADATA
-}
-
-fn is_inward_v6(address: Ipv6Addr) -> bool {
-    /// Amazon's metadata service over IPv6.
-    const AMAZON_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    let segments = address.segments();
-    // An IPv4 address in its IPv4-mapped (::ffff:0:0/96), IPv4-compatible (::/96) or NAT64
-    // (64:ff9b::/96, RFC 6052) form.
-    let embedded = matches!(
-        segments,
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..]
-    );
-    let [.., a, b, c, d] = address.octets();
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_unicast_link_local()
-        || address == AMAZON_METADATA
-        || (embedded && is_inward_v4(Ipv4Addr::new(a, b, c, d)))
-}
-
-/// Refuses a name that resolved to an inward address. One is enough: which of them is connected to
-/// may be somebody else's choice.
-pub(crate) fn outward(host: &str, addresses: &[SocketAddr]) -> Result<(), InwardAddress> {
+    let own = own_addresses()?;
     let mut addresses = addresses.iter().map(SocketAddr::ip);
-    match addresses.find(|address| is_inward(*address)) {
-        Some(address) => Err(InwardAddress {
+    match addresses.find(|address| scope_of(*address, &own) < least) {
+        Some(address) => Err(io::Error::other(OutOfScope {
             host: host.to_owned(),
             address,
-        }),
+        })),
         None => Ok(()),
     }
 }
 
-/// Resolves names with the system's resolver and refuses those with an inward address.
+/// Resolves a name within a time, and judges what it resolves to.
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+    least: Scope,
+    limit: Duration,
+) -> io::Result<Vec<SocketAddr>> {
+    let resolving = tokio::net::lookup_host((host, port));
+    let found = tokio::time::timeout(limit, resolving).await;
+    let found: Vec<_> = found
+        .unwrap_or_else(|elapsed| Err(elapsed.into()))?
+        .collect();
+    judge(host, &found, least)?;
+    Ok(found)
+}
+
+/// Whether an address was found and may not be reached.
+pub(crate) fn is_out_of_scope(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<OutOfScope>())
+}
+
+/// Resolves names with the system's resolver and refuses those with an address that does not reach as far
+/// as it must.
 #[derive(Debug)]
 pub(crate) struct GuardedResolver {
-    /// Proxies: the user's own setting, wherever they are.
+    pub(crate) least: Scope,
+    /// The time for a name.
+    pub(crate) limit: Duration,
+    /// The proxy: the user's own setting, wherever it is.
     pub(crate) exempt: BTreeSet<String>,
 }
 
@@ -98,12 +126,10 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let host = name.as_str().to_owned();
         let exempt = self.exempt.contains(&host);
+        let least = if exempt { Scope::Inward } else { self.least };
+        let limit = self.limit;
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            if !exempt {
-                outward(&host, &found)?;
-            }
+            let found = resolve(&host, 0, least, limit).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
@@ -114,81 +140,120 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inward_hosts_in_every_spelling() {
+    fn hosts_in_every_spelling() {
         let inward = [
             "127.0.0.1",
             "127.9.9.9",
             "2130706433",
             "0x7f.1",
+            "127.1.",
             "0.0.0.0",
+            "0",
             "169.254.169.254",
+            "0xa9fea9fe",
+            "0250.077.0201.020",
             "100.100.100.200",
             "[::1]",
             "[::]",
             "[fe80::1]",
-            "[febf::1]",
             "[::ffff:127.0.0.1]",
-            "[::127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:0:127.0.0.1]",
             "[64:ff9b::a9fe:a9fe]",
+            "[64:ff9b:1::a9fe:a9fe]",
+            "[2002:7f00:1::]",
             "[fd00:ec2::254]",
+            "[fd00:ec2::23]",
+            "[fd20:ce::254]",
             "localhost",
             "LOCALHOST.",
             "a.localhost",
         ];
-        for (host, scheme) in inward
-            .iter()
-            .flat_map(|host| [(host, "http"), (host, "smb")])
-        {
-            assert!(
-                is_inward_host(&Url::parse(&format!("{scheme}://{host}/")).unwrap()),
-                "{host}"
-            );
-        }
-        let elsewhere = [
-            "8.8.8.8",
-            "10.0.0.1",
-            "192.168.1.1",
-            "[2001:db8::1]",
-            "[fd00::1]",
+        let private = ["10.0.0.1", "192.168.1.1", "[fd00::1]"];
+        let public = ["8.8.8.8", "[2606:4700::1]", "[::ffff:8.8.8.8]"];
+        let names = [
             "example.org",
             "localhost.example.org",
-            "[::ffff:8.8.8.8]",
+            "127.0.0.1.example.org",
         ];
-        for (host, scheme) in elsewhere
-            .iter()
-            .flat_map(|host| [(host, "http"), (host, "smb")])
-        {
-            assert!(
-                !is_inward_host(&Url::parse(&format!("{scheme}://{host}/")).unwrap()),
-                "{host}"
-            );
+        let cases = [
+            (&inward[..], Some(Scope::Inward)),
+            (&private[..], Some(Scope::Private)),
+            (&public[..], Some(Scope::Public)),
+            (&names[..], None),
+        ];
+        for (hosts, expected) in cases {
+            for host in hosts {
+                for scheme in ["http", "smb"] {
+                    let url = Url::parse(&format!("{scheme}://{host}/")).unwrap();
+                    let found = scope_of_host(&url).unwrap();
+                    // A network of the tests' own machine may have one of these.
+                    let own = expected == Some(Scope::Private) && found == Some(Scope::Inward);
+                    assert!(found == expected || own, "{url}: {found:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_address_of_this_machine_is_inward() {
+        let own = own_addresses().unwrap();
+        assert!(own.contains(&"127.0.0.1".parse().unwrap()), "{own:?}");
+        for address in own {
+            let peer = SocketAddr::new(address, 80);
+            assert_eq!(scope_of_peer(peer).unwrap(), Scope::Inward, "{address}");
+            for least in [Scope::Private, Scope::Public] {
+                let error = judge("h", &[peer], least).unwrap_err();
+                assert!(is_out_of_scope(&error), "{error}");
+            }
+            judge("h", &[peer], Scope::Inward).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_address_too_near_is_enough() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+            let addresses = texts
+                .iter()
+                .map(|text| (text.parse::<IpAddr>().unwrap(), 1).into());
+            addresses.collect()
+        };
+        for (texts, least, allowed) in [
+            (&["8.8.8.8", "2606:4700::1"][..], Scope::Public, true),
+            (&["8.8.8.8", "192.168.77.77"], Scope::Public, false),
+            (&["8.8.8.8", "192.168.77.77"], Scope::Private, true),
+            (&["8.8.8.8", "169.254.169.254"], Scope::Private, false),
+            (&["127.0.0.1"], Scope::Inward, true),
+        ] {
+            let judged = judge("h", &addresses(texts), least);
+            assert_eq!(judged.is_ok(), allowed, "{texts:?}");
         }
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_inward_is_refused_unless_exempt() {
-        let resolver = GuardedResolver {
-            exempt: BTreeSet::new(),
-        };
-        let error = resolver
-            .resolve("localhost".parse().unwrap())
-            .await
-            .err()
-            .unwrap();
-        assert!(
-            error.to_string().starts_with("localhost resolves to "),
-            "{error}"
-        );
-        let resolver = GuardedResolver {
-            exempt: ["localhost".to_owned()].into(),
-        };
-        assert!(
-            resolver
-                .resolve("localhost".parse().unwrap())
-                .await
-                .unwrap()
-                .next()
-                .is_some()
-        );
+        for (least, exempt, allowed) in [
+            (Scope::Public, &[][..], false),
+            (Scope::Private, &[], false),
+            (Scope::Inward, &[], true),
+            (Scope::Public, &["localhost"], true),
+            (Scope::Public, &["other"], false),
+        ] {
+            let resolver = GuardedResolver {
+                least,
+                limit: Duration::from_secs(30),
+                exempt: exempt.iter().map(|name| (*name).to_owned()).collect(),
+            };
+            match resolver.resolve("localhost".parse().unwrap()).await {
+                Ok(mut found) => assert!(allowed && found.next().is_some()),
+                Err(error) => {
+                    let shown = error.to_string();
+                    assert!(
+                        !allowed && shown.contains("localhost resolves to "),
+                        "{shown}"
+                    );
+                }
+            }
+        }
     }
 }

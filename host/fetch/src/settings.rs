@@ -93,6 +93,15 @@ pub struct ProxySettings {
 }
 
 impl ProxySettings {
+    /// Whether requests for URLs of this scheme may go by a proxy.
+    pub(crate) fn is_for(&self, scheme: &str) -> bool {
+        match scheme {
+            "http" => self.http.is_some(),
+            "https" => self.https.is_some(),
+            _ => false,
+        }
+    }
+
     /// Reads the customary variables out of a map: `http_proxy`, `https_proxy`, `all_proxy` and
     /// `no_proxy`, in lower or, failing that, upper case. A proxy without scheme is an HTTP one.
     ///

@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::address::Address;
 use crate::authorization::{LogIns, take_login};
-use crate::guard::outward;
+use crate::guard::{self, Scope};
 use crate::{LocationError, Settings};
 
 pub use error::ShareError;
@@ -62,13 +62,13 @@ impl SharedFile {
         settings: &Settings,
     ) -> Result<Self, LocationError> {
         let url = address.identity().expose();
-        let named = address.admit(url)?;
+        let least = address.admit(url, None)?;
         let place = Place::of(url).map_err(LocationError::Protocol)?;
         let login = Login::of(url, address.log_ins(url), settings);
         let anonymous = login.name.is_empty();
         let failed = |stage, error| sorted(stage, error, &place, anonymous);
 
-        let mut client = connect(url, &place, &login, named, settings).await?;
+        let mut client = connect(url, &place, &login, least, settings).await?;
         let tree = client.connect_share(&place.share).await;
         let mut tree = tree.map_err(|error| failed(Stage::Share, error))?;
         let reader = client.open_file_reader(&tree, &place.path).await;
@@ -161,19 +161,18 @@ async fn connect(
     url: &Url,
     place: &Place,
     login: &Login,
-    named: bool,
+    least: Scope,
     settings: &Settings,
 ) -> Result<SmbClient, LocationError> {
     let written = format!("{}:{}", place.host, place.port);
     let mut addresses = vec![written.clone()];
-    if !named {
-        let resolving = tokio::net::lookup_host(&written);
-        let found = tokio::time::timeout(settings.connect_timeout, resolving).await;
-        let found: Vec<_> = found
-            .unwrap_or_else(|elapsed| Err(elapsed.into()))
-            .map_err(|error| ShareError::unresolved(place, &error))?
-            .collect();
-        outward(&place.host, &found).map_err(|_| LocationError::forbidden(url))?;
+    if least > Scope::Inward {
+        let host = place.host.trim_start_matches('[').trim_end_matches(']');
+        let found = guard::resolve(host, place.port, least, settings.connect_timeout).await;
+        let found = found.map_err(|error| match guard::is_out_of_scope(&error) {
+            true => LocationError::forbidden(url),
+            false => ShareError::unresolved(place, &error).into(),
+        })?;
         let found = found.iter().take(MAXIMUM_ADDRESSES);
         addresses = found.map(ToString::to_string).collect();
     }

@@ -83,6 +83,130 @@ async fn inward_addresses_are_for_hosts_the_user_named() {
 }
 
 #[tokio::test]
+async fn no_redirect_leads_to_what_only_this_machine_can_reach() {
+    let mut bench = Bench::new();
+    bench.settings.connect_timeout = Duration::from_secs(5);
+    let server = Server::start(|seen, _| match seen.target.strip_prefix("/to/") {
+        Some(target) => Reply::status(302).with("location", format!("http://{target}/")),
+        None => Reply::body(b"image"),
+    })
+    .await;
+    let neighbour = Server::start(|_, _| Reply::body(b"secret")).await;
+    let mut targets: Vec<String> = [
+        "168.63.129.16",
+        "169.254.169.254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "[fd00:ec2::254]",
+        "[fd00:ec2::23]",
+        "[fd20:ce::254]",
+        "[2002:7f00:1::]",
+        "[2002:a9fe:a9fe::]",
+        "[::ffff:0:127.0.0.1]",
+        "[64:ff9b:1::127.0.0.1]",
+        "[64:ff9b::169.254.169.254]",
+        "[2001:0:7f00:1::]",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[ff02::1]",
+        "[fec0::1]",
+        "[::]",
+        "0x7f000001",
+        "localhost",
+    ]
+    .map(str::to_owned)
+    .into();
+    // A host that is named, by another port; and this machine by each of its own addresses.
+    targets.push(format!("127.0.0.1:{}", neighbour.port));
+    let own = nix::ifaddrs::getifaddrs().unwrap();
+    let own = own.filter_map(|it| Some(it.address?.as_sockaddr_in()?.ip()));
+    targets.extend(own.map(|ip| format!("{ip}:{}", neighbour.port)));
+    for target in targets {
+        let url = server.url(&format!("/to/{target}"));
+        let error = bench.fetch(&[url], Checksum::None).await.unwrap_err();
+        let failures = failures(error);
+        assert!(
+            matches!(failures[0].error, LocationError::ForbiddenAddress { .. }),
+            "{target}: {failures:?}"
+        );
+    }
+    assert!(neighbour.seen().is_empty());
+}
+
+/// A name that is this machine's and does not look so, if there is one.
+async fn inconspicuous_name() -> Option<&'static str> {
+    for name in ["ip6-localhost", "ip6-loopback"] {
+        if tokio::net::lookup_host((name, 0)).await.is_ok() {
+            return Some(name);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn behind_a_proxy_names_are_judged_too() {
+    let mut bench = Bench::new();
+    let proxy = Server::start(|seen, _| match seen.target.split_once("/to/") {
+        Some((_, target)) => Reply::status(302).with("location", format!("http://{target}/")),
+        None => Reply::body(b"by proxy"),
+    })
+    .await;
+    bench.settings.proxy.http = Some(SafeUrl::parse(&proxy.url("/")).unwrap());
+    let by_user = |target: &str| {
+        let location = Location::parse(&format!("http://images.invalid/to/{target}")).unwrap();
+        Request::named_by_user(vec![location], Checksum::None)
+    };
+    let by_component = |url: &str| Request {
+        named: BTreeSet::new(),
+        author: Author::Component {
+            aws_credentials: false,
+        },
+        ..Request::named_by_user(vec![Location::parse(url).unwrap()], Checksum::None)
+    };
+    let mut inward = vec!["127.0.0.1", "localhost", "[::1]", "169.254.169.254"];
+    match inconspicuous_name().await {
+        Some(name) => inward.push(name),
+        None => eprintln!("SKIPPED: no name of this machine to resolve but localhost"),
+    }
+    for target in inward {
+        for request in [by_user(target), by_component(&format!("http://{target}/a"))] {
+            let failures = failures(bench.run(&request, &Silent).await.unwrap_err());
+            assert!(
+                matches!(failures[0].error, LocationError::ForbiddenAddress { .. }),
+                "{target}: {failures:?}"
+            );
+        }
+    }
+    // What the proxy alone may know is for the user to ask for.
+    let elsewhere = by_user("mirror.invalid");
+    let fetched = bench.run(&elsewhere, &Silent).await.unwrap();
+    assert_eq!(content(&fetched), b"by proxy");
+    let component = by_component("http://mirror.invalid/a");
+    let refused = failures(bench.run(&component, &Silent).await.unwrap_err());
+    assert!(
+        matches!(refused[0].error, LocationError::Unresolved { .. }),
+        "{refused:?}"
+    );
+    let named = Request {
+        named: elsewhere
+            .named
+            .iter()
+            .cloned()
+            .chain(Endpoint::of(
+                &SafeUrl::parse("http://mirror.invalid/").unwrap(),
+            ))
+            .collect(),
+        ..component
+    };
+    let fetched = bench.run(&named, &Silent).await.unwrap();
+    assert_eq!(content(&fetched), b"by proxy");
+    for seen in proxy.seen() {
+        assert!(seen.target.contains(".invalid/"), "{seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_stay_with_their_host() {
     let bench = Bench::new();
     let server = Server::start(|seen, _| match seen.target.as_str() {
