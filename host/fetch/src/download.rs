@@ -34,6 +34,7 @@ use crate::cache::{Blob, Cache, CacheError, Lock, Partial, UrlEntry};
 use crate::digest::Digest;
 use crate::disk::{self, NoSpace};
 use crate::exchange::Exchange;
+use crate::patience::Patience;
 use crate::sink::{Finished, Sink};
 use crate::{Fetched, Location, LocationError, Progress, Settings};
 
@@ -182,9 +183,13 @@ impl Download<'_> {
         let partial = self.cache.partial(self.address.identity());
         let mut sink = self.open_sink(&partial, &lock).await?;
         let mut retry = Retry::new(self.settings.retry_delay, sink.position());
+        let mut patience = Patience::new(self.settings);
         loop {
             let entry = known.as_ref().map(|(entry, _)| entry);
-            let error = match (self.attempt(&mut sink, entry).await, known.as_ref()) {
+            let error = match (
+                self.attempt(&mut sink, entry, &mut patience).await,
+                known.as_ref(),
+            ) {
                 (Ok(Outcome::Complete(validators)), _) => {
                     let announced = sink.announced();
                     let finished = sink.finish().await;
@@ -222,6 +227,10 @@ impl Download<'_> {
                 self.suspend(sink).await?;
                 return Err(error.into());
             };
+            if let Err(error) = patience.pause(delay) {
+                self.suspend(sink).await?;
+                return Err(error.into());
+            }
             self.progress.note(&format!(
                 "{}: {error}; next attempt in {delay:.1?}",
                 self.location

@@ -162,6 +162,33 @@ pub enum LocationError {
         /// The bound that was passed, in bytes.
         limit: u64,
     },
+    /// The server sent for ever, without having said how much there is.
+    #[error(
+        "the server sent more than {limit} bytes without having said how many there are; download the \
+         file by other means and give its path"
+    )]
+    Unannounced {
+        /// The bound that was passed, in bytes.
+        limit: u64,
+    },
+    /// The server kept us waiting for too long in sum.
+    #[error(
+        "the server is too slow: it kept us waiting for {} s, over all attempts, and sent less than \
+         {least_rate} bytes of the file per second",
+        patience.as_secs_f64()
+    )]
+    TooSlow {
+        /// How long it was waited for.
+        patience: Duration,
+        /// Bytes per second.
+        least_rate: u64,
+    },
+    /// The transfer took longer than any may.
+    #[error("the download took longer than {} s", longest.as_secs_f64())]
+    OverTime {
+        /// How long any may take.
+        longest: Duration,
+    },
     /// A setting can't be used.
     #[error("the HTTP client can't be set up")]
     Client(#[source] ClientError),

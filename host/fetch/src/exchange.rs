@@ -13,6 +13,7 @@ use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
 use crate::endpoint::is_same_origin;
 use crate::guard::{self, OutOfScope, Scope, scope_of_peer};
+use crate::patience::Patience;
 use crate::{LocationError, SafeUrl, Settings};
 
 use refused::BUCKET_REGION;
@@ -34,6 +35,7 @@ impl Exchange<'_> {
         &self,
         address: &Address<'_>,
         headers: &HeaderMap,
+        patience: &mut Patience,
     ) -> Result<Response, LocationError> {
         let request = address.request().map_err(LocationError::S3)?;
         let mut url = request.expose().clone();
@@ -42,7 +44,9 @@ impl Exchange<'_> {
             let least = address.admit(&url, led_by)?;
             let is_proxied = self.settings.proxy.is_for(url.scheme());
             if is_proxied {
-                self.judge_name(&url, least, address).await?;
+                patience
+                    .wait(self.judge_name(&url, least, address))
+                    .await??;
             }
             let kind = Kind {
                 secure: url.scheme() == "https",
@@ -53,10 +57,9 @@ impl Exchange<'_> {
             let login = take_login(&mut bare);
             let request = client.get(bare.clone()).headers(headers.clone());
             let (signed, log_ins) = (address.is_object(), address.log_ins(&bare));
-            let response = authorize(request, &bare, login, signed, log_ins, self.settings)
-                .send()
-                .await
-                .map_err(|error| send_error(error, &url))?;
+            let request = authorize(request, &bare, login, signed, log_ins, self.settings);
+            let response = patience.wait(request.send()).await?;
+            let response = response.map_err(|error| send_error(error, &url))?;
             let wrong_region =
                 address.is_object() && response.headers().contains_key(BUCKET_REGION);
             if !is_redirect(response.status()) || wrong_region {

@@ -43,6 +43,7 @@ mod guard;
 mod local;
 mod location;
 mod netrc;
+mod patience;
 mod progress;
 mod reach;
 mod s3;

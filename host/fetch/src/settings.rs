@@ -10,6 +10,20 @@ use thiserror::Error;
 
 use crate::{AwsSettings, HostHeader, Netrc, SafeUrl};
 
+/// Two silences of the longest kind. A store that has to fetch the file first says nothing for some tens of
+/// seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Bytes per second. At this rate an image of 500 MB takes almost six days: nobody waits for that, and a
+/// modem of 1998 was faster.
+const LEAST_RATE: u64 = 1024;
+
+/// An image of 100 GB by a line of 10 Mbit/s takes 22 hours.
+const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bytes. Servers of images say how long they are; what is made while it is sent is smaller than this.
+const UNANNOUNCED_LIMIT: u64 = 64 << 30;
+
 /// Everything that steers a fetcher; nothing is read from the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -21,6 +35,16 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The longest silence of a server: before its first byte, and between any two.
     pub read_timeout: Duration,
+    /// How long a server is waited for in sum, over all attempts at a location and all that leads there,
+    /// while it sends less of the file than [`Self::least_rate`].
+    pub patience: Duration,
+    /// Bytes per second that a server must send in the long run.
+    pub least_rate: u64,
+    /// The longest time for one location, whatever comes.
+    pub longest_download: Duration,
+    /// The most bytes of a file whose length no server has said. It takes no more than half of the room
+    /// on the disk, either.
+    pub unannounced_limit: u64,
     /// The wait before the second attempt at a location; each further one doubles it.
     pub retry_delay: Duration,
     /// Proxies.
@@ -36,14 +60,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with this cache and the usual times: 30 s to connect, 60 s of silence, retries
-    /// after 0.5 s, 1 s, 2 s and so on; no proxy.
+    /// Settings with this cache and the usual limits: 30 s to connect, 60 s of silence, [`PATIENCE`] in
+    /// sum, retries after 0.5 s, 1 s, 2 s and so on; no proxy.
     pub fn new(cache_directory: impl Into<PathBuf>) -> Self {
         Self {
             cache_directory: cache_directory.into(),
             user_agent: concat!("lvhost/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(60),
+            patience: PATIENCE,
+            least_rate: LEAST_RATE,
+            longest_download: LONGEST_DOWNLOAD,
+            unannounced_limit: UNANNOUNCED_LIMIT,
             retry_delay: Duration::from_millis(500),
             proxy: ProxySettings::default(),
             certificate_authorities: Vec::new(),

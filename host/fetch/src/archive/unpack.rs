@@ -1,9 +1,10 @@
 //! The one file inside of a zip or tar archive.
 //!
 //! It is unpacked into a file without a name, which the system removes with its last handle: there
-//! is nothing to become stale and nothing to clean up. What can be large is bounded: an archive's
-//! lists of contents by [`LISTING_LIMIT`], the entries gone through by [`MAXIMUM_ENTRIES`], the
-//! file by what may be received at all.
+//! is nothing to become stale and nothing to clean up. What can be large is bounded, in sum over all that is
+//! in an archive: its lists of contents by [`LISTING_LIMIT`], the entries gone through by
+//! [`MAXIMUM_ENTRIES`], the bytes that come out of it, holes among them, by [`unpacked_limit`]. An archive is
+//! not believed how long a file in it is: another length is an error.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -21,9 +22,16 @@ use crate::decode;
 use crate::download::MAXIMUM_LENGTH;
 use crate::sink::write_sparse;
 
-/// Bytes that may be read for a zip's directory, or for the headers of one tar entry: an archive
-/// with one image in it needs some hundred, and both libraries keep in memory what they read.
+/// Bytes that may be read for a zip's directory, or for all headers of a tar: an archive with one image in
+/// it needs some hundred, and both libraries keep in memory what they read.
 const LISTING_LIMIT: u64 = 16 << 20;
+
+/// Bytes that may come out of any archive, however short it is: a few seconds' work.
+const UNPACKED_ANYWAY: u64 = 16 << 30;
+
+/// Bytes that may come out for each byte of an archive. Of zeros, of which a new disk consists mostly, gzip
+/// makes a thousandth, xz a seven-thousandth.
+const UNPACKED_PER_BYTE: u64 = 10_000;
 
 /// Entries gone through in search of the file. Archives with more are no images.
 const MAXIMUM_ENTRIES: usize = 10_000;
@@ -72,9 +80,15 @@ pub enum ArchiveError {
     /// There are more entries than are gone through.
     #[error("the archive has more than {MAXIMUM_ENTRIES} entries")]
     TooManyEntries,
-    /// The file in it is larger than any that is received.
-    #[error("the file in the archive has more than {MAXIMUM_LENGTH} bytes")]
-    TooLong,
+    /// More would come out of it than may.
+    #[error(
+        "what is in the archive has more than {limit} bytes, too many for the length of the archive; unpack \
+         it by other means and give the file's path"
+    )]
+    TooLong {
+        /// What may come out of it, in bytes.
+        limit: u64,
+    },
 }
 
 /// Why unpacking ended without a file.
@@ -102,9 +116,28 @@ pub(crate) struct Unpacked {
     pub(crate) name: String,
 }
 
+/// What may come out of an archive of that length, in bytes.
+fn unpacked_limit(archive_length: u64) -> u64 {
+    let by_length = archive_length.saturating_mul(UNPACKED_PER_BYTE);
+    by_length.clamp(UNPACKED_ANYWAY, MAXIMUM_LENGTH)
+}
+
 /// Unpacks the only file, or the only one named `member` or in that folder, into `folder`.
 pub(crate) fn unpack(
     archive: Arc<File>,
+    packing: Packing,
+    member: Option<&str>,
+    folder: &Path,
+    cancel: &CancellationToken,
+) -> Result<Unpacked, Failed> {
+    let source = Positioned::new(archive).map_err(|source| read_error(packing, source))?;
+    let limit = unpacked_limit(source.length);
+    unpack_within(limit, source, packing, member, folder, cancel)
+}
+
+fn unpack_within(
+    limit: u64,
+    source: Positioned,
     packing: Packing,
     member: Option<&str>,
     folder: &Path,
@@ -116,9 +149,10 @@ pub(crate) fn unpack(
         others: Vec::new(),
         folder,
         cancel,
+        limit,
+        left: limit,
     };
     let budget = Rc::new(Cell::new(LISTING_LIMIT));
-    let source = Positioned::new(archive).map_err(|source| read_error(packing, source))?;
     let unpacked = match packing {
         Packing::Zip => unpacking.zip(Budgeted::new(source, &budget), &budget),
         Packing::Tar(None) => unpacking.tar(Budgeted::new(source, &budget), &budget, packing),
@@ -148,9 +182,19 @@ struct Unpacking<'a> {
     others: Vec<String>,
     folder: &'a Path,
     cancel: &'a CancellationToken,
+    /// Bytes that may come out of the archive in sum, and how many still.
+    limit: u64,
+    left: u64,
 }
 
 impl Unpacking<'_> {
+    /// Takes so many bytes of what may come out.
+    fn take(&mut self, bytes: u64) -> Result<(), ArchiveError> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or(ArchiveError::TooLong { limit: self.limit })?;
+        Ok(())
+    }
+
     /// Notes a file; whether it is the one.
     fn fits(&mut self, name: &str) -> bool {
         let name = plain(name);
@@ -198,7 +242,6 @@ impl Unpacking<'_> {
         if archive.len() > MAXIMUM_ENTRIES {
             return Err(ArchiveError::TooManyEntries.into());
         }
-        budget.set(u64::MAX);
         let mut found = None;
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(error)?;
@@ -208,6 +251,7 @@ impl Unpacking<'_> {
         }
         self.several()?;
         let Some(index) = found else { return Ok(None) };
+        budget.set(u64::MAX);
         let mut entry = archive.by_index(index).map_err(error)?;
         let (name, size) = (base(&entry.name().map_err(error)?), entry.size());
         self.copy(&mut entry, name, size, Packing::Zip).map(Some)
@@ -223,9 +267,11 @@ impl Unpacking<'_> {
         let mut archive = tar::Archive::new(source);
         let mut found = None;
         let mut entries = archive.entries().map_err(error)?;
+        let mut listing_left = budget.get();
         for number in 0.. {
-            budget.set(LISTING_LIMIT);
+            budget.set(listing_left);
             let Some(entry) = entries.next() else { break };
+            listing_left = budget.get();
             if number == MAXIMUM_ENTRIES {
                 return Err(ArchiveError::TooManyEntries.into());
             }
@@ -240,7 +286,8 @@ impl Unpacking<'_> {
                 found = Some(self.copy(&mut entry, base(&name), size, packing)?);
             } else {
                 // Not left to the next step: there only headers may be read.
-                self.pass_over(&mut entry).map_err(error)?;
+                let size = entry.size();
+                self.pass_over(&mut entry, size, packing)?;
             }
             if self.cancel.is_cancelled() {
                 return Err(Failed::Cancelled);
@@ -251,19 +298,28 @@ impl Unpacking<'_> {
         Ok(found)
     }
 
-    fn pass_over(&self, entry: &mut impl Read) -> io::Result<()> {
+    fn pass_over(
+        &mut self,
+        entry: &mut impl Read,
+        size: u64,
+        packing: Packing,
+    ) -> Result<(), ArchiveError> {
+        self.take(size)?;
+        let error = |source| read_error(packing, source);
         let mut buffer = vec![0; PIECE];
-        while !self.cancel.is_cancelled() && entry.read(&mut buffer)? > 0 {}
+        while !self.cancel.is_cancelled() && entry.read(&mut buffer).map_err(error)? > 0 {}
         Ok(())
     }
 
+    /// Copies the file, of which the archive says that it has `size` bytes.
     fn copy(
-        &self,
+        &mut self,
         entry: &mut impl Read,
         name: String,
         size: u64,
         packing: Packing,
     ) -> Result<Unpacked, Failed> {
+        self.take(size)?;
         let write = |source| Failed::Write {
             needed: size,
             source,
@@ -284,9 +340,13 @@ impl Unpacking<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(read_error(packing, error).into()),
             }
-            if length > MAXIMUM_LENGTH {
-                return Err(ArchiveError::TooLong.into());
+            if length > size {
+                break;
             }
+        }
+        if length != size {
+            let other = io::Error::other("the file in it is not as long as the archive says");
+            return Err(read_error(packing, other).into());
         }
         // A hole at the end is not there until the length says so.
         file.set_len(length).map_err(write)?;

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode};
 use super::version::{Validators, continued};
 use super::{Download, MAXIMUM_LENGTH};
 use crate::cache::UrlEntry;
+use crate::patience::Patience;
 use crate::sink::{Closed, Sink};
 use crate::{LocationError, disk, exchange};
 
@@ -47,24 +48,28 @@ impl Download<'_> {
         &self,
         sink: &mut Sink,
         known: Option<&UrlEntry>,
+        patience: &mut Patience,
     ) -> Result<Outcome, Broken> {
         #[cfg(feature = "smb")]
         if self.address.is_share() {
-            return self.attempt_share(sink, known).await;
+            return self.attempt_share(sink, known, patience).await;
         }
-        let mut response = self.ask(&self.conditions(sink, known)).await?;
+        let mut response = self.ask(&self.conditions(sink, known), patience).await?;
         let (resumed, total) = match continued(&response, sink) {
             Some(total) => (sink.position(), total),
             None => {
                 if matches!(response.status().as_u16(), 206 | 416) {
                     // Not the part that was asked for, or there is none: all of it, then.
                     sink.restart(None).await?;
-                    response = self.ask(&self.conditions(sink, None)).await?;
+                    response = self.ask(&self.conditions(sink, None), patience).await?;
                 }
                 match response.status() {
                     StatusCode::OK => {}
                     StatusCode::NOT_MODIFIED => return Ok(Outcome::NotModified),
-                    _ => return Err(exchange::refusal(response, &self.address).await.into()),
+                    _ => {
+                        let refusal = exchange::refusal(response, &self.address);
+                        return Err(patience.wait(refusal).await?.into());
+                    }
                 }
                 sink.restart(Validators::of(response.headers()).strong_etag())
                     .await?;
@@ -74,12 +79,18 @@ impl Download<'_> {
         let limit = self.begin(sink, total, resumed)?;
         let validators = Validators::of(response.headers());
         loop {
-            let chunk = self.cancel.run_until_cancelled(response.chunk()).await;
-            match chunk.ok_or(Broken::Cancelled)? {
+            let chunk = patience.wait(response.chunk());
+            let chunk = self.cancel.run_until_cancelled(chunk).await;
+            match chunk.ok_or(Broken::Cancelled)?? {
                 Ok(Some(bytes)) => {
                     let length = bytes.len() as u64;
+                    patience.received(length);
                     if sink.position() + length > limit {
-                        return Err(LocationError::TooLong { limit }.into());
+                        return Err(match total {
+                            Some(_) => LocationError::TooLong { limit },
+                            None => LocationError::Unannounced { limit },
+                        }
+                        .into());
                     }
                     sink.push(bytes).await?;
                     self.progress.advanced(length);
@@ -109,7 +120,11 @@ impl Download<'_> {
         total: Option<u64>,
         resumed: u64,
     ) -> Result<u64, Broken> {
-        let limit = total.unwrap_or(MAXIMUM_LENGTH);
+        let free = disk::free(&self.settings.cache_directory);
+        let limit = total.unwrap_or_else(|| {
+            let room = free.map_or(u64::MAX, |free| sink.position() + free / 2);
+            self.settings.unannounced_limit.min(room)
+        });
         if limit > MAXIMUM_LENGTH {
             return Err(LocationError::TooLong {
                 limit: MAXIMUM_LENGTH,
@@ -119,7 +134,7 @@ impl Download<'_> {
         sink.announce(total);
         if let Some(total) = total {
             let needed = total.saturating_sub(sink.position());
-            if disk::free(&self.settings.cache_directory).is_some_and(|free| free < needed) {
+            if free.is_some_and(|free| free < needed) {
                 return Err(Broken::NoRoom(needed));
             }
         }
@@ -127,8 +142,8 @@ impl Download<'_> {
         Ok(limit)
     }
 
-    async fn ask(&self, headers: &HeaderMap) -> Result<Response, Broken> {
-        let asking = self.exchange.get(&self.address, headers);
+    async fn ask(&self, headers: &HeaderMap, patience: &mut Patience) -> Result<Response, Broken> {
+        let asking = self.exchange.get(&self.address, headers, patience);
         let answer = self.cancel.run_until_cancelled(asking).await;
         Ok(answer.ok_or(Broken::Cancelled)??)
     }

@@ -8,6 +8,7 @@ use super::Download;
 use super::attempt::{Broken, Outcome};
 use super::version::Validators;
 use crate::cache::UrlEntry;
+use crate::patience::Patience;
 use crate::share::SharedFile;
 use crate::sink::Sink;
 
@@ -17,10 +18,11 @@ impl Download<'_> {
         &self,
         sink: &mut Sink,
         known: Option<&UrlEntry>,
+        patience: &mut Patience,
     ) -> Result<Outcome, Broken> {
-        let file = SharedFile::open(&self.address, self.settings);
+        let file = patience.wait(SharedFile::open(&self.address, self.settings));
         let file = self.cancel.run_until_cancelled(file).await;
-        let file = file.ok_or(Broken::Cancelled)??;
+        let file = file.ok_or(Broken::Cancelled)???;
         let version = file.version();
         let is_known = known.is_some_and(|known| known.etag == version);
         if version.is_some() && is_known {
@@ -36,18 +38,21 @@ impl Download<'_> {
         {
             let mut pieces = pin!(file.pieces(resumed));
             loop {
-                let piece = self.cancel.run_until_cancelled(pieces.next()).await;
-                let Some(piece) = piece.ok_or(Broken::Cancelled)? else {
+                let piece = patience.wait(pieces.next());
+                let piece = self.cancel.run_until_cancelled(piece).await;
+                let Some(piece) = piece.ok_or(Broken::Cancelled)?? else {
                     break;
                 };
                 let piece = piece?;
                 let length = piece.len() as u64;
+                patience.received(length);
                 sink.push(piece).await?;
                 self.progress.advanced(length);
             }
         }
-        let checking = self.cancel.run_until_cancelled(file.check_unchanged());
-        checking.await.ok_or(Broken::Cancelled)??;
+        let checking = patience.wait(file.check_unchanged());
+        let checking = self.cancel.run_until_cancelled(checking);
+        checking.await.ok_or(Broken::Cancelled)???;
         Ok(Outcome::Complete(Validators {
             etag: version,
             last_modified: None,

@@ -17,6 +17,7 @@ use crate::digest::Digest;
 use crate::download::{Failed, Retry};
 use crate::exchange::{self, Exchange};
 use crate::location::{LocalFile, WebAddress};
+use crate::patience::Patience;
 use crate::{Checksum, Location, LocationError, Progress, Request, local};
 
 /// The longest list of checksums, in bytes. The longest ones that distributions publish, for
@@ -105,35 +106,44 @@ impl Lists<'_> {
         let address = Address::new(web, self.request, settings);
         let address = address.map_err(LocationError::S3)?;
         let mut retry = Retry::new(settings.retry_delay, 0);
+        let mut patience = Patience::new(settings);
         loop {
-            let error = match self.attempt(&address).await {
+            let error = match self.attempt(&address, &mut patience).await {
                 Ok(text) => return Ok(text),
                 Err(error) => error,
             };
             let Some(delay) = retry.after(&error, 0) else {
                 return Err(error);
             };
+            patience.pause(delay)?;
             let note = format!("{web}: {error}; next attempt in {delay:.1?}");
             self.progress.note(&note);
             tokio::time::sleep(delay).await;
         }
     }
 
-    async fn attempt(&self, address: &Address<'_>) -> Result<Vec<u8>, LocationError> {
+    async fn attempt(
+        &self,
+        address: &Address<'_>,
+        patience: &mut Patience,
+    ) -> Result<Vec<u8>, LocationError> {
         #[cfg(feature = "smb")]
         if address.is_share() {
-            return crate::share::read(address, self.exchange.settings, LIST_LIMIT).await;
+            let reading = crate::share::read(address, self.exchange.settings, LIST_LIMIT);
+            return patience.wait(reading).await?;
         }
-        let mut response = self.exchange.get(address, &HeaderMap::new()).await?;
+        let headers = HeaderMap::new();
+        let mut response = self.exchange.get(address, &headers, patience).await?;
         if response.status() != StatusCode::OK {
-            return Err(exchange::refusal(response, address).await);
+            return Err(patience.wait(exchange::refusal(response, address)).await?);
         }
         let mut text = Vec::new();
-        while let Some(bytes) = response
-            .chunk()
-            .await
+        while let Some(bytes) = patience
+            .wait(response.chunk())
+            .await?
             .map_err(|error| LocationError::Transfer(error.without_url()))?
         {
+            patience.received(bytes.len() as u64);
             if text.len() + bytes.len() > LIST_LIMIT {
                 return Err(LocationError::TooLong {
                     limit: LIST_LIMIT as u64,

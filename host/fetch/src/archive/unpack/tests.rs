@@ -46,11 +46,23 @@ fn unpacked(
     packing: Packing,
     member: Option<&str>,
 ) -> Result<(String, Vec<u8>), String> {
+    unpacked_within(None, archive, packing, member)
+}
+
+/// The same, with as many bytes at most.
+fn unpacked_within(
+    limit: Option<u64>,
+    archive: &[u8],
+    packing: Packing,
+    member: Option<&str>,
+) -> Result<(String, Vec<u8>), String> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(archive).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cancel = CancellationToken::new();
-    let result = unpack(Arc::new(file), packing, member, folder.path(), &cancel);
+    let source = Positioned::new(Arc::new(file)).unwrap();
+    let limit = limit.unwrap_or_else(|| unpacked_limit(source.length));
+    let result = unpack_within(limit, source, packing, member, folder.path(), &cancel);
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "nothing may stay behind");
     match result {
@@ -214,4 +226,180 @@ fn zeros_stay_holes() {
     let metadata = unpacked.file.metadata().unwrap();
     assert_eq!(metadata.len(), 32 << 20);
     assert!(metadata.blocks() * 512 <= 1 << 20, "{metadata:?}");
+}
+
+/// A sparse tar of files that consist of a hole and of 512 bytes after it.
+fn sparse_tar(lengths: &[u64]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (length, number) in lengths.iter().zip(0..) {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path(format!("{number}.raw")).unwrap();
+        header.set_size(512);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.sparse[0].set_offset(length - 512);
+        gnu.sparse[0].set_length(512);
+        gnu.set_real_size(*length);
+        header.set_cksum();
+        archive.extend(header.as_bytes());
+        archive.extend([7; 512]);
+    }
+    archive.extend([0; 1024]);
+    archive
+}
+
+#[test]
+fn holes_count_as_bytes_and_are_holes() {
+    let archive = sparse_tar(&[3 << 20]);
+    let (name, content) = unpacked(&archive, TARS, None).unwrap();
+    assert_eq!((name.as_str(), content.len()), ("0.raw", 3 << 20));
+    assert!(content[..(3 << 20) - 512].iter().all(|byte| *byte == 0));
+    assert!(content[(3 << 20) - 512..].iter().all(|byte| *byte == 7));
+
+    // Refused before a byte of it is made, or this test would take years.
+    let few = 1 << 20;
+    let cases: [(&[u64], _, _); 7] = [
+        (&[1 << 60], None, None),
+        (&[u64::MAX / 2], None, None),
+        (&[UNPACKED_ANYWAY + 512], None, None),
+        // Passed over, and not unpacked.
+        (&[1024, 1 << 60], None, Some("0.raw")),
+        (&[1 << 60, 1024], None, Some("1.raw")),
+        // In sum.
+        (&[few / 2 + 512, few / 2], Some(few), Some("0.raw")),
+        (&[few / 2, few / 2 + 512], Some(few), Some("1.raw")),
+    ];
+    for (lengths, limit, member) in cases {
+        let archive = sparse_tar(lengths);
+        for (archive, packing) in [
+            (gzip(&archive), Packing::Tar(Some(Codec::Gzip))),
+            (archive, TARS),
+        ] {
+            let error = unpacked_within(limit, &archive, packing, member).unwrap_err();
+            assert!(
+                error.contains("too many for the length"),
+                "{lengths:?}: {error}"
+            );
+        }
+    }
+    let fits = sparse_tar(&[few / 2, few / 2]);
+    let unpacked = unpacked_within(Some(few), &fits, TARS, Some("1.raw")).unwrap();
+    assert_eq!(unpacked.1.len() as u64, few / 2);
+}
+
+#[test]
+fn what_may_come_out_goes_by_what_there_is() {
+    assert_eq!(unpacked_limit(0), UNPACKED_ANYWAY);
+    assert_eq!(unpacked_limit(1500), UNPACKED_ANYWAY);
+    // A disk of 100 GiB with nothing on it, by xz.
+    assert!(unpacked_limit((100 << 30) / 7_000) >= 100 << 30);
+    assert_eq!(unpacked_limit(u64::MAX), MAXIMUM_LENGTH);
+}
+
+/// The four bytes at which a zip says, in the directory and before the file, how long the file is.
+fn claim(zip: &mut [u8], length: u32) {
+    // APPNOTE.TXT 4.3.7 and 4.3.12: where the uncompressed size stands after the signature.
+    for (signature, offset) in [(b"PK\x03\x04", 22), (b"PK\x01\x02", 24)] {
+        let at = zip.windows(4).position(|four| four == signature).unwrap() + offset;
+        zip[at..at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+#[test]
+fn a_zip_is_not_believed_how_long_its_file_is() {
+    let image = vec![1; 3 << 20];
+    let honest = zip(&[("disk.raw", &image)]);
+    assert!(unpacked(&honest, Packing::Zip, None).is_ok());
+    for said in [0, 4, (3 << 20) - 1, (3 << 20) + 1, u32::MAX - 1] {
+        let mut lie = honest.clone();
+        claim(&mut lie, said);
+        let error = unpacked(&lie, Packing::Zip, None).unwrap_err();
+        assert!(
+            error.contains("can't unpack it as a zip archive"),
+            "{said}: {error}"
+        );
+    }
+    // Honest, and too long.
+    let error = unpacked_within(Some(1 << 20), &honest, Packing::Zip, None).unwrap_err();
+    assert!(error.contains("too many for the length"), "{error}");
+}
+
+/// A zip64 whose end says that it has so many entries, in a directory of so many bytes from there on.
+fn zip64(entries: u64, directory_length: u64, directory_start: u64) -> Vec<u8> {
+    let mut archive = zip(&[("disk.raw", b"image")]);
+    let end = archive
+        .windows(4)
+        .rposition(|four| four == b"PK\x05\x06")
+        .unwrap();
+    archive.truncate(end);
+    // APPNOTE.TXT 4.3.14 to 4.3.16.
+    archive.extend(b"PK\x06\x06");
+    archive.extend(44_u64.to_le_bytes());
+    archive.extend([45, 0, 45, 0]);
+    archive.extend([0; 8]);
+    for number in [entries, entries, directory_length, directory_start] {
+        archive.extend(number.to_le_bytes());
+    }
+    archive.extend(b"PK\x06\x07");
+    archive.extend([0; 4]);
+    archive.extend((end as u64).to_le_bytes());
+    archive.extend(1_u32.to_le_bytes());
+    archive.extend(b"PK\x05\x06");
+    archive.extend([0; 4]);
+    archive.extend([0xff; 12]);
+    archive.extend([0; 2]);
+    archive
+}
+
+#[test]
+fn a_zip_is_not_believed_how_many_entries_it_has() {
+    let honest = zip(&[("disk.raw", b"image")]);
+    let start = honest
+        .windows(4)
+        .position(|four| four == b"PK\x01\x02")
+        .unwrap() as u64;
+    let length = honest
+        .windows(4)
+        .rposition(|four| four == b"PK\x05\x06")
+        .unwrap() as u64
+        - start;
+    assert!(unpacked(&zip64(1, length, start), Packing::Zip, None).is_ok());
+    for entries in [2, 1 << 20, 1 << 31, 1 << 40, u64::MAX] {
+        for length in [length, 1 << 40, u64::MAX / 2, u64::MAX] {
+            for start in [start, 1 << 41, u64::MAX / 2, u64::MAX] {
+                let archive = zip64(entries, length, start);
+                let error = unpacked(&archive, Packing::Zip, None).unwrap_err();
+                assert!(
+                    error.contains("zip archive"),
+                    "{entries}, {length}, {start}: {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn all_headers_of_a_tar_count_together() {
+    // Each long name for itself would do.
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(1 << 20);
+    header.set_path("././@LongLink").unwrap();
+    header.set_cksum();
+    let mut folder = tar::Header::new_gnu();
+    folder.set_entry_type(tar::EntryType::Directory);
+    folder.set_size(0);
+    folder.set_path("a/").unwrap();
+    folder.set_cksum();
+    let mut archive = Vec::new();
+    for _ in 0..17 {
+        archive.extend(header.as_bytes());
+        archive.resize(archive.len() + (1 << 20), b'a');
+        archive.extend(folder.as_bytes());
+    }
+    let error = unpacked(&archive, TARS, None).unwrap_err();
+    assert!(
+        error.contains("its list of contents is too long"),
+        "{error}"
+    );
 }

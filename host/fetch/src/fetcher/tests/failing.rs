@@ -162,3 +162,141 @@ async fn a_file_that_does_not_fit_is_refused_with_both_sizes() {
     assert!(bench.files("partial").is_empty());
     assert_eq!(server.seen().len(), 1);
 }
+
+/// A server that says what it is given, a piece at a time, for as long as somebody listens; and how many
+/// connections there were.
+async fn dripping(
+    first: &'static str,
+    again: &'static str,
+    pause: Duration,
+) -> (u16, Arc<std::sync::atomic::AtomicUsize>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let mut piece = first;
+                while stream.write_all(piece.as_bytes()).await.is_ok() {
+                    piece = again;
+                    tokio::time::sleep(pause).await;
+                }
+            });
+        }
+    });
+    (port, connections)
+}
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 1000000\r\n\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[tokio::test]
+async fn a_peer_that_never_ends_is_given_up_and_the_next_is_asked() {
+    let cases = [
+        ("a byte now and then", HEAD, "a"),
+        ("of a length that nobody knows", CHUNKED, "1\r\na\r\n"),
+        ("headers", "HTTP/1.1 200 OK\r\n", "a: b\r\n"),
+        (
+            "early hints",
+            "HTTP/1.1 103 Early Hints\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\n\r\n",
+        ),
+        ("a status line", "H", ""),
+        ("a chunk's size", CHUNKED, "0"),
+        ("a chunk's extension", CHUNKED, ";a"),
+        (
+            "trailers",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+            "a: b\r\n",
+        ),
+        (
+            "what it says of an error",
+            "HTTP/1.1 503 No\r\ncontent-length: 1000000\r\n\r\n",
+            "a",
+        ),
+        (
+            "a redirect's headers",
+            "HTTP/1.1 302 Found\r\nlocation: /\r\n",
+            "a: b\r\n",
+        ),
+    ];
+    let good = Server::start(|_, _| Reply::body(b"image")).await;
+    for (what, first, again) in cases {
+        let mut bench = Bench::new();
+        bench.settings.patience = Duration::from_millis(300);
+        let (port, _) = dripping(first, again, Duration::from_millis(20)).await;
+        let bad = format!("http://127.0.0.1:{port}/a");
+        for checksum in [Checksum::None, sha256(b"image")] {
+            let started = std::time::Instant::now();
+            let urls = [bad.clone(), good.url("/a")];
+            let fetched = bench.fetch(&urls, checksum).await.unwrap();
+            assert_eq!(content(&fetched), b"image", "{what}");
+            // Attempts and pauses included; a machine that is busy may take its time.
+            assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        }
+        // A list of checksums is no better than a file.
+        let url = format!(
+            "{}?checksum=file:http://127.0.0.1:{port}/SHA256SUMS",
+            good.url("/b")
+        );
+        bench.fetch(&[url], Checksum::None).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn slowness_is_summed_over_all_attempts() {
+    let mut bench = Bench::new();
+    bench.settings.patience = Duration::from_millis(400);
+    bench.settings.read_timeout = Duration::from_millis(100);
+    let (port, connections) = dripping(HEAD, "", Duration::from_secs(60)).await;
+    let url = format!("http://127.0.0.1:{port}/a");
+    let failed = failures(bench.fetch(&[url], Checksum::None).await.unwrap_err());
+    assert!(
+        matches!(
+            failed[0].error,
+            LocationError::TooSlow { .. } | LocationError::Timeout(_)
+        ),
+        "{failed:?}"
+    );
+    assert!(connections.load(std::sync::atomic::Ordering::Relaxed) <= 5);
+}
+
+#[tokio::test]
+async fn no_download_takes_longer_than_the_longest() {
+    let mut bench = Bench::new();
+    bench.settings.longest_download = Duration::from_millis(300);
+    bench.settings.least_rate = 1;
+    let (port, _) = dripping(HEAD, "aaaaaaaaaaaaaaaa", Duration::from_millis(20)).await;
+    let url = format!("http://127.0.0.1:{port}/a");
+    let failed = failures(bench.fetch(&[url], Checksum::None).await.unwrap_err());
+    assert!(
+        matches!(failed[0].error, LocationError::OverTime { .. }),
+        "{failed:?}"
+    );
+    assert!(failed[0].error.to_string().contains("longer than 0.3 s"));
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_bounded() {
+    let mut bench = Bench::new();
+    bench.settings.unannounced_limit = 10_000;
+    // 4096 bytes at a time.
+    let chunk: &'static str =
+        Box::leak(format!("1000\r\n{}\r\n", "a".repeat(4096)).into_boxed_str());
+    let (port, _) = dripping(CHUNKED, chunk, Duration::from_millis(1)).await;
+    let url = format!("http://127.0.0.1:{port}/a");
+    let failed = failures(bench.fetch(&[url], Checksum::None).await.unwrap_err());
+    assert!(
+        matches!(
+            failed[0].error,
+            LocationError::Unannounced { limit: 10_000 }
+        ),
+        "{failed:?}"
+    );
+    assert!(bench.files("partial").is_empty() && bench.files("blobs").is_empty());
+}
