@@ -22,6 +22,7 @@ use lvhost_config::LibvirtSource;
 use lvhost_libvirt::{Hypervisor, VolumeFacts, VolumeId, VolumeSpec};
 use lvhost_runtime::Recipe;
 
+use self::files::Matches;
 use self::grants::Grants;
 use self::services::{VolumeServices, Wanted};
 use crate::build::Build;
@@ -137,6 +138,7 @@ impl Volumes<'_> {
             cancel: self.build.cancel.clone(),
             working_directory: self.build.working_directory.clone(),
             grants,
+            matches: Matches::default(),
             wanted: Wanted {
                 id: volume.id.clone(),
                 capacity: volume.capacity,

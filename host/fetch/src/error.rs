@@ -259,6 +259,9 @@ pub enum LocationError {
         #[source]
         source: io::Error,
     },
+    /// A link leads to a file out of the folder by which it is allowed.
+    #[error("{} is not in the folder by which it is allowed: a link leads out of it", .0.display())]
+    LeadsOut(PathBuf),
     /// A local path that is a folder, a device or a pipe.
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),

@@ -6,8 +6,9 @@
 
 mod expected;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,9 @@ use crate::digest::Digest;
 use crate::disk::{self, NoSpace};
 use crate::download::{Download, Failed};
 use crate::exchange::Exchange;
-use crate::{Author, Checksum, Endpoint, Failure, FetchError, Location, LocationError, Packing};
+use crate::{
+    Author, Checksum, Endpoint, Failure, FetchError, HeldFolder, Location, LocationError, Packing,
+};
 use crate::{Progress, Reach, Settings, local};
 
 use expected::Lists;
@@ -41,6 +44,9 @@ pub struct Request {
     /// Which URLs may be asked for at all, redirect targets included. A request with bounds gets
     /// no list of checksums from a local file.
     pub reach: Reach,
+    /// By the paths of local locations: the folder that such a file must be beneath, whatever links there
+    /// are. One that is not here is opened by its path.
+    pub held: BTreeMap<PathBuf, HeldFolder>,
 }
 
 impl Request {
@@ -67,6 +73,7 @@ impl Request {
             named,
             author: Author::User,
             reach: Reach::default(),
+            held: BTreeMap::new(),
         }
     }
 }
@@ -163,7 +170,9 @@ impl Fetcher {
         let expected = lists.expected(location).await?;
         let fetched = match location {
             Location::Path(path) => {
-                local::open(path, location, expected.as_ref(), progress, cancel).await
+                let held = request.held.get(&**path);
+                let file = local::open_regular(path, held)?;
+                local::checked(file, path, location, expected.as_ref(), progress, cancel).await
             }
             Location::Web(web) => {
                 let address = Address::new(web, request, &self.settings);

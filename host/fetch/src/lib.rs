@@ -40,6 +40,7 @@ mod fetcher;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
+mod held_folder;
 mod local;
 mod location;
 mod netrc;
@@ -64,6 +65,7 @@ pub use disk::NoSpace;
 pub use endpoint::Endpoint;
 pub use error::{ClientError, Failure, FetchError, LocationError};
 pub use fetcher::{Fetched, Fetcher, Request};
+pub use held_folder::{HeldFolder, leads_out, open_regular};
 pub use location::{LocalFile, Location, LocationParseError, Steering, WebAddress};
 pub use netrc::{Netrc, NetrcError};
 pub use progress::{Progress, Silent};

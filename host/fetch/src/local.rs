@@ -1,8 +1,8 @@
 //! Local files: used in place, hashed only when a checksum asks for it.
 
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use tokio_util::sync::CancellationToken;
 use crate::Location;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::download::Failed;
-use crate::{Fetched, LocationError, Progress};
+use crate::{Fetched, HeldFolder, LocationError, Progress, held_folder};
 
 /// Bytes hashed between two reports of progress and two looks at the cancellation.
 const PIECE: usize = 1 << 20;
 
-/// Opens a regular file and checks it.
-pub(crate) async fn open(
+/// Checks a file that is open.
+pub(crate) async fn checked(
+    (file, length): (File, u64),
     path: &Path,
     location: &Location,
     expected: Option<&Digest>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Fetched, Failed> {
-    let (file, length) = open_regular(path)?;
     let file = Arc::new(file);
     let mut sha256 = None;
     if let Some(expected) = expected {
@@ -56,16 +56,34 @@ pub(crate) async fn open(
     })
 }
 
-pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), LocationError> {
-    let error = |source| LocationError::Local {
-        path: path.to_owned(),
-        source,
+/// Opens a regular file, beneath the folder by which it is allowed if there is one; with its length. What it
+/// is shows when it is open: by its path another could be opened than was looked at.
+pub(crate) fn open_regular(
+    path: &Path,
+    held: Option<&HeldFolder>,
+) -> Result<(File, u64), LocationError> {
+    let error = |source: io::Error| match source.kind() {
+        _ if held.is_some() && held_folder::leads_out(&source) => {
+            LocationError::LeadsOut(path.to_owned())
+        }
+        io::ErrorKind::InvalidInput => LocationError::NotAFile(path.to_owned()),
+        _ => LocationError::Local {
+            path: path.to_owned(),
+            source,
+        },
     };
-    // Looked at before opening: opening a pipe would wait for its writer.
-    if !fs::metadata(path).map_err(error)?.is_file() {
-        return Err(LocationError::NotAFile(path.to_owned()));
-    }
-    let file = File::open(path).map_err(error)?;
+    let file = match held {
+        Some(folder) => match folder.below(path) {
+            Some(below) => folder.file(below),
+            None => return Err(LocationError::LeadsOut(path.to_owned())),
+        },
+        None => OpenOptions::new()
+            .read(true)
+            .custom_flags(held_folder::flags())
+            .open(path)
+            .and_then(held_folder::regular),
+    };
+    let file = file.map_err(error)?;
     let length = file.metadata().map_err(error)?.len();
     Ok((file, length))
 }

@@ -1,17 +1,22 @@
 //! Lists and opens the files of this machine that a volume's options name, through `cap-std`: what
 //! lies outside of the folder that a pattern begins in can't be reached, by no link either.
+//!
+//! ```text
+//! held folder by which it is allowed ─┐
+//! path of the pattern's folder ───────┴─► folder, held ─► what the pattern matches in it ─┬─► entries
+//!                                                          (kept for the next call)       └─► open file
+//! ```
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, PermissionsExt};
 use globset::{GlobBuilder, GlobMatcher};
+use lvhost_fetch::{HeldFolder, leads_out, open_regular};
 use lvhost_runtime::{Blob, FileEntry, FileKind, ServiceError};
-
-use super::grants::stays_inside;
 
 /// The most entries a pattern may match with all that is in them: a CD's directories are built in
 /// the component's memory, and a pattern such as `/*` is a mistake.
@@ -65,30 +70,68 @@ impl Pattern {
     }
 }
 
-/// Everything `pattern` matches, folders with all that is in them, ordered by path. Where there are
-/// `bounds`, the folder that the pattern begins in must not lead out of them.
-///
-/// This blocks on the file system.
-pub(super) fn list(
-    pattern: &str,
-    working_directory: &Path,
-    bounds: Option<&Path>,
-) -> Result<Vec<FileEntry>, ServiceError> {
-    let found = find(pattern, working_directory, bounds)?;
-    Ok(found
-        .into_iter()
-        .map(|(path, found)| found.entry(path))
-        .collect())
+/// What the patterns of one volume match. A pattern is followed once, and what it matched is held, folder and
+/// all: a file that is opened afterwards is beneath the folder in which it was found, and opening many
+/// of them takes no walk for each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Matches(Arc<Mutex<BTreeMap<String, Arc<Matched>>>>);
+
+/// What one pattern matches, by the paths it has in an image.
+type Matched = BTreeMap<String, Found>;
+
+impl Matches {
+    /// Everything `pattern` matches, folders with all that is in them, ordered by path. Where there are
+    /// `bounds`, the folder that the pattern begins in must be beneath them.
+    ///
+    /// This blocks on the file system.
+    pub(super) fn list(
+        &self,
+        pattern: &str,
+        working_directory: &Path,
+        bounds: Option<&HeldFolder>,
+    ) -> Result<Vec<FileEntry>, ServiceError> {
+        let matched = self.matched(pattern, working_directory, bounds)?;
+        let entries = matched.iter();
+        Ok(entries.map(|(path, found)| found.entry(path)).collect())
+    }
+
+    /// Opens a file that [`Self::list`] shows. This blocks on the file system.
+    pub(super) fn open(
+        &self,
+        pattern: &str,
+        path: &str,
+        working_directory: &Path,
+        bounds: Option<&HeldFolder>,
+    ) -> Result<Blob, ServiceError> {
+        let matched = self.matched(pattern, working_directory, bounds)?;
+        open(&matched, pattern, path)
+    }
+
+    fn matched(
+        &self,
+        pattern: &str,
+        working_directory: &Path,
+        bounds: Option<&HeldFolder>,
+    ) -> Result<Arc<Matched>, ServiceError> {
+        let held = |matches: &Self| {
+            let by_pattern = matches.0.lock().unwrap_or_else(PoisonError::into_inner);
+            by_pattern.get(pattern).cloned()
+        };
+        if let Some(known) = held(self) {
+            return Ok(known);
+        }
+        let matched = Arc::new(find(pattern, working_directory, bounds)?);
+        let mut by_pattern = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries: usize = by_pattern.values().map(|matched| matched.len()).sum();
+        if entries + matched.len() > MAX_ENTRIES {
+            by_pattern.clear();
+        }
+        by_pattern.insert(pattern.to_owned(), Arc::clone(&matched));
+        Ok(matched)
+    }
 }
 
-/// Opens a file that [`list`] shows. This blocks on the file system.
-pub(super) fn open(
-    pattern: &str,
-    path: &str,
-    working_directory: &Path,
-    bounds: Option<&Path>,
-) -> Result<Blob, ServiceError> {
-    let mut found = find(pattern, working_directory, bounds)?;
+fn open(matched: &Matched, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
     let failed = |error: &io::Error| {
         ServiceError::Other(format!("can't read `{path}` of `{pattern}`: {error}"))
     };
@@ -96,7 +139,7 @@ pub(super) fn open(
         folder,
         below,
         metadata,
-    }) = found.remove(path)
+    }) = matched.get(path)
     else {
         return Err(ServiceError::NotFound(format!(
             "`{pattern}` matches no `{path}`"
@@ -105,10 +148,12 @@ pub(super) fn open(
     if metadata.is_dir() {
         return Err(ServiceError::Invalid(format!("`{path}` is a folder")));
     }
-    let file = folder
-        .open(&below)
-        .map_err(|error| failed(&error))?
-        .into_std();
+    let file = open_regular(folder, below).map_err(|error| match leads_out(&error) {
+        true => ServiceError::Denied(format!(
+            "a link leads from `{path}` of `{pattern}` out of its folder, which is not allowed"
+        )),
+        false => failed(&error),
+    })?;
     let size = file.metadata().map_err(|error| failed(&error))?.len();
     let name = path.rsplit('/').next().unwrap_or(path).to_string();
     Ok(Blob {
@@ -118,6 +163,7 @@ pub(super) fn open(
     })
 }
 
+#[derive(Debug)]
 struct Found {
     folder: Arc<Dir>,
     below: PathBuf,
@@ -125,10 +171,10 @@ struct Found {
 }
 
 impl Found {
-    fn entry(&self, path: String) -> FileEntry {
+    fn entry(&self, path: &str) -> FileEntry {
         let is_folder = self.metadata.is_dir();
         FileEntry {
-            path,
+            path: path.to_owned(),
             kind: if is_folder {
                 FileKind::Directory
             } else {
@@ -143,20 +189,28 @@ impl Found {
 fn find(
     pattern: &str,
     working_directory: &Path,
-    bounds: Option<&Path>,
-) -> Result<BTreeMap<String, Found>, ServiceError> {
+    bounds: Option<&HeldFolder>,
+) -> Result<Matched, ServiceError> {
     let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
-    if let Some(bounds) = bounds {
-        stays_inside(&folder, bounds)?;
-    }
+    let denied = || {
+        ServiceError::Denied(format!(
+            "{} leads out of the folder by which `{pattern}` is allowed",
+            folder.display()
+        ))
+    };
     let none = || {
         ServiceError::NotFound(format!(
             "`{pattern}` matches no file (looked in {})",
             folder.display()
         ))
     };
-    let root = match Dir::open_ambient_dir(&folder, ambient_authority()) {
+    let opened = match bounds {
+        None => Dir::open_ambient_dir(&folder, ambient_authority()),
+        Some(bounds) => bounds.folder(bounds.below(&folder).ok_or_else(denied)?),
+    };
+    let root = match opened {
         Ok(root) => Arc::new(root),
+        Err(error) if bounds.is_some() && leads_out(&error) => return Err(denied()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(none()),
         Err(error) => {
             return Err(ServiceError::Other(format!(

@@ -9,12 +9,13 @@
 //! volume's `source` block may be used, and nothing else. For all others it is their entry in
 //! `lvhost.hcl`. Asking for more is not refused here but at the call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lvhost_config::{SourceValue, VolumeSource};
-use lvhost_fetch::{Author, Checksum, Endpoint, Location, Reach, Request, SafeUrl};
+use lvhost_fetch::{Author, Checksum, Endpoint, HeldFolder, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
 
@@ -29,6 +30,9 @@ pub(crate) struct Grants {
     refused: Vec<Grant>,
     /// Every text in the volume's `source` block.
     named: BTreeSet<String>,
+    /// The folders by which files are allowed, each opened when it is first used and held from then on: what
+    /// its path leads to later changes nothing.
+    held: Arc<Mutex<BTreeMap<PathBuf, HeldFolder>>>,
 }
 
 impl Grants {
@@ -52,6 +56,7 @@ impl Grants {
             granted,
             refused,
             named: named.into_iter().map(str::to_owned).collect(),
+            held: Arc::default(),
         }
     }
 
@@ -78,6 +83,7 @@ impl Grants {
         let checksum = self.checksum(checksum.unwrap_or_default())?;
         let checksum = checksum.resolved_in(working_directory);
         let mut locations = Vec::with_capacity(urls.len());
+        let mut held = BTreeMap::new();
         for text in urls {
             let location =
                 Location::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
@@ -85,11 +91,12 @@ impl Grants {
             if let Some(Target::File(path)) = Target::of(&location)
                 && let Some(folder) = self.folder_of(&path)
             {
-                stays_inside(&working_directory.join(path), &folder)?;
+                held.insert(working_directory.join(path), self.hold(&folder)?);
             }
             locations.push(location.resolved_in(working_directory));
         }
         let mut request = Request::named_by_user(locations, checksum);
+        request.held = held;
         if let Permission::Entry(allowed) = &self.permission {
             // The component has chosen the URLs: what counts is which hosts the user has named.
             let named =
@@ -155,10 +162,28 @@ impl Grants {
         self.check(asked)
     }
 
-    /// Whether a pattern of files is granted; if so, the folder that no link may lead out of.
-    pub(crate) fn files(&self, pattern: &str) -> Result<Option<PathBuf>, ServiceError> {
+    /// Whether a pattern of files is granted; if so, the folder that no link may lead out of. This blocks on
+    /// the file system for as long as it takes to open a folder.
+    pub(crate) fn files(&self, pattern: &str) -> Result<Option<HeldFolder>, ServiceError> {
         self.check(Grant::Files(pattern.to_owned()))?;
-        Ok(self.folder_of(pattern))
+        let folder = self.folder_of(pattern);
+        folder.map(|folder| self.hold(&folder)).transpose()
+    }
+
+    fn hold(&self, folder: &Path) -> Result<HeldFolder, ServiceError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = held.get(folder) {
+            return Ok(known.clone());
+        }
+        let opened = HeldFolder::open(folder).map_err(|error| {
+            let text = format!("can't open {}: {error}", folder.display());
+            match error.kind() {
+                io::ErrorKind::NotFound => ServiceError::NotFound(text),
+                _ => ServiceError::Other(text),
+            }
+        })?;
+        held.insert(folder.to_owned(), opened.clone());
+        Ok(opened)
     }
 
     pub(crate) fn volume(&self, id: &VolumeId) -> Result<(), ServiceError> {
@@ -201,21 +226,6 @@ impl Grants {
             Some(FileRule::Below(folder)) => Some(folder),
             Some(FileRule::Itself) | None => None,
         }
-    }
-}
-
-/// Checks that no link leads from `path` out of the folder by which it is allowed.
-///
-/// This blocks on the file system, for as long as it takes to look at a few links. What does not exist
-/// is left to whoever opens it.
-pub(super) fn stays_inside(path: &Path, folder: &Path) -> Result<(), ServiceError> {
-    match (path.canonicalize(), folder.canonicalize()) {
-        (Ok(path), Ok(folder)) if !path.starts_with(&folder) => Err(ServiceError::Denied(format!(
-            "a link leads out of {} to {}, which is not allowed",
-            folder.display(),
-            path.display()
-        ))),
-        _ => Ok(()),
     }
 }
 
@@ -263,6 +273,7 @@ mod tests {
             granted: Vec::new(),
             refused: Vec::new(),
             named: BTreeSet::new(),
+            held: Arc::default(),
         };
         grants.named.insert(text.to_owned());
         grants

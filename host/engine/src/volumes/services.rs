@@ -13,7 +13,7 @@ use lvhost_runtime::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::files;
+use super::files::Matches;
 use super::grants::Grants;
 use super::target::{Target, service_error};
 use crate::ledger::Ledger;
@@ -28,6 +28,7 @@ pub(super) struct VolumeServices {
     pub(super) cancel: CancellationToken,
     pub(super) working_directory: PathBuf,
     pub(super) grants: Grants,
+    pub(super) matches: Matches,
     pub(super) wanted: Wanted,
     /// What log lines and bars begin with.
     pub(super) label: String,
@@ -118,14 +119,16 @@ impl Services for VolumeServices {
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
         let bounds = self.grants.files(pattern)?;
         let (pattern, folder) = (pattern.to_string(), self.working_directory.clone());
-        Self::blocking(move || files::list(&pattern, &folder, bounds.as_deref())).await
+        let matches = self.matches.clone();
+        Self::blocking(move || matches.list(&pattern, &folder, bounds.as_ref())).await
     }
 
     async fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
         let bounds = self.grants.files(pattern)?;
         let (pattern, path) = (pattern.to_string(), path.to_string());
         let folder = self.working_directory.clone();
-        Self::blocking(move || files::open(&pattern, &path, &folder, bounds.as_deref())).await
+        let matches = self.matches.clone();
+        Self::blocking(move || matches.open(&pattern, &path, &folder, bounds.as_ref())).await
     }
 
     async fn volume_facts(

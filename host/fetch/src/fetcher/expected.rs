@@ -156,7 +156,7 @@ impl Lists<'_> {
 }
 
 fn read_file(path: &LocalFile) -> Result<Vec<u8>, LocationError> {
-    let (file, _) = local::open_regular(path)?;
+    let (file, _) = local::open_regular(path, None)?;
     let mut text = Vec::new();
     let read = file.take(LIST_LIMIT as u64 + 1).read_to_end(&mut text);
     read.map_err(|source| LocationError::Local {

@@ -72,6 +72,7 @@ async fn inward_addresses_are_for_hosts_the_user_named() {
         named: BTreeSet::new(),
         author: Author::User,
         reach: Reach::default(),
+        held: BTreeMap::new(),
     };
     let error = bench.run(&request, &Silent).await.unwrap_err();
     assert!(
@@ -296,6 +297,7 @@ async fn a_proxy_is_used_and_may_be_bypassed() {
         named: BTreeSet::new(),
         author: Author::User,
         reach: Reach::default(),
+        held: BTreeMap::new(),
     };
     let fetched = bench.run(&request, &Silent).await.unwrap();
     assert_eq!(content(&fetched), b"by proxy");
