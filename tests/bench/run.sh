@@ -12,6 +12,8 @@
 # It is a benchmark and no test: a figure that misses its mark is said so, and the exit status is
 # still 0. It is 1 if something could not be measured.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LVHOST=${LVHOST:-$ROOT/target/release/lvhost}

@@ -8,6 +8,8 @@
 # in target/fuzz/TARGET, with the command that shows it again: make it smaller, turn it into a test of the
 # crate that it breaks, mend that, and add it to the corpus.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"

@@ -26,5 +26,6 @@ mod packer_plugin;
 mod pools;
 mod real_guests;
 mod remote;
+mod scripts;
 mod server;
 mod third_party;

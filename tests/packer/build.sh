@@ -14,6 +14,8 @@
 # Exit status 77 and a line "SKIPPED: why" on standard error where there is no Go, or one that is too old
 # and may not fetch a newer one. The first build takes minutes and needs the Go module proxy.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lvhost/packer

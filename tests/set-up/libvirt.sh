@@ -20,6 +20,8 @@
 #   libvirt.sh domain-type
 #       Prints `kvm` where KVM can run a guest for the user that `session` would use, else `qemu`.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
 
 POOL_DIRECTORY=${LVHOST_POOL_DIRECTORY:-/var/lib/libvirt/images}
 SESSION_USER=${LVHOST_SESSION_USER:-nobody}
