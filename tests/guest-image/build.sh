@@ -12,11 +12,17 @@
 #
 # Works as root and as an ordinary user. Uses no mounts and no loop devices.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
+# shellcheck source=tests/set-up/apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../set-up/apt.sh"
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lvhost/guests
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
+# For what the recipes run in shells of their own.
+export FAILURE=$HERE/../set-up/failure.sh
 
 say() { printf 'guest-image: %s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }

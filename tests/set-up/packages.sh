@@ -2,12 +2,17 @@
 # packages.sh: installs the Debian packages that building, the demo and the tests of lvhost need.
 #
 # Works on Debian 12 and 13. Installs only what is missing, so a second run takes a moment and
-# needs no network. Installing needs root: sudo is used where it is there; otherwise the command
-# to give to an administrator is printed and the script stops with status 1.
+# needs no network. Installing needs root: sudo is used where it is there and lets this user in;
+# otherwise the commands to hand to an administrator are printed, in lines without a prefix, and
+# the script stops with status 1. After these commands a second run has nothing left to install.
 #
 # It also checks that a Rust toolchain is there that is new enough. That one is not installed:
 # which toolchain manager to use is the developer's choice.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
+# shellcheck source=tests/set-up/apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
 # All that has to be of one release: libvirt and QEMU.
 HYPERVISOR=(
@@ -59,11 +64,26 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# may_install: whether as_root works. sudo may be there and refuse this user.
+may_install() {
+  [ "$(id -u)" != 0 ] || return 0
+  command -v sudo >/dev/null || return 1
+  say "installing needs root: asking sudo, which may ask for your password"
+  sudo true
+}
+
+# libvirt_too_old: whether there is a libvirt, and it is too old.
+libvirt_too_old() {
+  local libvirt
+  libvirt=$(version_of libvirt0)
+  [ -n "$libvirt" ] && dpkg --compare-versions "$libvirt" lt "$LIBVIRT_NEEDED"
+}
+
+say "looking at which Debian packages are there"
 mapfile -t others < <(missing "${OTHERS[@]}")
 mapfile -t hypervisor < <(missing "${HYPERVISOR[@]}")
-libvirt=$(version_of libvirt0)
-if [ -n "$libvirt" ] && dpkg --compare-versions "$libvirt" lt "$LIBVIRT_NEEDED"; then
-  say "libvirt $libvirt is too old for unprivileged builds (at least $LIBVIRT_NEEDED is needed)"
+if libvirt_too_old; then
+  say "libvirt $(version_of libvirt0) is too old for unprivileged builds (at least $LIBVIRT_NEEDED is needed)"
   hypervisor=("${HYPERVISOR[@]}")
 fi
 
@@ -74,53 +94,55 @@ if [ "$CODENAME" = bookworm ] || [[ $(version_of qemu-utils) == *'~bpo'* ]]; the
   release=$CODENAME-backports
 fi
 
-# backports_known: whether apt is configured for them.
-backports_known() {
-  # shellcheck disable=SC2016 # apt's to expand
-  apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' 2>/dev/null |
-    grep -qx "$release"
-}
-
 BACKPORTS_FILE=/etc/apt/sources.list.d/$CODENAME-backports.sources
-# The mirror that this host's apt is configured for.
+# backports_source MIRROR: what has to stand in that file.
 backports_source() {
-  local mirror
-  # shellcheck disable=SC2016 # apt's to expand
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' |
-    grep -E '/debian/?$' | head -n 1)
-  [ -n "$mirror" ] || die "apt is configured for no Debian mirror"
-  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$mirror" "$release" \
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' "$1" "$release" \
     /usr/share/keyrings/debian-archive-keyring.gpg
 }
 
 # Configuration files that somebody changed stay as they are: there is nobody to ask.
+APT_INSTALL=(apt-get -y --no-install-recommends
+  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold)
+
+# install_packages [-t RELEASE] PACKAGE...
 install_packages() {
-  say "installing: $*"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$@" >&2 ||
+  say "installing, which takes a minute or two: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive "${APT_INSTALL[@]}" -qq install "$@" >&2 ||
     die "apt-get could not install: $*"
 }
 
+# hand_out_commands MIRROR: what an administrator has to run; MIRROR is empty where apt knows the backports.
+hand_out_commands() {
+  say "Debian packages are missing, and installing them needs root. Hand these commands to an administrator:"
+  {
+    [ -z "$1" ] || printf "cat >%s <<'END'\n%s\nEND\n" "$BACKPORTS_FILE" "$(backports_source "$1")"
+    printf 'export DEBIAN_FRONTEND=noninteractive\n'
+    printf 'apt-get update\n'
+    [ ${#others[@]} = 0 ] || printf '%s install %s\n' "${APT_INSTALL[*]}" "${others[*]}"
+    [ ${#hypervisor[@]} = 0 ] ||
+      printf '%s install %s%s\n' "${APT_INSTALL[*]}" "${release:+-t $release }" "${hypervisor[*]}"
+  } >&2
+  say "then run this again"
+}
+
 if [ $((${#others[@]} + ${#hypervisor[@]})) -gt 0 ]; then
-  add_backports=no
-  if [ ${#hypervisor[@]} -gt 0 ] && [ -n "$release" ] && ! backports_known; then
-    add_backports=yes
+  # Empty where nothing has to be added to apt's sources.
+  mirror=
+  if [ ${#hypervisor[@]} -gt 0 ] && [ -n "$release" ]; then
+    suites=$(configured_suites)
+    if ! grep -q " $release\$" <<<"$suites"; then
+      mirror=$(debian_mirror "$CODENAME")
+      [ -n "$mirror" ] || die "apt is configured for no Debian mirror, which is where $release has to come from"
+    fi
   fi
-  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-    say "Debian packages are missing, and installing them needs root. As root, run:"
-    {
-      [ "$add_backports" = no ] ||
-        printf 'cat >%s <<END\n%s\nEND\n' "$BACKPORTS_FILE" "$(backports_source)"
-      printf 'apt-get update\n'
-      [ ${#others[@]} = 0 ] || printf 'apt-get install --no-install-recommends %s\n' "${others[*]}"
-      [ ${#hypervisor[@]} = 0 ] ||
-        printf 'apt-get install --no-install-recommends %s%s\n' "${release:+-t $release }" "${hypervisor[*]}"
-    } >&2
+  if ! may_install; then
+    hand_out_commands "$mirror"
     exit 1
   fi
-  if [ "$add_backports" = yes ]; then
+  if [ -n "$mirror" ]; then
     say "adding Debian's backports to apt's sources: $BACKPORTS_FILE"
-    backports_source | as_root tee "$BACKPORTS_FILE" >/dev/null
+    backports_source "$mirror" | as_root tee "$BACKPORTS_FILE" >/dev/null
   fi
   say "updating apt's package lists"
   as_root apt-get -qq update >&2 || say "apt-get update failed; trying with the lists at hand"
@@ -128,6 +150,7 @@ if [ $((${#others[@]} + ${#hypervisor[@]})) -gt 0 ]; then
   [ ${#hypervisor[@]} = 0 ] || install_packages ${release:+-t "$release"} "${hypervisor[@]}"
   mapfile -t left < <(missing "${HYPERVISOR[@]}" "${OTHERS[@]}")
   [ ${#left[@]} = 0 ] || die "still not installed: ${left[*]}"
+  ! libvirt_too_old || die "this release of Debian has only libvirt $(version_of libvirt0)"
 fi
 say "all Debian packages are there (libvirt $(version_of libvirt0), QEMU $(version_of qemu-utils))"
 

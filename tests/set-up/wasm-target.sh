@@ -17,14 +17,15 @@
 # adds Debian's wasi-libc (libc.a + crt1 objects), and puts the result into the compiler's own
 # sysroot, so that afterwards plain stable cargo needs no flag, no config and no -Zbuild-std.
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
+# shellcheck source=tests/set-up/apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
 RUSTC=${RUSTC:-rustc}; CARGO=${CARGO:-cargo}
 SOURCE=${WASM_TARGET_SOURCE:-auto}
 SUITES=${WASM_TARGET_SUITES:-"trixie-backports trixie forky sid"}
 CACHE=${WASM_TARGET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lvhost/wasm-target}
-# The Debian mirror this host already uses, as its own apt configuration names it.
-# shellcheck disable=SC2016 # $(SITE) is apt's to expand
-MIRROR=${WASM_TARGET_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -E '/debian/?$' | head -n 1 || true)}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 TARGETS=("$@"); [ ${#TARGETS[@]} -gt 0 ] || TARGETS=(wasm32-wasip2)
 
@@ -69,19 +70,21 @@ apt_suite() {
 
 # fetch_deb PACKAGE VERSION-REGEX -> path of the .deb, from the first suite that has one; kept in $CACHE
 fetch_deb() {
-  local pkg=$1 re=$2 f v suite d; mkdir -p "$CACHE"
+  local pkg=$1 re=$2 f v suite d mirror; mkdir -p "$CACHE"
   for f in "$CACHE/${pkg}_"*_all.deb; do
     [ -e "$f" ] || continue
     v=$(dpkg-deb -f "$f" Version 2>/dev/null) || { rm -f "$f"; continue; }
     [[ $v =~ $re ]] && { echo "$f"; return; }
   done
   command -v apt-get >/dev/null || { say "no apt-get here"; return 1; }
-  [ -n "$MIRROR" ] || { say "apt knows no Debian mirror here (run apt-get update, or set WASM_TARGET_MIRROR)"; return 1; }
+  # The Debian mirror this host already uses, as its own apt configuration names it.
+  mirror=${WASM_TARGET_MIRROR:-$(debian_mirror "$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")")}
+  [ -n "$mirror" ] || { say "apt is configured for no Debian mirror (set WASM_TARGET_MIRROR)"; return 1; }
   for suite in $SUITES; do
     d=$TMP/apt/$suite
     if [ ! -d "$d" ]; then
       mkdir -p "$d/state/lists/partial" "$d/cache/archives/partial"
-      echo "deb [signed-by=$KEYRING] $MIRROR $suite main" >"$d/sources.list"
+      echo "deb [signed-by=$KEYRING] $mirror $suite main" >"$d/sources.list"
       apt_suite "$suite" apt-get -qq update >&2 || { rm -rf "$d"; continue; }
     fi
     v=$(apt_suite "$suite" apt-cache madison "$pkg" | awk -F'|' '{gsub(/ /,"",$2); print $2}' | grep -E "$re" | sort -Vu | tail -1) || true

@@ -20,7 +20,8 @@ PACKAGES=(
 # Runs inside the new root.
 # shellcheck disable=SC2016
 CUSTOMIZE='
-  set -e
+  set -euo pipefail
+  . /failure.sh
   cat >/etc/fstab <<FSTAB
 LABEL=lvhost-root / ext4 defaults,errors=remount-ro 0 1
 FSTAB
@@ -56,7 +57,8 @@ CLOUD
 # Runs under as_owner, in a shell of its own: owners set by one call are lost to the next.
 # shellcheck disable=SC2016
 MAKE_ROOT_IMAGE='
-  set -e
+  set -euo pipefail
+  . "$FAILURE"
   mkdir "$2"
   tar -x -f "$1" -C "$2" --numeric-owner --exclude="./dev/*"
   mke2fs -q -t ext4 -d "$2" -L lvhost-root -m 1 -E lazy_itable_init=0,root_owner=0:0 "$3" "$4M"
@@ -69,9 +71,8 @@ build_guest() {
   [ "$(id -u)" != 0 ] || mode=root
   # The mirror this host uses. Sources with a suite of updates or security fixes are added, for
   # the kernel that is in the archive today.
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -E '/debian/?$' |
-    head -n 1)
-  [ -n "$mirror" ] || die "apt knows no Debian mirror here; run apt-get update"
+  mirror=$(debian_mirror "$CODENAME")
+  [ -n "$mirror" ] || die "apt is configured for no Debian mirror"
   say "installing $packages by mmdebstrap (mode $mode)"
   printf '%s' "$CUSTOMIZE" >"$WORK/customize.sh"
   mmdebstrap --quiet --mode="$mode" --variant=minbase --include="$packages" \
@@ -79,7 +80,8 @@ build_guest() {
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --customize-hook="upload '$WORK/customize.sh' /customize.sh" \
-    --customize-hook='chroot "$1" sh /customize.sh; rm "$1/customize.sh"' \
+    --customize-hook="upload '$FAILURE' /failure.sh" \
+    --customize-hook='chroot "$1" bash /customize.sh && rm "$1/customize.sh" "$1/failure.sh"' \
     --customize-hook="sync-out /boot '$WORK/boot-files'" \
     "$CODENAME" "$WORK/root.tar" "$mirror" >&2
   mkdir "$WORK/boot"
@@ -87,7 +89,7 @@ build_guest() {
   cp "$WORK"/boot-files/initrd.img-* "$WORK/boot/initrd.img"
   cp "$HERE/debian/syslinux.cfg" "$WORK/boot/"
   say "making the root file system"
-  as_owner sh -c "$MAKE_ROOT_IMAGE" sh "$WORK/root.tar" "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
+  as_owner bash -c "$MAKE_ROOT_IMAGE" "making the root file system" "$WORK/root.tar" "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
   rm -r "$WORK/root.tar"
   as_owner rm -rf "$WORK/root"
   assemble_disk "$WORK/boot" "$BOOT_MIB" "$WORK/root.ext4"

@@ -32,20 +32,35 @@ ROOT_MODULES=(efivarfs virtio_net e1000 e1000e 8139cp virtio_rng virtio_console 
   button evdev sr_mod isofs floppy vfat nls_cp437 nls_iso8859-1 nls_ascii nls_utf8 loop
   usbhid hid_generic)
 
-# Downloads the packages and all they depend on as if nothing were installed, from the mirror and
-# with the lists this host's apt already has.
-fetch_packages() {
+# With the lists this host's apt has; fetch_packages says when there are others.
+APT_LISTS=()
+
+# download_packages: downloads the packages and all they depend on as if nothing were installed.
+download_packages() {
   local kernel
-  mkdir -p "$WORK/debs/partial"
-  : >"$WORK/no-status"
-  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
-  [ -n "$kernel" ] || die "apt knows no linux-image-amd64; run apt-get update"
+  kernel=$(apt-cache "${APT_LISTS[@]}" depends linux-image-amd64 2>/dev/null |
+    sed -n '/^ *Depends: / { s///p; q }' || true)
+  [ -n "$kernel" ] || return 1
   say "downloading $kernel, ${PACKAGES[*]} and what they need"
-  apt-get -qq -y --no-install-recommends --download-only -o Dir::State::status="$WORK/no-status" \
-    -o Debug::NoLocking=1 -o Dir::Cache::archives="$WORK/debs" -o APT::Sandbox::User= \
-    install "${PACKAGES[@]}" >&2
+  apt-get "${APT_LISTS[@]}" -qq -y --no-install-recommends --download-only \
+    -o Dir::State::status="$WORK/no-status" -o Debug::NoLocking=1 \
+    -o Dir::Cache::archives="$WORK/debs" -o APT::Sandbox::User= install "${PACKAGES[@]}" >&2 || return 1
   # Their own dependencies are for hosts that install a kernel or a loader by Debian's tools.
-  (cd "$WORK/debs" && apt-get -qq -o APT::Sandbox::User= download "$kernel" "${LOADERS[@]}" >&2)
+  (cd "$WORK/debs" &&
+    apt-get "${APT_LISTS[@]}" -qq -o APT::Sandbox::User= download "$kernel" "${LOADERS[@]}" >&2)
+}
+
+# A container has no lists, and old ones name packages that the mirror no longer has: then they are fetched
+# anew, for this one use, since only root may renew the host's.
+fetch_packages() {
+  mkdir -p "$WORK/debs/partial" "$WORK/lists/partial"
+  : >"$WORK/no-status"
+  download_packages && return
+  say "not with this host's package lists: fetching them anew"
+  APT_LISTS=(-o Dir::State::lists="$WORK/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+  apt-get "${APT_LISTS[@]}" -qq -o Debug::NoLocking=1 -o APT::Sandbox::User= update >&2 ||
+    die "apt-get could not update its lists"
+  download_packages || die "apt could not download what the guest is made of"
 }
 
 unpack_packages() {
@@ -168,7 +183,8 @@ make_disc() {
 # Runs under as_owner, in a shell of its own: owners set by one call are lost to the next.
 # shellcheck disable=SC2016
 MAKE_ROOT_IMAGE='
-  set -e
+  set -euo pipefail
+  . "$FAILURE"
   chown -R 0:0 "$1"
   chown -R 1000:1000 "$1/home/demo"
   chown -R 1001:1001 "$1/home/ubuntu"
@@ -195,6 +211,6 @@ build_guest() {
   cp "$HERE/small/syslinux.cfg" "$WORK/boot/"
   make_disc
   add_efi_loader
-  as_owner sh -c "$MAKE_ROOT_IMAGE" sh "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
+  as_owner bash -c "$MAKE_ROOT_IMAGE" "making the root file system" "$WORK/root" "$WORK/root.ext4" "$ROOT_MIB"
   assemble_disk "$WORK/boot" "$BOOT_MIB" "$WORK/root.ext4"
 }
