@@ -5,10 +5,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# rustup puts cargo there, and the shell that calls make may be older than that.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
 CARGO ?= cargo
 # For install-packer-plugin: Packer, and where templates have the plugin from.
 PACKER ?= packer
 PLUGIN_SOURCE ?= github.com/thomasklein94/libvirt
+# How often the tests are run, one run after the other until one fails.
+REPEAT ?= 1
+export LVHOST_TEST_REPEAT = $(REPEAT)
 
 .PHONY: help
 help: ## list the targets
@@ -35,20 +41,29 @@ dist: build ## make the files of a release that `packer init` takes, in dist/
 	@.ci/dist target/release/packer-plugin-libvirt dist
 
 .PHONY: demo
-demo: build ## build an image from examples/demo/demo.pkr.hcl, unprivileged
+demo: ## from nothing to an image, by examples/demo/demo.pkr.hcl, unprivileged; says how long each phase took
 	@examples/demo/run.sh
 
 .PHONY: test
-test: wasm-target ## run all tests, also those on a real libvirt with real guests
+test: wasm-target ## run all tests, also those on a real libvirt with real guests; REPEAT=5: five times
 	@tests/set-up/test.sh
 
+# By their names: builds and transfers that are killed or cut off, and things done at the same time.
+.PHONY: test-racing
+test-racing: REPEAT = 50
+test-racing: wasm-target ## run the tests that kill and race, fifty times or REPEAT=N times
+	@LVHOST_TEST_NAMES='killed clean at_once at_the_same_time cut_off interrupted race' tests/set-up/test.sh
+
+.PHONY: test-bare
+test-bare: packages ## try the set-up in bare roots of Debian 12 and 13; needs root
+	@tests/set-up/bare.sh packages
+
 .PHONY: check
-check: wasm-target ## check the format, the lints and the dependencies
+check: wasm-target ## check the format, the lints, and the licences and origins of dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	cd tests/smith && $(CARGO) fmt --check && $(CARGO) clippy --locked --target-dir ../../target/smith -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
-	  else echo 'SKIPPED: cargo deny is not installed (cargo install --locked cargo-deny)'; fi
+	@tests/set-up/cargo-deny.sh
 
 .PHONY: fuzz
 fuzz: wasm-target ## fuzz what strangers' bytes reach first, each target for ten minutes

@@ -16,8 +16,13 @@
 #   LVHOST_TEST_CONFIG_SPEC   real Packers, the plugin in Go, and a program that asks both plugins for
 #                             their options (tests/packer); needs Go
 #
-# Each can be set beforehand: empty to do without, or to something else to use that.
+# Each can be set beforehand: empty to do without, or to something else to use that. And:
+#
+#   LVHOST_TEST_REPEAT        run the tests that often, until a run fails (default: 1)
+#   LVHOST_TEST_NAMES         run only tests with one of these words in their names (default: all)
 set -euo pipefail
+# shellcheck source=tests/set-up/failure.sh
+. "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"
@@ -61,14 +66,26 @@ export LVHOST_TEST_LIBVIRT_URI LVHOST_TEST_GUEST_SMALL LVHOST_TEST_GUEST_DEBIAN 
 export PATH=$PATH:/usr/sbin:/sbin
 env | grep '^LVHOST_TEST_' | sort >&2
 
+REPEAT=${LVHOST_TEST_REPEAT:-1}
+[[ $REPEAT =~ ^[1-9][0-9]*$ ]] || { say "error: $REPEAT is no number of runs"; exit 2; }
+read -ra NAMES <<<"${LVHOST_TEST_NAMES:-}"
 LOG=$(mktemp "${TMPDIR:-/tmp}/lvhost-test.XXXXXX")
 trap 'rm -f "$LOG"' EXIT
+
+# run_all CARGO-TEST-ARGUMENT...: one run of all tests, into $LOG. One crate's failure must not hide another's.
+# The harness shows what a test prints only if it fails, unless told otherwise; SKIPPED lines are for everybody
+# to see.
+run_all() {
+  "${CARGO:-cargo}" test --workspace --locked --no-fail-fast "$@" -- --show-output "${NAMES[@]}" 2>&1 |
+    tee "$LOG"
+}
+
 STARTED=$SECONDS
 status=0
-# One crate's failure must not hide another's. The harness shows what a test prints only if it
-# fails, unless told otherwise; SKIPPED lines are for everybody to see.
-"${CARGO:-cargo}" test --workspace --locked --no-fail-fast "$@" -- --show-output 2>&1 |
-  tee "$LOG" || status=$?
+for ((run = 1; run <= REPEAT; run++)); do
+  [ "$REPEAT" = 1 ] || say "run $run of $REPEAT, after $((SECONDS - STARTED)) s"
+  run_all "$@" || { status=$?; break; }
+done
 
 # Each test binary and each crate's documentation closes with a line of its own.
 total() {
@@ -83,6 +100,9 @@ fi
 passed=$(total passed)
 failed=$(total failed)
 say "took $((SECONDS - STARTED)) s"
+if [ "$REPEAT" != 1 ]; then
+  if [ "$status" = 0 ]; then say "passed $REPEAT times; figures are of the last run"; else say "run $run of $REPEAT failed"; fi
+fi
 # A test that skips itself passes in the eyes of its harness.
 passed=$((passed > skipped ? passed - skipped : 0))
 echo "tests: $passed passed, $failed failed, $skipped skipped"
