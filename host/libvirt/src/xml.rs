@@ -16,10 +16,11 @@ pub use overlay::{OverlayError, XmlOverlay};
 pub use volume::volume_xml;
 
 pub(crate) use domain::{ALIAS_PREFIX, secret_domain_xml};
+pub(crate) use metadata::build_record_xml;
 #[cfg(feature = "libvirt")]
 pub(crate) use {
     capabilities::{capabilities, domain_capabilities},
-    metadata::{METADATA_PREFIX, build_record_xml},
+    metadata::METADATA_PREFIX,
     read::{build_record, network_facts, pool_facts, volume_facts},
 };
 

@@ -118,9 +118,7 @@ impl Hypervisor for FakeHypervisor {
     }
 
     async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>> {
-        self.call(Call::OpenUpload, id)?
-            .world
-            .check_upload(id, length)?;
+        self.call(Call::OpenUpload, id)?.world.check_upload(id)?;
         Ok(Box::new(FakeUpload::new(self.clone(), id.clone(), length)))
     }
 
@@ -316,9 +314,11 @@ impl Hypervisor for FakeHypervisor {
         if let Some(device) = device
             && !known.contains(&device.trim_start_matches(ALIAS_PREFIX))
         {
-            return Err(Error::InvalidValue {
+            return Err(Error::Libvirt {
                 action,
-                message: format!("it has no console {device:?}"),
+                // VIR_ERR_INTERNAL_ERROR
+                code: 1,
+                message: format!("cannot find character device {device}"),
             });
         }
         let output = state.consoles.open(id.uuid);

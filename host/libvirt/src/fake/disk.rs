@@ -9,6 +9,7 @@ use crate::pump::Sink;
 pub(super) struct SparseBytes {
     runs: BTreeMap<u64, Vec<u8>>,
     end: u64,
+    has_holes: bool,
 }
 
 impl SparseBytes {
@@ -16,7 +17,33 @@ impl SparseBytes {
         Self {
             runs: BTreeMap::from([(0, bytes.to_vec())]),
             end: bytes.len() as u64,
+            has_holes: false,
         }
+    }
+
+    /// These bytes laid over those that were there. A hole cuts off what lay behind it.
+    pub(super) fn over(mut self, old: &Self) -> Self {
+        if self.has_holes {
+            return self;
+        }
+        for (&start, run) in &old.runs {
+            let from = usize::try_from(self.end.saturating_sub(start)).unwrap_or(usize::MAX);
+            if let Some(rest) = run.get(from..).filter(|rest| !rest.is_empty()) {
+                self.runs.insert(start.max(self.end), rest.to_vec());
+            }
+        }
+        self.end = self.end.max(old.end);
+        self
+    }
+
+    /// Whether something behind these bytes is cut off.
+    pub(super) fn has_holes(&self) -> bool {
+        self.has_holes
+    }
+
+    /// Bytes from the first to the last, holes included.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
     /// Bytes that are really kept.
@@ -76,6 +103,7 @@ impl Sink for SparseBytes {
 
     fn hole(&mut self, length: u64) -> Result<(), Infallible> {
         self.end += length;
+        self.has_holes = true;
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The fake keeps the rules that real hypervisors keep, and says what was done to it.
+//! The fake says what was done to it, and does what it was told to. That it keeps libvirt's rules is
+//! shown where both are tried, in `tests/conformance`.
 use std::{io::Write, os::unix::fs::FileExt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -33,68 +34,6 @@ async fn running(fake: &FakeHypervisor, volume: &VolumeId) -> DomainId {
 }
 
 #[tokio::test]
-async fn volumes_of_running_domains_stay() {
-    let fake = FakeHypervisor::new();
-    let volume = spec("disk");
-    fake.create_volume(&volume).await.unwrap();
-    let id = running(&fake, &volume.id).await;
-    let delete = fake.delete_volume(&volume.id).await.unwrap_err();
-    assert!(matches!(delete, Error::VolumeInUse { .. }), "{delete:?}");
-    assert!(matches!(
-        fake.open_upload(&volume.id, Some(1)).await.map(drop),
-        Err(Error::VolumeInUse { .. })
-    ));
-    let undefine = fake.undefine_domain(&id).await.unwrap_err();
-    assert!(
-        matches!(undefine, Error::DomainState { .. }),
-        "{undefine:?}"
-    );
-    fake.destroy_domain(&id).await.unwrap();
-    fake.undefine_domain(&id).await.unwrap();
-    fake.delete_volume(&volume.id).await.unwrap();
-    assert!(matches!(
-        fake.delete_volume(&volume.id).await,
-        Err(Error::NoSuchVolume { .. })
-    ));
-    assert!(fake.volumes().is_empty() && fake.domains().is_empty());
-}
-
-#[tokio::test]
-async fn a_domain_does_not_start_without_what_it_names() {
-    let fake = FakeHypervisor::new();
-    let disk = Disk::new(
-        DiskSource::Volume(VolumeId::new("default", "x")),
-        DiskDevice::Disk,
-    );
-    let with_disk = DomainSpec {
-        disks: vec![disk],
-        ..DomainSpec::new("disk")
-    };
-    let id = fake.define_domain(&with_disk).await.unwrap();
-    assert!(matches!(
-        fake.start_domain(&id).await,
-        Err(Error::NoSuchVolume { .. })
-    ));
-    fake.add_network("off", false);
-    let interface = Interface::new(InterfaceSource::Network {
-        network: "off".into(),
-    });
-    let with_network = DomainSpec {
-        interfaces: vec![interface],
-        ..DomainSpec::new("network")
-    };
-    let id = fake.define_domain(&with_network).await.unwrap();
-    assert!(matches!(
-        fake.start_domain(&id).await,
-        Err(Error::NetworkInactive { .. })
-    ));
-    assert!(matches!(
-        fake.define_domain(&with_network).await,
-        Err(Error::DomainExists { .. })
-    ));
-}
-
-#[tokio::test]
 async fn uploads_arrive_when_they_finish_and_not_before() {
     let fake = FakeHypervisor::new();
     let volume = spec("disk");
@@ -111,7 +50,7 @@ async fn uploads_arrive_when_they_finish_and_not_before() {
     assert_eq!(fake.read_volume(&volume.id, 0, 5).unwrap(), b"data\0");
     assert_eq!(fake.read_volume(&volume.id, 903, 6).unwrap(), b"\0file\x09");
     let facts = fake.volume(&volume.id).await.unwrap().unwrap();
-    assert_eq!((facts.allocation, facts.capacity), (100, 1 << 20));
+    assert_eq!((facts.allocation, facts.capacity), (100, 1000));
 }
 
 #[tokio::test]
@@ -119,12 +58,6 @@ async fn uploads_of_another_length_are_refused() {
     let fake = FakeHypervisor::new();
     let volume = spec("disk");
     fake.create_volume(&volume).await.unwrap();
-    assert!(matches!(
-        fake.open_upload(&volume.id, Some((1 << 20) + 1))
-            .await
-            .map(drop),
-        Err(Error::Upload { .. })
-    ));
     let mut long = fake.open_upload(&volume.id, Some(3)).await.unwrap();
     assert!(matches!(
         long.data(Bytes::from_static(b"four")).await,
@@ -300,60 +233,6 @@ fn of_build(id: &str) -> DomainSpec {
         build: Some(BuildRecord::new(id)),
         ..DomainSpec::new("vm")
     }
-}
-
-#[tokio::test]
-async fn a_build_changes_its_own_domain_only() {
-    let fake = FakeHypervisor::new();
-    let id = fake.define_domain(&of_build("1")).await.unwrap();
-    let claimed = BuildRecord {
-        volumes: vec![spec("disk").id],
-        ..BuildRecord::new("1")
-    };
-    fake.set_build_record(&id, &claimed).await.unwrap();
-    assert_eq!(
-        fake.build_record(&id).await.unwrap().as_ref(),
-        Some(&claimed)
-    );
-    let strange = fake.set_build_record(&id, &BuildRecord::new("2")).await;
-    assert!(matches!(strange, Err(Error::NotOurs { .. })));
-    let strange = fake.update_domain(&id, &of_build("2")).await;
-    assert!(matches!(strange, Err(Error::NotOurs { .. })));
-    let update = DomainSpec {
-        vcpu: 7,
-        build: Some(claimed.clone()),
-        ..DomainSpec::new("whatever")
-    };
-    fake.update_domain(&id, &update).await.unwrap();
-    let changed = fake.domain_spec("vm").unwrap();
-    assert_eq!((changed.vcpu, changed.uuid), (7, Some(id.uuid)));
-
-    fake.start_domain(&id).await.unwrap();
-    let running = fake.update_domain(&id, &update).await;
-    assert!(matches!(running, Err(Error::DomainState { .. })));
-    fake.set_build_record(&id, &claimed).await.unwrap();
-
-    let foreign = fake
-        .define_domain(&DomainSpec::new("theirs"))
-        .await
-        .unwrap();
-    let taken = fake.set_build_record(&foreign, &claimed).await;
-    assert!(matches!(taken, Err(Error::NotOurs { .. })));
-    let list = fake.list_domains().await.unwrap();
-    let seen: Vec<_> = list
-        .iter()
-        .map(|facts| (facts.id.name.as_str(), facts.build.is_some(), facts.state))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            ("theirs", false, DomainState::ShutOff),
-            ("vm", true, DomainState::Running)
-        ]
-    );
-    let found: Vec<_> = rivals(&list, "2", &spec("disk").id).collect();
-    assert_eq!(found.len(), 1);
-    assert_eq!(rivals(&list, "1", &spec("disk").id).count(), 0);
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ impl Upload for FakeUpload {
         self.hypervisor
             .lock()
             .world
-            .write_volume(&self.id, &pump.into_sink())
+            .upload_volume(&self.id, pump.into_sink())
     }
 }
 

@@ -6,9 +6,15 @@ use std::collections::BTreeMap;
 use self::domains::Domain;
 use super::disk::{Piece, SparseBytes};
 use crate::{
-    DiskSource, Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
+    Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
     xml::check_characters,
 };
+
+/// Of libvirt's numbers of errors (`virErrorNumber`) those that the fake answers with.
+const XML_ERROR: i32 = 27;
+const SYSTEM_ERROR: i32 = 38;
+const NO_NETWORK: i32 = 43;
+const NO_STORAGE_VOLUME: i32 = 50;
 
 /// Everything there is.
 #[derive(Debug, Default)]
@@ -158,9 +164,19 @@ impl World {
         check_characters(&format!("create the volume {id}"), &crate::volume_xml(spec))?;
         let facts = self.pool(&id.pool)?;
         let adapted = spec.adapted_to(&facts)?;
+        check_name(&format!("create the volume {id}"), &id.name)?;
         let pool = self.active_pool(&id.pool)?;
         if pool.volumes.contains_key(&id.name) {
             return Err(Error::VolumeExists { id: id.clone() });
+        }
+        if let Some(backing) = &spec.backing
+            && self.volume_by_path(&backing.path).is_none()
+        {
+            return Err(libvirt_error(
+                format!("create the volume {id}"),
+                SYSTEM_ERROR,
+                format!("cannot access backing store {:?}", backing.path),
+            ));
         }
         let allocation = adapted.allocation.unwrap_or(spec.capacity);
         if allocation > facts.available {
@@ -227,36 +243,15 @@ impl World {
 
     pub(super) fn delete_volume(&mut self, id: &VolumeId) -> Result<()> {
         self.volume_mut(id)?;
-        if let Some(name) = self.running_user_of(id) {
-            return Err(Error::VolumeInUse {
-                id: id.clone(),
-                message: format!("it is a disk of the running domain {name:?}"),
-            });
-        }
         if let Some(pool) = self.pools.get_mut(&id.pool) {
             pool.volumes.remove(&id.name);
         }
         Ok(())
     }
 
-    pub(super) fn check_upload(&mut self, id: &VolumeId, length: Option<u64>) -> Result<()> {
-        if let Some(name) = self.running_user_of(id) {
-            return Err(Error::VolumeInUse {
-                id: id.clone(),
-                message: format!("it is a disk of the running domain {name:?}"),
-            });
-        }
-        let facts = &self.volume_mut(id)?.facts;
-        if facts.format.as_deref() == Some("raw")
-            && let Some(length) = length
-            && length > facts.capacity
-        {
-            return Err(Error::Upload {
-                id: id.clone(),
-                message: format!("{length} bytes do not fit into {}", facts.capacity),
-            });
-        }
-        Ok(())
+    /// What takes an upload: any volume, of whatever size it may be by then.
+    pub(super) fn check_upload(&mut self, id: &VolumeId) -> Result<()> {
+        self.volume_mut(id).map(drop)
     }
 
     /// Puts bytes into a volume. As with libvirt, the header of a qcow2 image decides the volume's
@@ -276,6 +271,22 @@ impl World {
         Ok(())
     }
 
+    /// What an upload has brought. As with libvirt, it is written over what was there, and a hole ends a
+    /// raw volume where the hole ends.
+    pub(super) fn upload_volume(&mut self, id: &VolumeId, content: SparseBytes) -> Result<()> {
+        let (end, has_holes) = (content.end(), content.has_holes());
+        let old = self.volume_mut(id)?.content.clone();
+        self.write_volume(id, &content.over(&old))?;
+        let facts = &mut self.volume_mut(id)?.facts;
+        if facts.format.as_deref() == Some("raw") {
+            facts.capacity = match has_holes {
+                true => end,
+                false => end.max(facts.capacity),
+            };
+        }
+        Ok(())
+    }
+
     fn volume_mut(&mut self, id: &VolumeId) -> Result<&mut Volume> {
         self.active_pool(&id.pool)?;
         self.pools
@@ -283,20 +294,25 @@ impl World {
             .and_then(|pool| pool.volumes.get_mut(&id.name))
             .ok_or_else(|| Error::NoSuchVolume { id: id.clone() })
     }
+}
 
-    fn running_user_of(&self, id: &VolumeId) -> Option<&str> {
-        self.domains
-            .iter()
-            .find(|(_, domain)| {
-                let uses = |source: &DiskSource| match source {
-                    DiskSource::Volume(volume) => volume == id,
-                    DiskSource::File(path) | DiskSource::Block(path) => self
-                        .volume_by_path(path)
-                        .is_some_and(|(volume, _)| volume == *id),
-                };
-                !domain.state.is_off() && domain.spec.disks.iter().any(|disk| uses(&disk.source))
-            })
-            .map(|(name, _)| name.as_str())
+/// A name that libvirt's schemas and drivers take for a volume or a domain.
+fn check_name(action: &str, name: &str) -> Result<()> {
+    if name.is_empty() || name.contains(['/', '\n']) {
+        return Err(libvirt_error(
+            action.to_owned(),
+            XML_ERROR,
+            format!("the name {name:?} is not allowed"),
+        ));
+    }
+    Ok(())
+}
+
+fn libvirt_error(action: String, code: i32, message: String) -> Error {
+    Error::Libvirt {
+        action,
+        code,
+        message,
     }
 }
 

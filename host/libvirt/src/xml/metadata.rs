@@ -29,7 +29,6 @@ pub(super) fn metadata(record: &BuildRecord) -> Element {
 }
 
 /// The element alone, for libvirt to put into its namespace.
-#[cfg(any(feature = "libvirt", test))]
 pub(crate) fn build_record_xml(record: &BuildRecord) -> String {
     build(record, str::to_owned).to_xml()
 }

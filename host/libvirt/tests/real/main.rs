@@ -5,7 +5,6 @@
 mod daemon;
 mod guests;
 mod pools;
-mod records;
 mod remote;
 mod transfers;
 

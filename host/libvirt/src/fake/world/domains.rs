@@ -1,11 +1,11 @@
 //! The domains, and what they need.
 use uuid::Uuid;
 
-use super::World;
+use super::{NO_NETWORK, NO_STORAGE_VOLUME, World, check_name, libvirt_error};
 use crate::{
     BuildRecord, DiskSource, DomainFacts, DomainId, DomainSpec, DomainState, Error,
     InterfaceSource, Result,
-    xml::{check_characters, secret_domain_xml},
+    xml::{build_record_xml, check_characters, secret_domain_xml},
 };
 
 #[derive(Debug)]
@@ -88,12 +88,10 @@ impl World {
         id: &DomainId,
         record: &BuildRecord,
     ) -> Result<()> {
+        let action = format!("write the record of the domain {id}");
+        check_characters(&action, &build_record_xml(record))?;
         let domain = self.domain_mut(id)?;
-        check_build(
-            &format!("write the record of the domain {id}"),
-            domain,
-            Some(record),
-        )?;
+        check_build(&action, domain, Some(record))?;
         domain.spec.build = Some(record.clone());
         Ok(())
     }
@@ -151,15 +149,22 @@ impl World {
                 message: "it is already running".into(),
             });
         }
+        let refused = |code, message| {
+            let action = format!("start the domain {id}");
+            Err(libvirt_error(action, code, message))
+        };
         for disk in &domain.spec.disks {
-            if let DiskSource::Volume(volume) = &disk.source {
-                self.volume(volume)?
-                    .ok_or_else(|| Error::NoSuchVolume { id: volume.clone() })?;
+            if let DiskSource::Volume(volume) = &disk.source
+                && !matches!(self.volume(volume), Ok(Some(_)))
+            {
+                return refused(NO_STORAGE_VOLUME, format!("no storage volume {volume}"));
             }
         }
         for interface in &domain.spec.interfaces {
-            if let InterfaceSource::Network { network } = &interface.source {
-                self.network(network)?;
+            if let InterfaceSource::Network { network } = &interface.source
+                && self.network(network).is_err()
+            {
+                return refused(NO_NETWORK, format!("network {network:?} is not active"));
             }
         }
         Ok(())
@@ -202,6 +207,7 @@ impl World {
 /// What the real one refuses before libvirt sees it.
 fn check_definition(spec: &DomainSpec) -> Result<()> {
     let action = format!("define the domain {:?}", spec.name);
+    check_name(&action, &spec.name)?;
     check_characters(&action, &secret_domain_xml(spec)?)
 }
 
