@@ -3,6 +3,7 @@
 mod refused;
 
 use std::error::Error;
+use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
@@ -22,6 +23,11 @@ pub(crate) use refused::refusal;
 /// Redirects followed; browsers take about twenty, curl's documentation speaks of fifty, real
 /// mirror networks need two or three.
 const MAXIMUM_REDIRECTS: usize = 10;
+
+/// How long a name is looked up that a proxy is going to resolve. Where only the proxy has names, the system's
+/// resolver may wait for a server that never answers, at each redirect; who owns a name and wants it not to
+/// be known here needs no delay for that.
+const PROXIED_NAME_LIMIT: Duration = Duration::from_secs(5);
 
 /// What requests are made with.
 pub(crate) struct Exchange<'a> {
@@ -44,9 +50,7 @@ impl Exchange<'_> {
             let least = address.admit(&url, led_by)?;
             let is_proxied = self.settings.proxy.is_for(url.scheme());
             if is_proxied {
-                patience
-                    .wait(self.judge_name(&url, least, address))
-                    .await??;
+                self.judge_name(&url, least, address).await?;
             }
             let kind = Kind {
                 secure: url.scheme() == "https",
@@ -89,7 +93,8 @@ impl Exchange<'_> {
         if least == Scope::Inward {
             return Ok(());
         }
-        match guard::resolve(name, 0, least, self.settings.connect_timeout).await {
+        let limit = PROXIED_NAME_LIMIT.min(self.settings.connect_timeout);
+        match guard::resolve(name, 0, least, limit).await {
             Ok(_) => Ok(()),
             Err(error) if guard::is_out_of_scope(&error) => Err(LocationError::forbidden(url)),
             // Where all of the internet is behind a proxy, its names may be known to the proxy only.
