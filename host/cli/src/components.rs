@@ -179,16 +179,16 @@ impl Components {
                 );
                 continue;
             }
+            let working_directory = &self.surroundings.working_directory;
+            let allowed = Allowed::read(named.plugin.allow.as_ref(), working_directory, report);
+            // Without one, it is not loaded at all.
+            let sha256 = named.plugin.sha256.as_deref().unwrap_or_default();
             entries.push(Entry {
                 name: &named.name,
                 name_span: named.name_span,
                 plugin: &named.plugin,
                 limits: project::limits(named.plugin.limits.as_ref(), report),
-                allowed: Arc::new(Allowed::read(
-                    named.plugin.allow.as_ref(),
-                    &self.surroundings.working_directory,
-                    report,
-                )),
+                allowed: Arc::new(allowed.for_component(sha256)),
             });
         }
         entries

@@ -1,11 +1,11 @@
-//! The SSH keys behind `data "sshkey"`: made once, kept in the cache, private to the user.
+//! The SSH keys behind `data "sshkey"`: made once, kept in the cache, private to the user. A key that others
+//! could have put there, or can read, is not used: whoever knows it could log in to all that is built.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use lvhost_communicator::keys::{self, Algorithm, KeyPair};
+use lvhost_fetch::OwnFolder;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Bits of an RSA key: what the plugin makes, and the least that OpenSSH takes.
@@ -66,7 +66,7 @@ pub(crate) enum KeyError {
     /// A file or folder of the cache.
     #[error("can't {action} {}", path.display())]
     File {
-        /// `read`, `write`, `make`.
+        /// `use`, `read`, `write`.
         action: &'static str,
         /// Which one.
         path: PathBuf,
@@ -113,10 +113,9 @@ impl KeyStore {
         if let Some(key) = self.existing_key(name, key_type)? {
             return Ok(key);
         }
-        let path = self.path(name, key_type);
         Ok(StoredKey {
-            public_key: self.make(&path, name, key_type)?.public_openssh,
-            private_key_path: path,
+            public_key: self.make(name, key_type)?.public_openssh,
+            private_key_path: self.path(name, key_type),
         })
     }
 
@@ -130,55 +129,57 @@ impl KeyStore {
         key_type: KeyType,
     ) -> Result<Option<StoredKey>, KeyError> {
         Self::check_name(name)?;
-        let path = self.path(name, key_type);
-        Ok(read(&path, name)?.map(|pair| StoredKey {
+        let folder = match OwnFolder::open(&self.folder) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("use", &self.folder, error)),
+        };
+        Ok(read(&folder, name, key_type)?.map(|pair| StoredKey {
             public_key: pair.public_openssh,
-            private_key_path: path,
+            private_key_path: self.path(name, key_type),
         }))
     }
 
     fn path(&self, name: &str, key_type: KeyType) -> PathBuf {
-        let file = format!("ssh_private_key_{name}_{}.pem", key_type.as_str());
-        self.folder.join(file)
+        self.folder.join(file_name(name, key_type))
     }
 
-    fn make(&self, path: &Path, name: &str, key_type: KeyType) -> Result<KeyPair, KeyError> {
-        let failed = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| KeyError::File {
-                action,
-                path,
-                source,
-            }
-        };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder
-            .create(&self.folder)
-            .map_err(failed("make", &self.folder))?;
+    fn make(&self, name: &str, key_type: KeyType) -> Result<KeyPair, KeyError> {
+        let folder = OwnFolder::make(&self.folder);
+        let folder = folder.map_err(|error| failed("use", &self.folder, error))?;
         let pair = keys::generate(key_type.algorithm(), name)?;
-        // Under a name of its own, readable to the user alone, and renamed when it is whole.
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.folder).map_err(failed("write", &self.folder))?;
-        file.write_all(pair.private_openssh.expose_secret().as_bytes())
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(failed("write", file.path()))?;
-        match file.persist_noclobber(path) {
-            Ok(_) => Ok(pair),
+        let text = pair.private_openssh.expose_secret();
+        let path = self.path(name, key_type);
+        match folder.write_new(&file_name(name, key_type), text.as_bytes()) {
+            Ok(()) => Ok(pair),
             // Another lvhost was faster: its key counts.
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                read(path, name)?.ok_or_else(|| failed("read", path)(error.error))
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                read(&folder, name, key_type)?.ok_or_else(|| failed("read", &path, error))
             }
-            Err(error) => Err(failed("write", path)(error.error)),
+            Err(error) => Err(failed("write", &path, error)),
         }
     }
 }
 
-/// The key in the file at `path`; `None` if there is no such file.
-fn read(path: &Path, name: &str) -> Result<Option<KeyPair>, KeyError> {
+fn file_name(name: &str, key_type: KeyType) -> String {
+    format!("ssh_private_key_{name}_{}.pem", key_type.as_str())
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> KeyError {
+    KeyError::File {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The key in the folder; `None` if there is no such file.
+fn read(folder: &OwnFolder, name: &str, key_type: KeyType) -> Result<Option<KeyPair>, KeyError> {
+    let file = file_name(name, key_type);
+    let path = folder.path().join(&file);
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(KEY_FILE_SIZE).read_to_string(&mut text));
-    match read {
+    let opened = folder.secret_file(&file);
+    match opened.and_then(|file| file.take(KEY_FILE_SIZE).read_to_string(&mut text)) {
         Ok(_) => {
             let shown = path.display().to_string();
             Ok(Some(keys::read(
@@ -189,11 +190,7 @@ fn read(path: &Path, name: &str) -> Result<Option<KeyPair>, KeyError> {
             )?))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyError::File {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(failed("use", &path, source)),
     }
 }
 
@@ -249,5 +246,64 @@ mod tests {
             "{error}"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    /// A folder with a key in it, and where that is.
+    fn with_a_key() -> (tempfile::TempDir, KeyStore, PathBuf) {
+        let cache = tempfile::tempdir().unwrap();
+        let store = KeyStore::new(cache.path().join("sshkey"));
+        let path = store.key("a", KeyType::Ed25519).unwrap().private_key_path;
+        (cache, store, path)
+    }
+
+    fn refused(store: &KeyStore) -> String {
+        let asked = store.existing_key("a", KeyType::Ed25519);
+        let made = store.key("a", KeyType::Ed25519);
+        let (one, other) = (asked.unwrap_err(), made.unwrap_err());
+        let shown = |error: KeyError| lvhost_engine::with_causes(&error);
+        let (one, other) = (shown(one), shown(other));
+        assert_eq!(one, other);
+        one
+    }
+
+    #[test]
+    fn a_key_that_others_may_know_or_have_put_there_is_not_used() {
+        let (cache, store, path) = with_a_key();
+        let folder = cache.path().join("sshkey");
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for mode in [0o640, 0o604, 0o660, 0o666] {
+            set(&path, mode);
+            let shown = refused(&store);
+            assert!(
+                shown.contains("run `chmod go-") && shown.contains("sshkey"),
+                "{shown}"
+            );
+        }
+        set(&path, 0o600);
+        for mode in [0o770, 0o707, 0o1777] {
+            set(&folder, mode);
+            assert!(refused(&store).contains("other users can write to it"));
+        }
+        set(&folder, 0o700);
+        store.existing_key("a", KeyType::Ed25519).unwrap().unwrap();
+        // A link to a key, wherever it is.
+        let other = store.key("b", KeyType::Ed25519).unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(other.private_key_path, &path).unwrap();
+        assert!(refused(&store).contains("it is a link"));
+    }
+
+    #[test]
+    fn a_key_of_another_user_is_not_used() {
+        let (cache, store, path) = with_a_key();
+        for planted in [path, cache.path().join("sshkey")] {
+            if std::os::unix::fs::chown(&planted, Some(12345), Some(12345)).is_err() {
+                eprintln!("SKIPPED: only root can give files to another user");
+                return;
+            }
+            assert!(refused(&store).contains("belongs to another user (id 12345)"));
+        }
     }
 }

@@ -35,6 +35,7 @@ pub struct Allowed {
     volumes: Vec<VolumeRule>,
     hypervisor_paths: Vec<String>,
     aws_credentials: bool,
+    component: String,
     working_directory: PathBuf,
 }
 
@@ -173,6 +174,18 @@ impl Allowed {
         let in_urls = self.urls.iter().any(|rule| Endpoint::of(rule) == endpoint);
         let is_one = |rule: &HostRule| matches!(rule, HostRule::One { .. }) && rule.covers(url);
         endpoint.is_some() && (in_urls || self.hosts.iter().any(is_one))
+    }
+
+    /// The same for the component with this SHA-256, in hexadecimal digits.
+    #[must_use]
+    pub fn for_component(mut self, sha256: &str) -> Self {
+        self.component = sha256.trim().to_ascii_lowercase();
+        self
+    }
+
+    /// The SHA-256 of the component.
+    pub(crate) fn component(&self) -> &str {
+        &self.component
     }
 
     /// Whether objects of S3 may be fetched with the user's AWS keys.

@@ -184,6 +184,7 @@ mod tests {
     #[test]
     fn a_component_has_log_ins_only_for_hosts_that_are_named_for_it() {
         let component = Author::Component {
+            identity: "a".to_owned(),
             aws_credentials: true,
         };
         for (written, hop, named, expected) in [

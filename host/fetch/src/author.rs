@@ -9,6 +9,9 @@ pub enum Author {
     /// A component that is not built in. It gets the user's log-ins only for hosts that the user has
     /// named in full for it ([`Request::named`](crate::Request::named)), and never netrc's `default`.
     Component {
+        /// What tells it from all other components, such as its digest. It finds in the cache only what it
+        /// has fetched itself: what another has, it might not get from the server.
+        identity: String,
         /// Whether it may have objects fetched with the user's AWS keys.
         aws_credentials: bool,
     },
@@ -19,10 +22,20 @@ impl Author {
         *self == Self::User
     }
 
+    /// What tells it from others in the cache; the user has no name there.
+    pub(crate) fn identity(&self) -> Option<&str> {
+        match self {
+            Self::User => None,
+            Self::Component { identity, .. } => Some(identity),
+        }
+    }
+
     pub(crate) fn may_use_aws_credentials(&self) -> bool {
         match self {
             Self::User => true,
-            Self::Component { aws_credentials } => *aws_credentials,
+            Self::Component {
+                aws_credentials, ..
+            } => *aws_credentials,
         }
     }
 }

@@ -179,7 +179,7 @@ impl Fetcher {
                 let download = Download {
                     settings: &self.settings,
                     exchange: lists.exchange,
-                    cache: Cache::open(&self.settings.cache_directory)?,
+                    cache: Cache::open(&self.settings.cache_directory)?.part_of(&request.author),
                     location,
                     address: address.map_err(LocationError::S3)?,
                     expected: expected.as_ref(),
@@ -206,14 +206,13 @@ impl Fetcher {
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> Result<Fetched, Failed> {
-        let folder = self.settings.cache_directory.clone();
-        Cache::open(&folder)?;
+        let cache = Cache::open(&self.settings.cache_directory)?;
         progress.note(&format!("unpacking {}", archive.origin));
         let file = Arc::clone(&archive.file);
         let member = archive.origin.steering().member().map(str::to_owned);
         let stop = cancel.clone();
         let unpacking = tokio::task::spawn_blocking(move || {
-            unpack::unpack(file, packing, member.as_deref(), &folder, &stop)
+            unpack::unpack(file, packing, member.as_deref(), cache.root(), &stop)
         });
         let folder = &self.settings.cache_directory;
         let written = |source| CacheError::new("unpack into", folder, source);

@@ -1,7 +1,6 @@
 //! What web servers and users hand to this crate, for fuzz targets: each takes any bytes and must end, without
 //! a panic, in bounded memory.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use crate::archive::Packing;
 use crate::archive::unpack::unpack;
 use crate::checksum::list::{ChecksumList, names_of};
 use crate::decode::{Codec, decoder};
+use crate::own_folder::OwnFolder;
 use crate::{Checksum, Location, Netrc};
 
 /// Bytes that are taken of what is decompressed: more finds nothing new, and takes long.
@@ -38,7 +38,10 @@ pub fn unpack_archive(data: &[u8], folder: &Path) {
         1 => Packing::Tar(None),
         other => Packing::Tar(Some(Codec::ALL[usize::from(other) - 2])),
     };
-    let Ok(mut archive) = tempfile(folder) else {
+    let Ok(folder) = OwnFolder::open(folder) else {
+        return;
+    };
+    let Ok(mut archive) = folder.unnamed_file() else {
         return;
     };
     if archive.write_all(bytes).is_err() {
@@ -49,11 +52,7 @@ pub fn unpack_archive(data: &[u8], folder: &Path) {
         .is_some_and(|byte| byte % 2 == 0)
         .then_some("a/b");
     let cancel = CancellationToken::new();
-    let _ = unpack(Arc::new(archive), packing, member, folder, &cancel);
-}
-
-fn tempfile(folder: &Path) -> std::io::Result<File> {
-    tempfile::tempfile_in(folder)
+    let _ = unpack(Arc::new(archive), packing, member, &folder, &cancel);
 }
 
 /// A list of checksums, and a look-up in it.

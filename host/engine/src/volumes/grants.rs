@@ -109,6 +109,7 @@ impl Grants {
                     });
             request.named = named.collect();
             request.author = Author::Component {
+                identity: allowed.component().to_owned(),
                 aws_credentials: allowed.aws_credentials(),
             };
             let allowed = Arc::clone(allowed);

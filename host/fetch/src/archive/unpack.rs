@@ -10,7 +10,6 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Packing;
 use crate::decode;
 use crate::download::MAXIMUM_LENGTH;
+use crate::own_folder::OwnFolder;
 use crate::sink::write_sparse;
 
 /// Bytes that may be read for a zip's directory, or for all headers of a tar: an archive with one image in
@@ -127,7 +127,7 @@ pub(crate) fn unpack(
     archive: Arc<File>,
     packing: Packing,
     member: Option<&str>,
-    folder: &Path,
+    folder: &OwnFolder,
     cancel: &CancellationToken,
 ) -> Result<Unpacked, Failed> {
     let source = Positioned::new(archive).map_err(|source| read_error(packing, source))?;
@@ -140,7 +140,7 @@ fn unpack_within(
     source: Positioned,
     packing: Packing,
     member: Option<&str>,
-    folder: &Path,
+    folder: &OwnFolder,
     cancel: &CancellationToken,
 ) -> Result<Unpacked, Failed> {
     let mut unpacking = Unpacking {
@@ -180,7 +180,7 @@ struct Unpacking<'a> {
     names: Vec<String>,
     /// Some names of those that don't.
     others: Vec<String>,
-    folder: &'a Path,
+    folder: &'a OwnFolder,
     cancel: &'a CancellationToken,
     /// Bytes that may come out of the archive in sum, and how many still.
     limit: u64,
@@ -324,7 +324,7 @@ impl Unpacking<'_> {
             needed: size,
             source,
         };
-        let file = tempfile::tempfile_in(self.folder).map_err(write)?;
+        let file = self.folder.unnamed_file().map_err(write)?;
         let mut buffer = vec![0; PIECE];
         let mut length = 0;
         loop {

@@ -1,20 +1,20 @@
 //! The blobs and their stamps.
 //!
-//! A blob is hashed while it is written. Afterwards its length and modification time are
-//! compared with its stamp at every use, which costs nothing; it is hashed again only
+//! A blob is hashed while it is written. Afterwards what the file system says of it is compared with its
+//! stamp at every use, which costs nothing: which file it is, whose, how long, and when its content and
+//! anything else about it changed last, which no program can set. It is hashed again only
 //!
-//! - if they differ, or there is no stamp: somebody changed the file, or a process died between
-//!   the rename and the stamp;
+//! - if they differ, or there is no stamp: somebody changed the file or put another in its place, or a
+//!   process died between the rename and the stamp;
 //! - if the host was started anew since: nothing is synced to disk (that would make a download
 //!   as slow as the disk), so after a power failure a file can have its length and not its
 //!   bytes. A blob that passes once after a restart was on disk, and its stamp says so.
 //!
-//! A blob that fails is removed.
+//! A blob that fails is removed, and so is one that somebody else owns or can write to.
 
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, CacheError, Partial, read_json, remove, write_json};
 use crate::digest::{Algorithm, Digest};
+use crate::own_folder::{OwnFolder, not_own};
 use crate::{Progress, local};
 
 /// Linux's name for one run of the kernel.
@@ -31,9 +32,14 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// What a blob looked like when its digest was last known to be right.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
+    device: u64,
+    inode: u64,
+    owner: u32,
     length: u64,
     modified_seconds: i64,
     modified_nanoseconds: i64,
+    changed_seconds: i64,
+    changed_nanoseconds: i64,
     /// `None` where the system doesn't tell: then no stamp is ever believed.
     boot: Option<String>,
 }
@@ -45,9 +51,14 @@ impl Stamp {
             .ok()
             .map(|id| id.trim().to_owned());
         Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            owner: metadata.uid(),
             length: metadata.len(),
             modified_seconds: metadata.mtime(),
             modified_nanoseconds: metadata.mtime_nsec(),
+            changed_seconds: metadata.ctime(),
+            changed_nanoseconds: metadata.ctime_nsec(),
             boot,
         })
     }
@@ -75,13 +86,21 @@ impl Cache {
         cancel: &CancellationToken,
     ) -> Result<Option<Blob>, CacheError> {
         let name = blob_name(sha256);
-        let path = self.path("blobs", &name);
-        let stamp_path = self.path("stamps", &name);
-        let error = |source| CacheError::new("read", &path, source);
-        let file = match File::open(&path) {
+        let (blobs, stamps) = (&self.folders.blobs, &self.folders.stamps);
+        let error = |source| CacheError::new("read", &blobs.path().join(&name), source);
+        let file = match blobs.file(&name) {
             Ok(file) => Arc::new(file),
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(other) => return Err(error(other)),
+            Err(other) => {
+                let Some(why) = not_own(&other) else {
+                    return Err(error(other));
+                };
+                progress.note(&format!(
+                    "a cached file is removed, and fetched again: {why}"
+                ));
+                remove(blobs, &name)?;
+                return Ok(None);
+            }
         };
         // Pruning holds it for as long as it takes to remove some small files.
         file.lock_shared().map_err(error)?;
@@ -94,8 +113,8 @@ impl Cache {
             length: now.length,
             sha256: sha256.clone(),
         };
-        if read_json::<Stamp>(&stamp_path).is_some_and(|stamp| stamp.vouches_for(&now)) {
-            touch(&stamp_path);
+        if read_json::<Stamp>(stamps, &name).is_some_and(|stamp| stamp.vouches_for(&now)) {
+            touch(stamps, &name);
             return Ok(Some(blob));
         }
         progress.note("checking a cached file that has not been checked since this host started");
@@ -109,12 +128,12 @@ impl Cache {
         {
             None => Ok(None),
             Some(actual) if actual.as_ref().map_err(copy).map_err(error)? == sha256 => {
-                write_json(&stamp_path, &now)?;
+                write_json(stamps, &name, &now)?;
                 Ok(Some(blob))
             }
             Some(_) => {
                 progress.note("a cached file was damaged; it is fetched again");
-                remove(&path)?;
+                remove(blobs, &name)?;
                 Ok(None)
             }
         }
@@ -123,15 +142,15 @@ impl Cache {
     /// Makes a finished download a blob.
     pub(crate) fn adopt(&self, partial: &Partial, sha256: Digest) -> Result<Blob, CacheError> {
         let name = blob_name(&sha256);
-        let path = self.path("blobs", &name);
-        let error = |source| CacheError::new("store", &path, source);
-        let file = File::open(partial.path()).map_err(error)?;
+        let blobs = &self.folders.blobs;
+        let error = |source| CacheError::new("store", &blobs.path().join(&name), source);
+        let file = partial.open()?;
         file.lock_shared().map_err(error)?;
         file.set_permissions(Permissions::from_mode(0o400))
             .map_err(error)?;
-        fs::rename(partial.path(), &path).map_err(error)?;
+        partial.rename(blobs, &name).map_err(error)?;
         let stamp = Stamp::of(&file).map_err(error)?;
-        write_json(&self.path("stamps", &name), &stamp)?;
+        write_json(&self.folders.stamps, &name, &stamp)?;
         partial.discard()?;
         Ok(Blob {
             file: Arc::new(file),
@@ -142,8 +161,10 @@ impl Cache {
 }
 
 /// Notes that a blob is used. If it can't be noted, the blob merely looks older than it is.
-fn touch(stamp: &Path) {
-    let touched = File::open(stamp).and_then(|file| file.set_modified(SystemTime::now()));
+fn touch(stamps: &OwnFolder, name: &str) {
+    let touched = stamps
+        .file(name)
+        .and_then(|file| file.set_modified(SystemTime::now()));
     if let Err(error) = touched {
         tracing::debug!(%error, "the use of a cached file could not be noted");
     }

@@ -4,9 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, CacheError, read_json, url_key, write_json};
+use super::{Cache, CacheError, read_json, write_json};
 use crate::SafeUrl;
-use crate::digest::{Algorithm, Digest};
+use crate::digest::{Algorithm, Digest, Hasher};
 
 /// What a server last said about a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,35 +58,49 @@ pub(super) struct DigestEntry {
 impl Cache {
     /// What is known about a URL.
     pub(crate) fn url_entry(&self, url: &SafeUrl) -> Option<UrlEntry> {
-        read_json(&self.path("urls", &url_key(url)))
+        read_json(&self.folders.urls, &self.url_key(url))
     }
 
     /// Remembers what a server said.
     pub(crate) fn store_url(&self, url: &SafeUrl, entry: &UrlEntry) -> Result<(), CacheError> {
-        write_json(&self.path("urls", &url_key(url)), entry)
+        write_json(&self.folders.urls, &self.url_key(url), entry)
     }
 
-    /// The SHA-256 of the blob that has this digest, if one ever had; it may be gone.
+    /// The SHA-256 of the blob that has this digest, if one ever had that was fetched for this part of the
+    /// cache; it may be gone.
     pub(crate) fn sha256_of(&self, digest: &Digest) -> Option<Digest> {
-        if digest.algorithm() == Algorithm::Sha256 {
+        if digest.algorithm() == Algorithm::Sha256 && self.part.is_none() {
             return Some(digest.clone());
         }
-        let entry: DigestEntry = read_json(&self.path("digests", &digest_name(digest)))?;
+        let name = self.digest_name(digest);
+        let entry: DigestEntry = read_json(&self.folders.digests, &name)?;
         Digest::from_hex(Algorithm::Sha256, &entry.sha256)
     }
 
-    /// Remembers which blob has a digest.
+    /// Remembers which blob has a digest, and in a part of the cache that it was fetched for it.
     pub(crate) fn store_digest(&self, digest: &Digest, sha256: &Digest) -> Result<(), CacheError> {
-        if digest.algorithm() == Algorithm::Sha256 {
-            return Ok(());
-        }
         let entry = DigestEntry {
             sha256: sha256.to_string(),
         };
-        write_json(&self.path("digests", &digest_name(digest)), &entry)
+        if self.part.is_some() {
+            write_json(&self.folders.digests, &self.digest_name(sha256), &entry)?;
+        }
+        if digest.algorithm() == Algorithm::Sha256 {
+            return Ok(());
+        }
+        write_json(&self.folders.digests, &self.digest_name(digest), &entry)
     }
-}
 
-fn digest_name(digest: &Digest) -> String {
-    format!("{}-{digest}", digest.algorithm())
+    /// What a digest is called in this part.
+    pub(super) fn digest_name(&self, digest: &Digest) -> String {
+        let name = format!("{}-{digest}", digest.algorithm());
+        match &self.part {
+            None => name,
+            Some(part) => {
+                let mut hasher = Hasher::new(Algorithm::Sha256);
+                hasher.update(part.as_bytes());
+                format!("{}-{name}", hasher.finish())
+            }
+        }
+    }
 }

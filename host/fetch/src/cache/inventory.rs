@@ -1,16 +1,16 @@
 //! What is in the cache, for people.
 
 use std::collections::HashMap;
-use std::fs::{self, DirEntry, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::index::UrlEntry;
-use super::partial::Record;
-use super::{Cache, CacheError, UNFINISHED, read_json};
+use super::partial::{Record, record_name};
+use super::{Cache, CacheError, read_json};
 use crate::digest::{Algorithm, Digest};
+use crate::own_folder::{OwnFolder, UNFINISHED, not_own};
 
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,9 @@ impl Cache {
     /// A folder of the cache that can't be read.
     pub fn entries(&self) -> Result<Vec<CacheEntry>, CacheError> {
         let mut urls: HashMap<String, Vec<String>> = HashMap::new();
-        for (name, path) in self.files("urls")? {
-            if let Some(entry) = read_json::<UrlEntry>(&path) {
+        let folders = &self.folders;
+        for name in files(&folders.urls)? {
+            if let Some(entry) = read_json::<UrlEntry>(&folders.urls, &name) {
                 if let Some(sha256) = entry.sha256() {
                     urls.entry(super::blobs::blob_name(&sha256))
                         .or_default()
@@ -60,26 +61,27 @@ impl Cache {
             }
         }
         let mut entries = Vec::new();
-        for (name, path) in self.files("blobs")? {
+        for name in files(&folders.blobs)? {
             let digits = name.strip_prefix("sha256-").unwrap_or_default();
             let Some(sha256) = Digest::from_hex(Algorithm::Sha256, digits) else {
                 continue;
             };
-            let stamp = self.path("stamps", &name);
             let mut from = urls.remove(&name).unwrap_or_default();
             from.sort();
             let used = |file: &File| {
-                let stamped = fs::metadata(&stamp).and_then(|stamp| stamp.modified());
+                let stamp = folders.stamps.anybodys_file(&name);
+                let stamped = stamp.and_then(|stamp| stamp.metadata()?.modified());
                 stamped.or_else(|_| file.metadata()?.modified())
             };
             let lock = |file: &File| file.try_lock();
-            entries.extend(entry(&path, Content::Whole(sha256), from, used, lock)?);
+            let content = Content::Whole(sha256);
+            entries.extend(entry(&folders.blobs, &name, content, from, used, lock)?);
         }
-        for (name, path) in self.files("partial")? {
+        for name in files(&folders.partial)? {
             if name.ends_with(".json") {
                 continue;
             }
-            let record = read_json::<Record>(&path.with_extension("json"));
+            let record = read_json::<Record>(&folders.partial, &record_name(&name));
             let from = match record {
                 Some(record) => vec![record.url],
                 None => urls.get(&name).cloned().unwrap_or_default(),
@@ -87,7 +89,7 @@ impl Cache {
             let lock = |_: &File| self.try_lock(&name);
             let content = Content::Partial { name: name.clone() };
             let used = |file: &File| file.metadata()?.modified();
-            entries.extend(entry(&path, content, from, used, lock)?);
+            entries.extend(entry(&folders.partial, &name, content, from, used, lock)?);
         }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_used));
         Ok(entries)
@@ -95,40 +97,37 @@ impl Cache {
 
     /// Tries the lock that a download of that name holds.
     fn try_lock(&self, name: &str) -> Result<(), TryLockError> {
-        match File::open(self.path("locks", name)) {
+        match self.folders.locks.anybodys_file(name) {
             Ok(file) => file.try_lock(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(TryLockError::Error(error)),
         }
     }
-
-    /// The complete files in one folder: names and paths.
-    pub(super) fn files(&self, folder: &str) -> Result<Vec<(String, PathBuf)>, CacheError> {
-        let all = self.all_files(folder)?.into_iter();
-        let named =
-            all.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-        Ok(named
-            .filter(|(name, _)| !name.starts_with(UNFINISHED))
-            .collect())
-    }
-
-    pub(super) fn all_files(&self, folder: &str) -> Result<Vec<DirEntry>, CacheError> {
-        let path = self.root.join(folder);
-        let read = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
-        read().map_err(|source| CacheError::new("list", &path, source))
-    }
 }
 
-/// Looks at one file; `None` if it has just been removed.
+/// The names of the complete files in a folder.
+pub(super) fn files(folder: &OwnFolder) -> Result<Vec<String>, CacheError> {
+    let mut names = all_files(folder)?;
+    names.retain(|name| !name.starts_with(UNFINISHED));
+    Ok(names)
+}
+
+pub(super) fn all_files(folder: &OwnFolder) -> Result<Vec<String>, CacheError> {
+    let names = folder.names();
+    names.map_err(|source| CacheError::new("list", folder.path(), source))
+}
+
+/// Looks at one file, whosever it is; `None` if it has just been removed, or is none.
 fn entry(
-    path: &Path,
+    folder: &OwnFolder,
+    name: &str,
     content: Content,
     urls: Vec<String>,
     used: impl Fn(&File) -> io::Result<SystemTime>,
     lock: impl Fn(&File) -> Result<(), TryLockError>,
 ) -> Result<Option<CacheEntry>, CacheError> {
     let look = || -> io::Result<CacheEntry> {
-        let file = File::open(path)?;
+        let file = folder.anybodys_file(name)?;
         let metadata = file.metadata()?;
         Ok(CacheEntry {
             content,
@@ -143,7 +142,8 @@ fn entry(
     match look() {
         Ok(entry) => Ok(Some(entry)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(CacheError::new("look at", path, error)),
+        Err(error) if not_own(&error).is_some() => Ok(None),
+        Err(error) => Err(CacheError::new("look at", &folder.path().join(name), error)),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Locks between processes, and between tasks of one: advisory locks on files, released by the
 //! kernel when their holder dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::{Cache, CacheError, url_key};
+use super::{Cache, CacheError};
 use crate::digest::Digest;
 use crate::{Progress, SafeUrl};
 
@@ -28,7 +28,7 @@ impl Cache {
         url: &SafeUrl,
         progress: &dyn Progress,
     ) -> Result<Lock, CacheError> {
-        self.lock(&url_key(url), progress).await
+        self.lock(&self.url_key(url), progress).await
     }
 
     /// Waits for the lock on a digest, so that mirrors of one file aren't downloaded twice.
@@ -37,19 +37,13 @@ impl Cache {
         digest: &Digest,
         progress: &dyn Progress,
     ) -> Result<Lock, CacheError> {
-        self.lock(&format!("{}-{digest}", digest.algorithm()), progress)
-            .await
+        self.lock(&self.digest_name(digest), progress).await
     }
 
     async fn lock(&self, name: &str, progress: &dyn Progress) -> Result<Lock, CacheError> {
-        let path = self.path("locks", name);
-        let error = |source| CacheError::new("lock", &path, source);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(error)?;
+        let locks = &self.folders.locks;
+        let error = |source| CacheError::new("lock", &locks.path().join(name), source);
+        let file = locks.make_file(name).map_err(error)?;
         match file.try_lock() {
             Ok(()) => {
                 return Ok(Lock {

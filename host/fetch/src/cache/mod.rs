@@ -11,8 +11,12 @@
 //!
 //! Every file appears under its name by a rename, so a reader sees all of it or nothing. JSON
 //! that is missing or can't be read means "not known" and costs a download or a hashing, never
-//! a wrong answer. What is trusted is the owner of the directory (it is made for its owner
-//! only) and the file system's length and modification time; see [`blobs`].
+//! a wrong answer. What is trusted is the user who owns the folder and everything in it, if nobody else can
+//! write there ([`OwnFolder`]), and what the file system says of a file; see [`blobs`].
+//!
+//! Blobs are shared by all who fetch. What leads to one is not: a component that is not built in has a part of
+//! the cache to itself, in which it finds what it has fetched. It is told from others' by the names in
+//! `digests`, `urls`, `partial` and `locks`.
 //!
 //! Whoever uses a blob holds a shared lock on the blob's own file; pruning takes it exclusively.
 //! The time of a stamp's file is when the blob was last used.
@@ -26,16 +30,17 @@ mod lock;
 mod partial;
 mod prune;
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::Author;
 use crate::digest::{Algorithm, Hasher};
+use crate::own_folder::OwnFolder;
 
 pub(crate) use blobs::Blob;
 pub(crate) use index::UrlEntry;
@@ -57,8 +62,8 @@ pub struct CacheError {
     pub source: io::Error,
 }
 
-/// What the name of a file begins with until it is complete and gets its own.
-const UNFINISHED: &str = ".new-";
+/// Bytes of a record. The longest thing in one is a URL.
+const RECORD_SIZE: u64 = 1 << 20;
 
 impl CacheError {
     pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
@@ -73,7 +78,21 @@ impl CacheError {
 /// A cache directory. Several processes may use one at the same time.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    root: PathBuf,
+    folders: Arc<Folders>,
+    /// Whose part of it: `None` is the user's.
+    part: Option<Arc<str>>,
+}
+
+/// The folders of a cache, each held open.
+#[derive(Debug)]
+struct Folders {
+    root: OwnFolder,
+    blobs: OwnFolder,
+    stamps: OwnFolder,
+    digests: OwnFolder,
+    urls: OwnFolder,
+    partial: OwnFolder,
+    locks: OwnFolder,
 }
 
 impl Cache {
@@ -81,60 +100,91 @@ impl Cache {
     /// makes the folders that are missing.
     ///
     /// # Errors
-    /// A folder that can't be made.
+    /// A folder that can't be made, or that others than its owner can write to.
     pub fn open(root: &Path) -> Result<Self, CacheError> {
-        for folder in ["blobs", "stamps", "digests", "urls", "partial", "locks"] {
-            let path = root.join(folder);
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&path)
-                .map_err(|source| CacheError::new("create", &path, source))?;
-        }
+        let opened = OwnFolder::make(root);
+        let root = opened.map_err(|source| CacheError::new("use", root, source))?;
+        let folder = |name: &str| {
+            let folder = root.folder(name);
+            folder.map_err(|source| CacheError::new("use", &root.path().join(name), source))
+        };
+        let folders = Folders {
+            blobs: folder("blobs")?,
+            stamps: folder("stamps")?,
+            digests: folder("digests")?,
+            urls: folder("urls")?,
+            partial: folder("partial")?,
+            locks: folder("locks")?,
+            root,
+        };
         Ok(Self {
-            root: root.to_owned(),
+            folders: Arc::new(folders),
+            part: None,
         })
     }
 
+    /// The part of the cache that is an author's.
+    pub(crate) fn part_of(&self, author: &Author) -> Self {
+        Self {
+            folders: Arc::clone(&self.folders),
+            part: author.identity().map(Into::into),
+        }
+    }
+
+    /// The folder that everything is in.
+    pub(crate) fn root(&self) -> &OwnFolder {
+        &self.folders.root
+    }
+
+    /// The file name a URL gets in this part: a hash, since URLs are longer than file names may be.
+    fn url_key(&self, url: &crate::SafeUrl) -> String {
+        let mut url = url.expose().clone();
+        // A password doesn't belong on disk, not even hashed; it doesn't change what a URL names.
+        let _ = url.set_password(None);
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        if let Some(part) = &self.part {
+            // No URL begins like that.
+            hasher.update(format!("\0{part}\0").as_bytes());
+        }
+        hasher.update(url.as_str().as_bytes());
+        hasher.finish().to_string()
+    }
+
+    #[cfg(test)]
+    fn folder(&self, name: &str) -> &OwnFolder {
+        let folders = &self.folders;
+        match name {
+            "blobs" => &folders.blobs,
+            "stamps" => &folders.stamps,
+            "digests" => &folders.digests,
+            "urls" => &folders.urls,
+            "partial" => &folders.partial,
+            _ => &folders.locks,
+        }
+    }
+
+    #[cfg(test)]
     fn path(&self, folder: &str, name: &str) -> PathBuf {
-        self.root.join(folder).join(name)
+        self.root().path().join(folder).join(name)
     }
 }
 
-/// The file name a URL gets: a hash, since URLs are longer than file names may be.
-fn url_key(url: &crate::SafeUrl) -> String {
-    let mut url = url.expose().clone();
-    // A password doesn't belong on disk, not even hashed; it doesn't change what a URL names.
-    let _ = url.set_password(None);
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(url.as_str().as_bytes());
-    hasher.finish().to_string()
-}
-
-/// What the file says; `None` if it is missing or damaged.
-fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+/// What the file says; `None` if it is missing, damaged, or not the user's own.
+fn read_json<T: DeserializeOwned>(folder: &OwnFolder, name: &str) -> Option<T> {
+    let mut bytes = Vec::new();
+    let file = folder.file(name).ok()?.take(RECORD_SIZE);
+    io::BufReader::new(file).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// Puts a whole file in place of what is there.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(folder)?;
-        serde_json::to_writer(&file, value)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| CacheError::new("write", path, source))
+fn write_json(folder: &OwnFolder, name: &str, value: &impl Serialize) -> Result<(), CacheError> {
+    let bytes = serde_json::to_vec(value).map_err(io::Error::other);
+    let written = bytes.and_then(|bytes| folder.write(name, &bytes));
+    written.map_err(|source| CacheError::new("write", &folder.path().join(name), source))
 }
 
-fn remove(path: &Path) -> Result<(), CacheError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(CacheError::new("remove", path, error))
-        }
-        _ => Ok(()),
-    }
+fn remove(folder: &OwnFolder, name: &str) -> Result<(), CacheError> {
+    let removed = folder.remove(name);
+    removed.map_err(|source| CacheError::new("remove", &folder.path().join(name), source))
 }

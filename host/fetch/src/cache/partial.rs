@@ -5,15 +5,16 @@
 //! disk or another program did to the file, bytes that don't hash to the checkpoint are thrown
 //! away, so nothing is ever appended to something unrelated.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, CacheError, read_json, remove, url_key, write_json};
+use super::{Cache, CacheError, Folders, read_json, remove, write_json};
 use crate::SafeUrl;
 use crate::digest::{Algorithm, Digest};
+use crate::own_folder::OwnFolder;
 
 /// How far a partial file can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,8 @@ pub(super) struct Record {
 /// The place of one URL's unfinished download. Use it only under the URL's lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Partial {
-    path: PathBuf,
+    folders: Arc<Folders>,
+    name: String,
     url: String,
 }
 
@@ -61,32 +63,32 @@ impl Cache {
     /// Where a URL's download is written.
     pub(crate) fn partial(&self, url: &SafeUrl) -> Partial {
         Partial {
-            path: self.path("partial", &url_key(url)),
+            folders: Arc::clone(&self.folders),
+            name: self.url_key(url),
             url: url.to_string(),
         }
     }
 }
 
 impl Partial {
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    fn folder(&self) -> &OwnFolder {
+        &self.folders.partial
     }
 
     /// Opens the file, empty if it is new.
     pub(crate) fn open(&self) -> Result<File, CacheError> {
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&self.path)
-            .map_err(|source| self.error(source))
+        let opened = self.folder().make_file(&self.name);
+        opened.map_err(|source| self.error(source))
+    }
+
+    /// Gives the file another name, in another folder.
+    pub(super) fn rename(&self, folder: &OwnFolder, name: &str) -> io::Result<()> {
+        self.folder().rename(&self.name, folder, name)
     }
 
     /// The last checkpoint.
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
-        read_json::<Record>(&self.record()).map(|record| record.checkpoint)
+        read_json::<Record>(self.folder(), &record_name(&self.name)).map(|record| record.checkpoint)
     }
 
     /// Remembers a checkpoint in place of the last one.
@@ -95,26 +97,27 @@ impl Partial {
             url: self.url.clone(),
             checkpoint: checkpoint.clone(),
         };
-        write_json(&self.record(), &record)
+        write_json(self.folder(), &record_name(&self.name), &record)
     }
 
     /// Forgets the checkpoint; the bytes are worth nothing then.
     pub(crate) fn forget(&self) -> Result<(), CacheError> {
-        remove(&self.record())
+        remove(self.folder(), &record_name(&self.name))
     }
 
     /// Removes file and checkpoint.
     pub(crate) fn discard(&self) -> Result<(), CacheError> {
         self.forget()?;
-        remove(&self.path)
+        remove(self.folder(), &self.name)
     }
 
     /// An error of writing the file.
     pub(crate) fn error(&self, source: io::Error) -> CacheError {
-        CacheError::new("write", &self.path, source)
+        CacheError::new("write", &self.folder().path().join(&self.name), source)
     }
+}
 
-    fn record(&self) -> PathBuf {
-        self.path.with_extension("json")
-    }
+/// What the record of a partial file is called.
+pub(super) fn record_name(name: &str) -> String {
+    format!("{name}.json")
 }

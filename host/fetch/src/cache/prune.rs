@@ -3,15 +3,17 @@
 //! A file in use is left: its user holds a lock on it. Of a file that goes, what is known about it
 //! goes first, so that a process that dies in between leaves nothing that leads nowhere.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::index::{DigestEntry, UrlEntry};
-use super::{Cache, CacheEntry, CacheError, Content, UNFINISHED, blobs, read_json, remove};
+use super::inventory::{all_files, files};
+use super::partial::record_name;
+use super::{Cache, CacheEntry, CacheError, Content, blobs, read_json, remove};
 use crate::digest::Digest;
+use crate::own_folder::{OwnFolder, UNFINISHED};
 
 /// How old an unfinished record must be to have been left behind by a process that died: writing
 /// one takes milliseconds.
@@ -78,50 +80,60 @@ impl Cache {
     /// Removes a blob with all that leads to it, unless it is in use.
     fn remove_blob(&self, sha256: &Digest) -> Result<bool, CacheError> {
         let name = blobs::blob_name(sha256);
-        let path = self.path("blobs", &name);
-        let Some(_lock) = lock(&path)? else {
+        let folders = &self.folders;
+        let Some(_lock) = lock(&folders.blobs, &name)? else {
             return Ok(false);
         };
-        for (_, path) in self.files("urls")? {
-            if read_json::<UrlEntry>(&path).is_some_and(|it| it.sha256().as_ref() == Some(sha256)) {
-                remove(&path)?;
+        for url in files(&folders.urls)? {
+            let entry = read_json::<UrlEntry>(&folders.urls, &url);
+            if entry.is_some_and(|entry| entry.sha256().as_ref() == Some(sha256)) {
+                remove(&folders.urls, &url)?;
             }
         }
         let digits = sha256.to_string();
-        for (_, path) in self.files("digests")? {
-            if read_json::<DigestEntry>(&path).is_some_and(|it| it.sha256 == digits) {
-                remove(&path)?;
+        for digest in files(&folders.digests)? {
+            let entry = read_json::<DigestEntry>(&folders.digests, &digest);
+            if entry.is_some_and(|entry| entry.sha256 == digits) {
+                remove(&folders.digests, &digest)?;
             }
         }
-        remove(&self.path("stamps", &name))?;
-        remove(&path)?;
+        remove(&folders.stamps, &name)?;
+        remove(&folders.blobs, &name)?;
         Ok(true)
     }
 
     /// Removes an interrupted download, unless it is going on.
     fn remove_partial(&self, name: &str) -> Result<bool, CacheError> {
-        let locked = match lock(&self.path("locks", name)) {
+        let locked = match lock(&self.folders.locks, name) {
             Ok(Some(lock)) => Some(lock),
             Ok(None) => return Ok(false),
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let path = self.path("partial", name);
-        remove(&path.with_extension("json"))?;
-        remove(&path)?;
+        let partial = &self.folders.partial;
+        remove(partial, &record_name(name))?;
+        remove(partial, name)?;
         drop(locked);
         Ok(true)
     }
 
     /// Removes records that were never finished.
     fn remove_left_behind(&self, now: SystemTime) -> Result<(), CacheError> {
-        for folder in ["stamps", "digests", "urls", "partial"] {
-            for entry in self.all_files(folder)? {
-                let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-                let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let folders = &self.folders;
+        let with_records = [
+            &folders.stamps,
+            &folders.digests,
+            &folders.urls,
+            &folders.partial,
+        ];
+        for folder in with_records {
+            for name in all_files(folder)? {
+                let is_unfinished = name.starts_with(UNFINISHED);
+                let file = folder.anybodys_file(&name);
+                let modified = file.and_then(|file| file.metadata()?.modified());
                 let age = modified.ok().and_then(|at| now.duration_since(at).ok());
                 if is_unfinished && age.is_some_and(|age| age >= LEFT_BEHIND_AFTER) {
-                    remove(&entry.path())?;
+                    remove(folder, &name)?;
                 }
             }
         }
@@ -130,16 +142,17 @@ impl Cache {
 }
 
 /// Locks a file that is to go; `None` if it is in use, or no longer the file of that name.
-fn lock(path: &Path) -> Result<Option<File>, CacheError> {
-    let error = |source| CacheError::new("lock", path, source);
-    let file = File::open(path).map_err(error)?;
+fn lock(folder: &OwnFolder, name: &str) -> Result<Option<File>, CacheError> {
+    let error = |source| CacheError::new("lock", &folder.path().join(name), source);
+    let file = folder.anybodys_file(name).map_err(error)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(source)) => return Err(error(source)),
     }
-    let same = fs::metadata(path)
-        .and_then(|now| Ok(now.ino() == file.metadata()?.ino()))
+    let now = folder.anybodys_file(name);
+    let same = now
+        .and_then(|now| Ok(now.metadata()?.ino() == file.metadata()?.ino()))
         .unwrap_or(false);
     Ok(same.then_some(file))
 }

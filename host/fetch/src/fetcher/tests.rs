@@ -8,6 +8,7 @@ mod crash;
 mod failing;
 mod files;
 mod network;
+mod planted;
 mod resume;
 mod server;
 #[cfg(feature = "smb")]

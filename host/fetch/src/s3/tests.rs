@@ -344,7 +344,10 @@ fn a_component_uses_the_users_keys_only_if_it_may() {
         "https://minio/b/k",
     ] {
         for aws_credentials in [false, true] {
-            let author = Author::Component { aws_credentials };
+            let author = Author::Component {
+                identity: "a".to_owned(),
+                aws_credentials,
+            };
             let access = Access::of(&object(text), &settings, &author).unwrap();
             assert_eq!(access.credentials().is_some(), aws_credentials, "{text}");
             let withheld = (!aws_credentials).then_some(&Withheld::Component);

@@ -62,7 +62,10 @@ fn unpacked_within(
     let cancel = CancellationToken::new();
     let source = Positioned::new(Arc::new(file)).unwrap();
     let limit = limit.unwrap_or_else(|| unpacked_limit(source.length));
-    let result = unpack_within(limit, source, packing, member, folder.path(), &cancel);
+    let result = {
+        let folder = OwnFolder::open(folder.path()).unwrap();
+        unpack_within(limit, source, packing, member, &folder, &cancel)
+    };
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "nothing may stay behind");
     match result {
@@ -220,7 +223,8 @@ fn zeros_stay_holes() {
     let folder = tempfile::tempdir().unwrap();
     let gz = Packing::Tar(Some(Codec::Gzip));
     let cancel = CancellationToken::new();
-    let Ok(unpacked) = unpack(Arc::new(file), gz, None, folder.path(), &cancel) else {
+    let own = OwnFolder::open(folder.path()).unwrap();
+    let Ok(unpacked) = unpack(Arc::new(file), gz, None, &own, &cancel) else {
         panic!("not unpacked")
     };
     let metadata = unpacked.file.metadata().unwrap();

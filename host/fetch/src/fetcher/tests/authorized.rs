@@ -185,6 +185,7 @@ async fn a_component_gets_no_log_in_for_a_host_that_was_not_named_for_it() {
     let named = Request::named_by_user(vec![location], Checksum::None);
     let component = Request {
         author: Author::Component {
+            identity: "a".to_owned(),
             aws_credentials: false,
         },
         ..named.clone()

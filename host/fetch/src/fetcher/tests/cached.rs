@@ -196,5 +196,5 @@ async fn a_cache_that_cannot_be_made_is_named() {
         .await
         .unwrap_err();
     assert!(matches!(error, FetchError::Cache(_)), "{error}");
-    assert!(error.to_string().contains("file/cache/blobs"), "{error}");
+    assert!(error.to_string().contains("file/cache"), "{error}");
 }

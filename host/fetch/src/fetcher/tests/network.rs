@@ -161,6 +161,7 @@ async fn behind_a_proxy_names_are_judged_too() {
     let by_component = |url: &str| Request {
         named: BTreeSet::new(),
         author: Author::Component {
+            identity: "a".to_owned(),
             aws_credentials: false,
         },
         ..Request::named_by_user(vec![Location::parse(url).unwrap()], Checksum::None)

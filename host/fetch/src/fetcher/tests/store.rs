@@ -297,6 +297,7 @@ async fn another_store_than_that_of_the_settings_hears_of_no_key() {
     let location = Location::parse(&object(&server, "versioned?version=5")).unwrap();
     let request = Request {
         author: Author::Component {
+            identity: "a".to_owned(),
             aws_credentials: false,
         },
         ..Request::named_by_user(vec![location], Checksum::None)
@@ -316,6 +317,7 @@ async fn another_store_than_that_of_the_settings_hears_of_no_key() {
     // And one that may.
     let request = Request {
         author: Author::Component {
+            identity: "a".to_owned(),
             aws_credentials: true,
         },
         ..request
