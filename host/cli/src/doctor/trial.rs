@@ -8,15 +8,17 @@
 //!
 //! ```text
 //!  define ─► start ─► firmware: nothing to boot ─► reset ─► off: it works
-//!                └──── still there after the time limit ──► it does not
+//!                └──── still there when patience is at its end ──► it does not
 //! ```
 
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::time::Duration;
 
 use lvhost_libvirt::{
     BuildRecord, DomainSpec, DomainState, Error, Hypervisor, Owner, Result, XmlOverlay,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What the firmware and the domain are told, see <https://libvirt.org/formatdomain.html>.
@@ -46,48 +48,52 @@ pub(super) enum Outcome {
     NotTried,
 }
 
-/// Runs a guest of `domain_type`, and removes it again. It may take as long as `limit`.
-pub(super) async fn run(
+/// Runs a guest of `domain_type`, and removes it again. What `patience` gives, asked when the guest starts, ends
+/// when nobody wants to wait for it any longer.
+pub(super) async fn run<P: Future<Output = ()>>(
     hypervisor: &dyn Hypervisor,
     domain_type: &str,
     arch: &str,
-    limit: Duration,
+    patience: impl FnOnce() -> P,
 ) -> Outcome {
     if !ARCHITECTURES.contains(&arch) {
         return Outcome::NotTried;
     }
-    match attempt(hypervisor, domain_type, arch, limit).await {
+    match attempt(hypervisor, domain_type, arch, patience).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Refused(error),
     }
 }
 
-async fn attempt(
+async fn attempt<P: Future<Output = ()>>(
     hypervisor: &dyn Hypervisor,
     domain_type: &str,
     arch: &str,
-    limit: Duration,
+    patience: impl FnOnce() -> P,
 ) -> Result<Outcome> {
     let id = Uuid::new_v4();
     let domain = hypervisor
         .define_domain(&spec(id, domain_type, arch)?)
         .await?;
+    let begun = Instant::now();
     let tried = async {
         let mut state = hypervisor.watch_domain(&domain).await?;
         state.borrow_and_update();
-        let begun = Instant::now();
         hypervisor.start_domain(&domain).await?;
-        Ok(match tokio::time::timeout(limit, end(&mut state)).await {
-            Ok(DomainState::Crashed) => Outcome::Crashed,
-            // Without a connection, what follows fails and says so.
-            Ok(_) => Outcome::Ran(begun.elapsed()),
-            Err(_) => Outcome::Stuck(limit),
+        let started = Instant::now();
+        Ok(tokio::select! {
+            state = end(&mut state) => match state {
+                DomainState::Crashed => Outcome::Crashed,
+                // Without a connection, what follows fails and says so.
+                _ => Outcome::Ran(begun.elapsed()),
+            },
+            () = patience() => Outcome::Stuck(started.elapsed()),
         })
     };
     let outcome = tokio::select! {
         outcome = tried => outcome,
         // Who loses patience shall not have to clean up.
-        _ = tokio::signal::ctrl_c() => Ok(Outcome::Stuck(limit)),
+        _ = tokio::signal::ctrl_c() => Ok(Outcome::Stuck(begun.elapsed())),
     };
     hypervisor.destroy_domain(&domain).await?;
     hypervisor.undefine_domain(&domain).await?;
@@ -130,7 +136,9 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(10);
+    async fn patience() {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
 
     #[test]
     fn the_overlay_fits() {
@@ -155,7 +163,7 @@ mod tests {
     async fn a_guest_that_ends_by_itself_has_run() {
         let hypervisor = FakeHypervisor::new();
         let ends = tokio::spawn(end_guests(hypervisor.clone()));
-        let outcome = run(&hypervisor, "kvm", "x86_64", LIMIT).await;
+        let outcome = run(&hypervisor, "kvm", "x86_64", patience).await;
         ends.abort();
         assert!(matches!(outcome, Outcome::Ran(_)), "{outcome:?}");
         assert_eq!(hypervisor.domains(), Vec::<String>::new());
@@ -164,8 +172,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_guest_that_does_nothing_is_stuck_and_removed() {
         let hypervisor = FakeHypervisor::new();
-        let outcome = run(&hypervisor, "kvm", "x86_64", LIMIT).await;
-        assert!(matches!(outcome, Outcome::Stuck(_)), "{outcome:?}");
+        let outcome = run(&hypervisor, "kvm", "x86_64", patience).await;
+        assert!(
+            matches!(outcome, Outcome::Stuck(time) if time.as_secs() == 10),
+            "{outcome:?}"
+        );
         assert_eq!(hypervisor.domains(), Vec::<String>::new());
     }
 
@@ -183,7 +194,7 @@ mod tests {
                 }
             }
         });
-        let outcome = run(&hypervisor, "kvm", "x86_64", LIMIT).await;
+        let outcome = run(&hypervisor, "kvm", "x86_64", patience).await;
         crashes.abort();
         assert!(matches!(outcome, Outcome::Crashed), "{outcome:?}");
         assert_eq!(hypervisor.domains(), Vec::<String>::new());
@@ -193,7 +204,7 @@ mod tests {
     async fn a_guest_that_cannot_start_is_removed() {
         let hypervisor = FakeHypervisor::new();
         hypervisor.fail_on(Call::StartDomain);
-        let outcome = run(&hypervisor, "kvm", "x86_64", LIMIT).await;
+        let outcome = run(&hypervisor, "kvm", "x86_64", patience).await;
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
         assert_eq!(hypervisor.domains(), Vec::<String>::new());
     }
@@ -201,7 +212,7 @@ mod tests {
     #[tokio::test]
     async fn where_the_firmware_is_another_nothing_is_tried() {
         let hypervisor = FakeHypervisor::new();
-        let outcome = run(&hypervisor, "kvm", "aarch64", LIMIT).await;
+        let outcome = run(&hypervisor, "kvm", "aarch64", patience).await;
         assert!(matches!(outcome, Outcome::NotTried), "{outcome:?}");
         assert_eq!(hypervisor.operations(), []);
     }
