@@ -70,19 +70,22 @@ fn run() -> Result<(), Failure> {
     check_target()?;
     let runtime = Runtime::new(Settings::default())
         .map_err(|error| format!("WebAssembly can't be run: {error}"))?;
+    let (host, target) = (variable("HOST")?, variable("TARGET")?);
     for source in TYPES {
         let folder = root.join("sources").join(source);
         rerun_if_changed(&folder.join("Cargo.toml"));
         rerun_if_changed(&folder.join("src"));
         let wasm = build(source, &root, &out)?;
-        let precompiled = lvhost_runtime::precompile(&wasm, &variable("TARGET")?)
-            .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))?;
+        let precompiled = precompile(source, &wasm, &target)?;
         write(&out.join(format!("{source}.wasm")), &wasm)?;
         write(&out.join(format!("{source}.cwasm")), &precompiled)?;
-        // Compiled for the machine that builds, which need not be the one it is built for. They are
-        // few, and needed until the end.
-        let code = lvhost_runtime::precompile(&wasm, &variable("HOST")?)
-            .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))?;
+        // It is asked on the machine that builds, which need not be the one it is built for.
+        let code = if host == target {
+            precompiled
+        } else {
+            precompile(source, &wasm, &host)?
+        };
+        // They are few, and needed until the end.
         let code = ComponentBytes::Precompiled(Box::leak(code.into_boxed_slice()));
         let loaded = runtime
             .load(source, code, Limits::default())
@@ -94,6 +97,11 @@ fn run() -> Result<(), Failure> {
         write(&out.join(format!("{source}.rs")), description.as_bytes())?;
     }
     Ok(())
+}
+
+fn precompile(source: &str, wasm: &[u8], machine: &str) -> Result<Vec<u8>, Failure> {
+    lvhost_runtime::precompile(wasm, machine)
+        .map_err(|error| format!("the component `{source}` can't be compiled: {error}"))
 }
 
 /// A description as a Rust expression.
