@@ -39,6 +39,6 @@ exec 9>&-
 for workspace in . tests/smith examples/sources/newest-image; do
   say "checking $workspace"
   (cd "$ROOT/$workspace" &&
-    "$DIRECTORY/bin/cargo-deny" --locked check --config "$ROOT/deny.toml" licenses bans sources)
+    "$DIRECTORY/bin/cargo-deny" --locked --config "$ROOT/deny.toml" check licenses bans sources)
 done
 echo "SKIPPED: advisories: they need a database from elsewhere; run \`cargo deny check advisories\`" >&2
