@@ -1,9 +1,20 @@
 //! An installation as people do it: a CD is booted, its prompt is typed at, and what it is told to fetch
 //! comes from lvhost.
 
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
 use crate::hypervisor::need;
 use crate::lvhost::Lvhost;
 use crate::real_guests::{Stage, strs};
+
+/// Time for a connection on this machine to be made or refused, and for the volumes of a build.
+const ENOUGH: Duration = Duration::from_secs(120);
 
 /// Installs through libvirt's network, and boots what was made behind passt, so that both ways to the
 /// guest are gone once.
@@ -16,8 +27,14 @@ fn a_guest_boots_from_a_cd_and_fetches_its_configuration() {
     let (disc, disk) = (disc.to_str().unwrap(), stage.image.to_str().unwrap());
     let install = [("disc", disc), ("disk", disk)];
     let install = stage.run("install.pkr.hcl", &domain, &install);
-    let text = lvhost.succeed(&strs(&install));
+    let mut build = lvhost.start(&strs(&install));
+    let server = server_of(&mut build, &lvhost.path("log"));
+    is_for_the_guest_only(server);
+    let status = build.wait().unwrap();
+    let text = std::fs::read_to_string(lvhost.path("log")).unwrap();
+    assert!(status.success(), "{text}");
     assert!(text.contains("asked for /setup.sh: 200"), "{text}");
+    assert!(text.contains("127.0.0.1 was turned away"), "{text}");
     let console = std::fs::read_to_string(lvhost.path("console.log")).unwrap();
     assert!(console.contains("boot: install setup=http://"), "{console}");
     assert_eq!(stage.hypervisor.volumes(), ["installed.qcow2"], "{text}");
@@ -31,4 +48,50 @@ fn a_guest_boots_from_a_cd_and_fetches_its_configuration() {
     let text = lvhost.succeed(&strs(&stage.run("forwarded.pkr.hcl", &domain, &boot)));
     assert!(text.contains("the answer is 42"), "{text}");
     assert!(text.contains("Connecting to 127.0.0.1:"), "{text}");
+}
+
+/// Where a build's HTTP server is, once it says so in its log.
+fn server_of(build: &mut Child, log: &Path) -> SocketAddr {
+    const BEFORE: &str = "reaches the HTTP server at http://";
+    let deadline = std::time::Instant::now() + ENOUGH;
+    loop {
+        let text = std::fs::read_to_string(log).unwrap();
+        let said = text
+            .split_once(BEFORE)
+            .and_then(|(_, it)| it.split_once('/'));
+        if let Some((address, _)) = said {
+            return address.parse().unwrap();
+        }
+        assert!(build.try_wait().unwrap().is_none(), "{text}");
+        assert!(std::time::Instant::now() < deadline, "{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The server is where the guest is: nothing listens on the other addresses, and who comes to the right
+/// one from outside of the guest's network is not served.
+fn is_for_the_guest_only(server: SocketAddr) {
+    for other in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)] {
+        let other = SocketAddr::new(other.into(), server.port());
+        let reached = TcpStream::connect_timeout(&other, ENOUGH);
+        assert!(reached.is_err(), "{other}");
+    }
+    assert_eq!(answer(Ipv4Addr::LOCALHOST.into(), server), "");
+    let own = answer(server.ip(), server);
+    assert!(own.contains("the answer is"), "{own}");
+}
+
+/// What a peer with the address `from` is answered; nothing if it is turned away.
+fn answer(from: IpAddr, server: SocketAddr) -> String {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
+    socket.connect_timeout(&server.into(), ENOUGH).unwrap();
+    socket.set_read_timeout(Some(ENOUGH)).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let mut said = Vec::new();
+    // One that is turned away may notice when it writes or when it reads.
+    let _ = stream
+        .write_all(b"GET /setup.sh HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .and_then(|()| stream.read_to_end(&mut said));
+    String::from_utf8(said).unwrap()
 }

@@ -55,9 +55,9 @@ choices! {
 }
 
 choices! {
-    /// What the HTTP server listens on.
+    /// Of which protocol the HTTP server's address is.
     pub enum HttpNetworkProtocol {
-        /// IPv4 and IPv6.
+        /// IPv4 where it has such an address, else IPv6; both on `::`.
         Tcp = "tcp",
         /// IPv4.
         Tcp4 = "tcp4",
@@ -112,11 +112,13 @@ options! {
             http_port_min: u16 = 8000,
             /// The highest TCP port for the HTTP server.
             http_port_max: u16 = 9000,
-            /// The address of this machine that the HTTP server listens on. All of them if left out.
+            /// The address of this machine that the HTTP server listens on; `0.0.0.0` or `::` for all of
+            /// them. The one by which the guest reaches this machine if left out: that of its network, or
+            /// the loopback for `user`. On the guest's own side only its network is served.
             http_bind_address: Option<String>,
             /// The network interface of this machine whose address the HTTP server listens on.
             http_interface: Option<String>,
-            /// What the HTTP server listens on.
+            /// Whether that address is one of IPv4 or of IPv6.
             http_network_protocol: HttpNetworkProtocol = "tcp",
             /// Where the address of the communicator's interface is asked for.
             network_address_source: NetworkAddressSource = "agent",

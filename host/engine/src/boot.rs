@@ -21,8 +21,8 @@ use crate::boot_command::{BootCommand, BootCommandError, Timing, Typing};
 use crate::error::Error;
 use crate::go_template::InterpolationError;
 use crate::http_server::{
-    Exchange, GuestAddress, GuestNetwork, HostNetwork, HttpServer, Listen, Place, Served,
-    guest_address, route_to,
+    Event, GuestAddress, GuestNetwork, HostNetwork, HttpServer, HttpServerError, Listen, Peers,
+    Place, Served, guest_address, route_to,
 };
 use crate::key_pair::STAND_IN as STAND_IN_KEY;
 use crate::plan::Plan;
@@ -215,35 +215,8 @@ async fn serve(
     hypervisor: &dyn Hypervisor,
     ui: &Arc<dyn Ui>,
 ) -> Result<(HttpServer, GuestAddress), Error> {
-    let host = HostNetwork::read().map_err(BootError::from)?;
-    let mut listen = Listen {
-        // Checked with the options.
-        address: source
-            .http_bind_address
-            .as_deref()
-            .and_then(|address| address.parse::<IpAddr>().ok()),
-        ports: source.http_port_min..=source.http_port_max,
-        protocol: source.http_network_protocol,
-    };
-    if let Some(interface) = &source.http_interface {
-        listen = listen
-            .on_interface(interface, &host)
-            .map_err(BootError::from)?;
-    }
-    let watcher = Arc::clone(ui);
-    let observer = Arc::new(move |exchange: Exchange| {
-        let text = format!(
-            "{} asked for {}: {}",
-            exchange.peer, exchange.path, exchange.status
-        );
-        match exchange.explanation() {
-            None => watcher.say(&text),
-            Some(why) => watcher.warn(&format!("{text}, {why}")),
-        }
-    });
-    let server = HttpServer::start(served, &listen, observer)
-        .await
-        .map_err(BootError::from)?;
+    let here = HostNetwork::read().map_err(BootError::from)?;
+    let bound = wanted_address(source, &here).map_err(BootError::from)?;
     let network = guest_network(plan, hypervisor).await?;
     let facts = hypervisor.facts().await?;
     let place = match ConnectionUri::new(facts.uri.expose()).host() {
@@ -253,8 +226,57 @@ async fn serve(
         },
         _ => Place::Here,
     };
-    let address = guest_address(&network, &place, &host, &listen).map_err(BootError::from)?;
+    let protocol = source.http_network_protocol;
+    let address =
+        guest_address(&network, &place, &here, bound, protocol).map_err(BootError::from)?;
+    let peers = Peers::of(address.listen, &network, &place, &here);
+    let listen = Listen {
+        address: address.listen,
+        ports: source.http_port_min..=source.http_port_max,
+        protocol,
+        peers: peers.clone(),
+    };
+    let watcher = Arc::clone(ui);
+    let observer = Arc::new(move |event| tell(event, &peers, watcher.as_ref()));
+    let server = HttpServer::start(served, &listen, observer)
+        .await
+        .map_err(BootError::from)?;
     Ok((server, address))
+}
+
+/// What the user wants the server to listen on.
+fn wanted_address(
+    source: &LibvirtSource,
+    here: &HostNetwork,
+) -> Result<Option<IpAddr>, HttpServerError> {
+    if let Some(interface) = &source.http_interface {
+        let address = here.http_interface(interface, source.http_network_protocol)?;
+        return Ok(Some(address));
+    }
+    let address = source.http_bind_address.as_deref();
+    // Checked with the options.
+    Ok(address.and_then(|address| address.parse().ok()))
+}
+
+/// Shows the user what the guest gets, and who does not.
+fn tell(event: Event, served: &Peers, ui: &dyn Ui) {
+    match event {
+        Event::Answered(exchange) => {
+            let text = format!(
+                "{} asked for {}: {}",
+                exchange.peer, exchange.path, exchange.status
+            );
+            match exchange.explanation() {
+                None => ui.say(&text),
+                Some(why) => ui.warn(&format!("{text}, {why}")),
+            }
+        }
+        Event::Refused(peer) => ui.warn(&format!(
+            "{peer} was turned away by the HTTP server, which serves {served} only; if that is the \
+             guest, set `http_bind_address` to another address of this machine, or to \"0.0.0.0\" \
+             for all of them"
+        )),
+    }
 }
 
 /// What the guest's first way out is attached to: the interface that leads to it, or else its first.

@@ -2,33 +2,41 @@
 //!
 //! ```text
 //!            ┌─ listen: an address and a free port
-//! HttpServer ┼─ files: a folder without what lies outside of it, or texts of the template
+//!            ├─ peers: who is served at all
+//!            ├─ places: how many connections, of one peer and in all
+//! HttpServer ┼─ pace: how slowly an answer may be taken
+//!            ├─ files: a folder without what lies outside of it, or texts of the template
 //!            ├─ listing: the folder's contents where it has no index.html
 //!            └─ observer: told of each request, so that the user sees the guest fetch its file
 //! guest_address: by which address the guest reaches this machine, as host_network knows it
 //! ```
 //!
 //! Files are served by `tower-http`, with ranges and conditional requests, on `hyper`'s HTTP/1.
-//! There is neither TLS nor a password, as installers know neither: whoever reaches the port reads
-//! the files, for as long as the guest is built.
+//! There is neither TLS nor a password, as installers know neither, and no secret in the path, since
+//! templates write the path: whoever reaches the port reads the files, for as long as the guest is
+//! built. So the port is open on the guest's side of this machine only, and to the guest's network.
 
 mod files;
 mod guest_address;
 mod host_network;
 mod listen;
 mod listing;
+mod pace;
+mod peers;
+mod places;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -38,34 +46,39 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use secrecy::SecretString;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower_http::services::ServeDir;
-use tower_http::services::fs::{DefaultServeDirFallback, ServeFileSystemResponseBody};
+use tower_http::services::fs::DefaultServeDirFallback;
 
 use files::Files;
 pub use guest_address::{GuestAddress, GuestNetwork, NoGuestAddress, Place, guest_address};
 pub use host_network::{DefaultRoute, HostAddress, HostNetwork, route_to};
 pub use listen::Listen;
+use pace::Paced;
+pub use peers::Peers;
+use places::Places;
 
-/// Connections at the same time. An installer uses a handful; the rest waits in the listening
-/// queue.
-const MAX_CONNECTIONS: usize = 64;
+/// How long a connection may take to send the head of a request, the first or a later one. A guest
+/// under emulation needs a fraction of a second, and one that pauses connects again.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may take to send the head of a request, the first or a later one. Without
-/// it a few connections that say nothing would keep all others out.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the system may wait for a peer that confirms nothing of what it was sent.
+const UNANSWERED: Duration = pace::PATIENCE;
 
-/// How long a peer may leave what it was sent unanswered, for the same reason. Longer than a guest
-/// needs to restart its network.
-const UNANSWERED: Duration = Duration::from_secs(60);
+/// Bytes that the system keeps for a peer (it takes twice that for its own needs). Enough for the
+/// rate of a local network, and little beside what a slow peer has to take meanwhile, since the
+/// system tells of free room when a third of it is free.
+const SEND_BUFFER: usize = pace::LEAST as usize;
 
 /// Bytes kept of the head of a request; a browser's have a tenth of it.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Requests the observer is told of, since a guest may ask for the same file over and over.
 const MAX_OBSERVED: usize = 1000;
+
+/// Peers that are turned away the observer is told of, each once.
+const MAX_REFUSED: usize = 16;
 
 /// Characters of a path the observer is told of.
 const MAX_OBSERVED_PATH: usize = 256;
@@ -110,8 +123,18 @@ impl Exchange {
     }
 }
 
-/// Told of each answer, at most a thousand times.
-pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
+/// What the observer is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A request has been answered.
+    Answered(Exchange),
+    /// A peer was turned away, since it is none of those that are served.
+    Refused(IpAddr),
+}
+
+/// Told of each answer, at most a thousand times, and of each peer that is turned away, at most of
+/// 16.
+pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Why there is no HTTP server.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +208,7 @@ impl HttpServer {
         let files = Files::open(served).await?;
         let listener = listen.bind()?;
         let failed = |source| HttpServerError::Listen {
-            address: SocketAddr::new(listen.unspecified_or_address(), 0),
+            address: SocketAddr::new(listen.address, 0),
             source,
         };
         let listener = TcpListener::from_std(listener).map_err(failed)?;
@@ -196,8 +219,10 @@ impl HttpServer {
             files,
             observer,
             observed: AtomicUsize::new(0),
+            refused: Mutex::default(),
         });
-        let task = tokio::spawn(accept(listener, service, stop.clone()));
+        let peers = listen.peers.clone();
+        let task = tokio::spawn(accept(listener, peers, service, stop.clone()));
         Ok(Self {
             address,
             task,
@@ -218,16 +243,27 @@ impl HttpServer {
     }
 }
 
-async fn accept(listener: TcpListener, service: Arc<Service>, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+async fn accept(
+    listener: TcpListener,
+    peers: Peers,
+    service: Arc<Service>,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Places::default());
     // Dropped at the end, with all connections.
     let mut connections = JoinSet::new();
     let serve = async {
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let peer = peer.ip().to_canonical();
-                    connections.spawn(connection(stream, peer, Arc::clone(&service), slot));
+                    if !peers.admits(peer) {
+                        service.refuse(peer);
+                    } else if let Some(place) = places.enter(peer) {
+                        connections.spawn(connection(stream, peer, Arc::clone(&service), place));
+                    } else {
+                        tracing::debug!("the HTTP server has no place for a connection of {peer}");
+                    }
                 }
                 Err(error) => {
                     tracing::debug!("the HTTP server can't accept a connection: {error}");
@@ -240,55 +276,80 @@ async fn accept(listener: TcpListener, service: Arc<Service>, stop: Cancellation
     stop.run_until_cancelled(serve).await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: IpAddr,
-    service: Arc<Service>,
-    _slot: OwnedSemaphorePermit,
-) {
+async fn connection(stream: TcpStream, peer: IpAddr, service: Arc<Service>, place: places::Place) {
     // Best effort: without them the server is slower, or a stalled peer stays longer.
     let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
     #[cfg(target_os = "linux")]
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNANSWERED));
+    let _ = socket.set_tcp_user_timeout(Some(UNANSWERED));
     let answer = service_fn(|request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+        let answering = place.answer();
+        async move {
+            let response = service.answer(request, peer).await;
+            // The body holds the place until all of it is written.
+            Ok::<_, Infallible>(response.map(|body| {
+                body.map_frame(move |frame| {
+                    let _ = &answering;
+                    frame
+                })
+            }))
+        }
     });
-    let served = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer)
-        .await;
+        .serve_connection(TokioIo::new(Paced::new(stream)), answer);
+    let served = tokio::select! {
+        served = serving => served,
+        () = place.displaced() => {
+            tracing::debug!("an HTTP connection of {peer} made room for a newer one");
+            return;
+        }
+    };
     if let Err(error) = served {
         tracing::debug!("an HTTP connection of {peer} ended: {error}");
     }
 }
 
-type Body = Either<ServeFileSystemResponseBody, Full<Bytes>>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 struct Service {
     serve: ServeDir<DefaultServeDirFallback, Files>,
     files: Files,
     observer: Observer,
     observed: AtomicUsize,
+    refused: Mutex<BTreeSet<IpAddr>>,
 }
 
 impl Service {
+    /// Tells of a peer that is turned away, once.
+    fn refuse(&self, peer: IpAddr) {
+        let is_new = {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.len() < MAX_REFUSED && refused.insert(peer)
+        };
+        if is_new {
+            (self.observer)(Event::Refused(peer));
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let method = request.method().to_string();
         let path = request.uri().path().to_string();
         let response = match self.serve.clone().try_call(request).await {
-            Ok(response) => response.map(Either::Left),
+            Ok(response) => response.map(BodyExt::boxed_unsync),
             Err(error) => self.answer_without_file(&path, &error).await,
         };
         if self.observed.fetch_add(1, Ordering::Relaxed) < MAX_OBSERVED {
-            (self.observer)(Exchange {
+            (self.observer)(Event::Answered(Exchange {
                 peer,
                 method,
                 path: printable(&path),
                 status: response.status().as_u16(),
-            });
+            }));
         }
         response
     }
@@ -315,7 +376,8 @@ fn plain(status: StatusCode, body: &'static str) -> Response<Body> {
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Either::Right(Full::from(body)));
+    let body = Full::from(body).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

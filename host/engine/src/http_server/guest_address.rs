@@ -1,13 +1,16 @@
-//! By which address the guest reaches the HTTP server: what `{{ .HTTPIP }}` stands for.
+//! By which address the guest reaches the HTTP server: what `{{ .HTTPIP }}` stands for. And so where
+//! the server listens: there and nowhere else.
 //!
 //! ```text
-//! http_bind_address, http_interface      that address
-//! else, the hypervisor is elsewhere      this machine's address on the way to it
+//!                                        {{ .HTTPIP }}                       listens on
+//! http_bind_address, http_interface      that address                        the same
+//!   one of zeros                         as below                            all addresses
+//! else, the hypervisor is elsewhere      this machine's on the way to it     the same
 //! else, by the guest's interface:
-//!   a network of libvirt                 the network's own address, which is its bridge's
-//!   a network without one, a bridge      the bridge's address
-//!   user (passt)                         the router's address: passt puts this machine there
-//!   direct (macvtap)                     this machine's address, with a warning
+//!   a network of libvirt                 the network's own: its bridge's     the same
+//!   a network without one, a bridge      the bridge's                        the same
+//!   user (passt)                         the router's                        the loopback
+//!   direct (macvtap)                     this machine's, with a warning      the same
 //! ```
 //!
 //! passt gives the guest the addresses of its host, so by those the guest reaches itself. Instead
@@ -19,7 +22,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use lvhost_config::HttpNetworkProtocol;
 
 use super::host_network::{HostNetwork, preferred};
-use super::listen::Listen;
 
 /// The router that passt shows to a guest where its host has no default route (`IP4_LL_GUEST_GW` in
 /// passt's `conf.c`).
@@ -64,6 +66,8 @@ pub enum Place {
 pub struct GuestAddress {
     /// The address.
     pub ip: IpAddr,
+    /// Where the server has to listen for the guest to reach it there.
+    pub listen: IpAddr,
     /// Why the guest may not reach it, and what to do then.
     pub warning: Option<String>,
 }
@@ -77,9 +81,20 @@ impl GuestAddress {
         }
     }
 
-    fn new(ip: impl Into<IpAddr>) -> Self {
+    fn new(ip: IpAddr) -> Self {
         Self {
-            ip: ip.into(),
+            ip,
+            listen: ip,
+            warning: None,
+        }
+    }
+
+    /// What passt takes for the host's loopback.
+    fn passt_router(here: &HostNetwork) -> Self {
+        let route = here.default_route.as_ref();
+        Self {
+            ip: route.map_or(PASST_ROUTER, |route| route.gateway).into(),
+            listen: Ipv4Addr::LOCALHOST.into(),
             warning: None,
         }
     }
@@ -127,7 +142,7 @@ fn family(protocol: HttpNetworkProtocol) -> &'static str {
     }
 }
 
-/// Finds the address.
+/// Finds the address. `bound` is what the user wants to listen on, by address or by interface.
 ///
 /// # Errors
 /// There is none, or it can't be known.
@@ -135,18 +150,38 @@ pub fn guest_address(
     guest: &GuestNetwork,
     place: &Place,
     here: &HostNetwork,
-    listen: &Listen,
+    bound: Option<IpAddr>,
+    protocol: HttpNetworkProtocol,
 ) -> Result<GuestAddress, NoGuestAddress> {
-    let local = || on_this_machine(guest, here, listen.protocol);
-    match (listen.address.filter(|ip| !ip.is_unspecified()), place) {
+    match (bound, place) {
+        (Some(all), _) if all.is_unspecified() => {
+            let address = chosen(guest, place, here, protocol)?;
+            Ok(GuestAddress {
+                listen: all,
+                ..address
+            })
+        }
         (Some(bound), Place::Here) if *guest == GuestNetwork::User => user(bound, here),
         (Some(bound), _) if bound.is_loopback() => Ok(GuestAddress::new(bound).warn(format!(
             "the HTTP server listens on {bound} only (`http_bind_address`), which the guest takes \
-             for itself; leave it out to listen on every address"
+             for itself; leave it out to listen where the guest reaches it"
         ))),
         (Some(bound), _) => Ok(GuestAddress::new(bound)),
-        (None, Place::Here) => local(),
-        (None, Place::Elsewhere { host, route }) => {
+        (None, _) => chosen(guest, place, here, protocol),
+    }
+}
+
+/// The address where the user does not say one.
+fn chosen(
+    guest: &GuestNetwork,
+    place: &Place,
+    here: &HostNetwork,
+    protocol: HttpNetworkProtocol,
+) -> Result<GuestAddress, NoGuestAddress> {
+    let local = || on_this_machine(guest, here, protocol);
+    match place {
+        Place::Here => local(),
+        Place::Elsewhere { host, route } => {
             let unknown = || NoGuestAddress::Elsewhere { host: host.clone() };
             match route.ok_or_else(unknown)? {
                 // At the end of the loopback is this machine, or a tunnel to another one.
@@ -200,7 +235,7 @@ fn on_this_machine(
         GuestNetwork::User if protocol == HttpNetworkProtocol::Tcp6 => {
             Err(NoGuestAddress::UserOverIpv6)
         }
-        GuestNetwork::User => Ok(GuestAddress::new(passt_router(here))),
+        GuestNetwork::User => Ok(GuestAddress::passt_router(here)),
     }
 }
 
@@ -208,7 +243,10 @@ fn on_this_machine(
 fn user(bound: IpAddr, here: &HostNetwork) -> Result<GuestAddress, NoGuestAddress> {
     if bound.is_loopback() {
         return if bound.is_ipv4() {
-            Ok(GuestAddress::new(passt_router(here)))
+            Ok(GuestAddress {
+                listen: bound,
+                ..GuestAddress::passt_router(here)
+            })
         } else {
             Err(NoGuestAddress::UserOverIpv6)
         };
@@ -227,12 +265,6 @@ fn user(bound: IpAddr, here: &HostNetwork) -> Result<GuestAddress, NoGuestAddres
     } else {
         address
     })
-}
-
-fn passt_router(here: &HostNetwork) -> Ipv4Addr {
-    here.default_route
-        .as_ref()
-        .map_or(PASST_ROUTER, |route| route.gateway)
 }
 
 #[cfg(test)]

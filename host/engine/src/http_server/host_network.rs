@@ -3,8 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 use lvhost_config::HttpNetworkProtocol;
 use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
 use tokio::net::{UdpSocket, lookup_host};
 
 use super::HttpServerError;
@@ -19,6 +21,8 @@ pub struct HostAddress {
     pub interface: String,
     /// One of its addresses.
     pub ip: IpAddr,
+    /// The network that is reached through it.
+    pub network: IpNet,
 }
 
 /// The route to everywhere.
@@ -48,15 +52,14 @@ impl HostNetwork {
         let interfaces =
             getifaddrs().map_err(|errno| HttpServerError::HostNetwork(errno.into()))?;
         let addresses = interfaces.filter_map(|found| {
-            let address = found.address?;
-            let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-                (Some(v4), _) => IpAddr::V4(v4.ip()),
-                (_, Some(v6)) => IpAddr::V6(v6.ip()),
-                _ => return None,
-            };
+            let ip = ip_of(&found.address?)?;
+            let mask = found.netmask.as_ref().and_then(ip_of);
+            let network = mask.and_then(|mask| IpNet::with_netmask(ip, mask).ok());
             Some(HostAddress {
                 interface: found.interface_name,
                 ip,
+                // Without a mask, as at the end of a tunnel, it is reached alone.
+                network: network.unwrap_or_else(|| ip.into()).trunc(),
             })
         });
         Ok(Self {
@@ -89,6 +92,40 @@ impl HostNetwork {
         preferred(own.map(|address| address.ip), protocol)
     }
 
+    /// The address that `http_interface` stands for.
+    ///
+    /// # Errors
+    /// [`HttpServerError::NoInterface`] with the names that exist.
+    pub fn http_interface(
+        &self,
+        interface: &str,
+        protocol: HttpNetworkProtocol,
+    ) -> Result<IpAddr, HttpServerError> {
+        self.address_on(interface, protocol).ok_or_else(|| {
+            let names = self.interfaces();
+            HttpServerError::NoInterface {
+                interface: interface.to_string(),
+                there_are: if names.is_empty() {
+                    String::new()
+                } else {
+                    format!("; there are: {}", names.join(", "))
+                },
+            }
+        })
+    }
+
+    /// The networks that are reached through the interface with this address; none if no interface
+    /// has it.
+    pub fn networks_beside(&self, ip: IpAddr) -> Vec<IpNet> {
+        let bearer = self.addresses.iter().find(|address| address.ip == ip);
+        let Some(bearer) = bearer else {
+            return Vec::new();
+        };
+        let same = |address: &&HostAddress| address.interface == bearer.interface;
+        let networks = self.addresses.iter().filter(same);
+        networks.map(|address| address.network).collect()
+    }
+
     /// Whether an address is one of this machine's.
     pub fn has(&self, ip: IpAddr) -> bool {
         self.addresses.iter().any(|address| address.ip == ip)
@@ -103,6 +140,14 @@ impl HostNetwork {
             .and_then(|route| self.address_on(&route.interface, protocol));
         let others = self.addresses.iter().map(|address| address.ip);
         routed.or_else(|| preferred(others.filter(|ip| !ip.is_loopback()), protocol))
+    }
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
+        (_, Some(v6)) => Some(IpAddr::V6(v6.ip())),
+        _ => None,
     }
 }
 
@@ -224,11 +269,42 @@ eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
         let here = HostNetwork::read().unwrap();
         assert!(here.has(Ipv4Addr::LOCALHOST.into()), "{here:?}");
         assert!(here.interfaces().contains(&"lo"), "{here:?}");
+        let networks = here.networks_beside(Ipv4Addr::LOCALHOST.into());
+        assert!(
+            networks.contains(&"127.0.0.0/8".parse().unwrap()),
+            "{here:?}"
+        );
         let address = here.address_on("lo", HttpNetworkProtocol::Tcp4);
         assert_eq!(address, Some(Ipv4Addr::LOCALHOST.into()));
         if let Some(outward) = here.outward(HttpNetworkProtocol::Tcp) {
             assert!(!outward.is_loopback() && here.has(outward), "{here:?}");
         }
+    }
+
+    #[test]
+    fn an_interface_is_its_address() {
+        let addresses = [
+            ("eth0", "fe80::1"),
+            ("eth0", "192.0.2.7"),
+            ("lo", "127.0.0.1"),
+        ];
+        let here = HostNetwork {
+            addresses: addresses
+                .map(|(interface, ip)| HostAddress {
+                    interface: interface.to_string(),
+                    ip: ip.parse().unwrap(),
+                    network: ip.parse::<IpAddr>().unwrap().into(),
+                })
+                .to_vec(),
+            default_route: None,
+        };
+        let found = here.http_interface("eth0", HttpNetworkProtocol::Tcp);
+        assert_eq!(found.unwrap(), IpAddr::from([192, 0, 2, 7]));
+        let error = here.http_interface("eth1", HttpNetworkProtocol::Tcp);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "this machine has no network interface `eth1` with a fitting address; there are: eth0, lo"
+        );
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
-//! Where the HTTP server listens: an address, and a free port of a range.
+//! Where the HTTP server listens: on one address, at a free port of a range.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
 use lvhost_config::HttpNetworkProtocol;
@@ -9,81 +9,36 @@ use rand::RngExt;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::HttpServerError;
-use super::host_network::HostNetwork;
+use super::peers::Peers;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Where to listen.
+/// Where to listen, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// The address of this machine; all of them if there is none.
-    pub address: Option<IpAddr>,
+    /// The address of this machine; zeros are all of them.
+    pub address: IpAddr,
     /// The ports it may take.
     pub ports: RangeInclusive<u16>,
-    /// IPv4, IPv6 or both.
+    /// Whether zeros of IPv6 leave IPv4 out.
     pub protocol: HttpNetworkProtocol,
+    /// Who is served.
+    pub peers: Peers,
 }
 
 impl Listen {
-    /// Makes `http_interface` the address it has, for a server that listens on it alone.
-    ///
-    /// # Errors
-    /// [`HttpServerError::NoInterface`] with the names that exist.
-    pub fn on_interface(
-        mut self,
-        interface: &str,
-        here: &HostNetwork,
-    ) -> Result<Self, HttpServerError> {
-        let Some(address) = here.address_on(interface, self.protocol) else {
-            let names = here.interfaces();
-            return Err(HttpServerError::NoInterface {
-                interface: interface.to_string(),
-                there_are: if names.is_empty() {
-                    String::new()
-                } else {
-                    format!("; there are: {}", names.join(", "))
-                },
-            });
-        };
-        self.address = Some(address);
-        Ok(self)
-    }
-
-    /// What is listened on: zeros for every address.
-    pub(super) fn unspecified_or_address(&self) -> IpAddr {
-        match (self.address, self.protocol) {
-            (Some(address), _) => address,
-            (None, HttpNetworkProtocol::Tcp4) => Ipv4Addr::UNSPECIFIED.into(),
-            (None, HttpNetworkProtocol::Tcp | HttpNetworkProtocol::Tcp6) => {
-                Ipv6Addr::UNSPECIFIED.into()
-            }
-        }
-    }
-
     /// Listens on the first free port.
     pub(super) fn bind(&self) -> Result<TcpListener, HttpServerError> {
         let (min, max) = (*self.ports.start(), *self.ports.end());
-        let address = self.unspecified_or_address();
-        let first = rand::rng().random_range(min..=max.max(min));
-        match self.bind_from(first, address) {
-            // A machine without IPv6.
-            Err(HttpServerError::Listen { source, .. })
-                if self.address.is_none()
-                    && self.protocol == HttpNetworkProtocol::Tcp
-                    && is_no_such_address(&source) =>
-            {
-                self.bind_from(first, Ipv4Addr::UNSPECIFIED.into())
-            }
-            result => result,
-        }
+        self.bind_from(rand::rng().random_range(min..=max.max(min)))
     }
 
     /// Tries all ports once, from `first` on.
-    fn bind_from(&self, first: u16, address: IpAddr) -> Result<TcpListener, HttpServerError> {
+    fn bind_from(&self, first: u16) -> Result<TcpListener, HttpServerError> {
         let (min, max) = (*self.ports.start(), *self.ports.end());
         for port in (first..=max).chain(min..first) {
-            let address = SocketAddr::new(address, port);
+            let address = SocketAddr::new(self.address, port);
             match listen(address, self.protocol == HttpNetworkProtocol::Tcp6) {
                 Ok(listener) => return Ok(listener),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
@@ -110,11 +65,6 @@ fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-fn is_no_such_address(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 #[cfg(test)]

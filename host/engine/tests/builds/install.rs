@@ -86,6 +86,32 @@ async fn the_guest_is_told_by_its_keyboard_what_it_gets_over_http() {
     }
 }
 
+/// Whether something listens on the port at another address than the one that is meant.
+fn is_open_elsewhere(port: &str) -> bool {
+    TcpStream::connect(format!("127.0.0.2:{port}")).is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_served_where_the_guest_reaches_them_and_nowhere_else() {
+    for (said, elsewhere) in [
+        ("", false),
+        ("http_bind_address = \"127.0.0.1\"", false),
+        ("http_interface = \"lo\"", false),
+        ("http_network_protocol = \"tcp4\"", false),
+        ("http_bind_address = \"0.0.0.0\"", true),
+        ("http_bind_address = \"::\"", true),
+    ] {
+        let served = format!("http_content = {{ \"/ks.cfg\" = \"install me\" }}\n{said}");
+        let scene = Scene::new(template(&served)).script(move |scene| {
+            let port = scene.known("PackerHTTPPort");
+            assert!(get(&port, "/ks.cfg").ends_with("install me"), "{said}");
+            assert_eq!(is_open_elsewhere(&port), elsewhere, "{said}");
+            Ok(())
+        });
+        scene.run().await.result.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_folder_that_is_not_there_ends_the_build_before_the_guest_starts() {
     let scene = Scene::new(template("http_directory = \"nothing\""));
