@@ -35,6 +35,7 @@ mod session;
 mod settings;
 mod sftp;
 mod stream;
+mod subsystem;
 mod transfer;
 mod tree;
 mod tunnel;

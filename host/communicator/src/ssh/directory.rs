@@ -66,7 +66,7 @@ pub(super) async fn upload(
         }
         Ok(())
     };
-    sftp.session().during(during, work).await
+    sftp.during(during, work).await
 }
 
 /// Sees that the local folder `source` is one.
@@ -176,7 +176,7 @@ pub(super) async fn download(
         }
         Ok(())
     };
-    sftp.session().during(during, work).await
+    sftp.during(during, work).await
 }
 
 /// What the download of one entry needs besides the entry.
@@ -260,7 +260,7 @@ pub(super) async fn set_local_mode(path: &Path, mode: u32) -> Result<()> {
 async fn make_folders(sftp: &Sftp, path: &str) -> Result<()> {
     let mut missing = Vec::new();
     let mut folder = path;
-    while !folder.is_empty() && sftp.attributes(folder).await.is_err() {
+    while !folder.is_empty() && !sftp.exists(folder).await? {
         missing.push(folder);
         folder = parent(folder);
     }

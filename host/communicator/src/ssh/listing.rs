@@ -7,7 +7,8 @@ use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::StatusCode;
 
 use super::session::Session;
-use super::sftp::{Sftp, excess, remote, start};
+use super::sftp::{Sftp, excess, remote};
+use super::subsystem::{End, Subsystem};
 use crate::error::Result;
 
 /// Bytes that the names of one folder may take. A real folder of fifty thousand files stays below,
@@ -23,6 +24,7 @@ const OTHERS_MAXIMUM: usize = 16;
 /// and does not let its session be used without it.
 pub(super) struct Listing {
     client: RawSftpSession,
+    end: End,
 }
 
 impl Listing {
@@ -30,13 +32,17 @@ impl Listing {
         session: &Arc<Session>,
         channel: russh::Channel<russh::client::Msg>,
     ) -> Result<Self> {
-        let (stream, configuration) = start(session, channel).await?;
+        let Subsystem {
+            stream,
+            configuration,
+            end,
+        } = Subsystem::start(session, channel).await?;
         let client = RawSftpSession::new_with_config(stream, configuration);
         client
             .init()
             .await
             .map_err(|error| session.no_sftp(Some(error)))?;
-        Ok(Self { client })
+        Ok(Self { client, end })
     }
 
     /// The names in the folder `path` in order; `pending` is how many entries wait already. What
@@ -47,6 +53,10 @@ impl Listing {
         path: &str,
         pending: usize,
     ) -> Result<Vec<String>> {
+        self.end.or(self.read(sftp, path, pending)).await
+    }
+
+    async fn read(&self, sftp: &Sftp, path: &str, pending: usize) -> Result<Vec<String>> {
         let refused = excess(path);
         let failed = || remote("read the folder", path);
         let opened = sftp.waiting(path, self.client.opendir(path)).await?;

@@ -2,32 +2,25 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use russh::Channel;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelStream};
+use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::fs::{File, Metadata};
-use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::session::{Server, Session, describe, readable};
+use super::session::{Session, readable};
+use super::subsystem::{End, GIVEN_UP, STARTING, Subsystem};
 use crate::budget::Budget;
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 
 /// Bytes read from one side and handed to the other at a time.
 const CHUNK: usize = 64 * 1024;
-/// The largest answer that is taken from the guest, in bytes; OpenSSH sends at most this much.
-const ANSWER_MAXIMUM: u32 = 256 * 1024;
-/// Requests to read that are under way at a time: with [`ANSWER_MAXIMUM`] at most 2 MiB.
-const READS: usize = 8;
-/// Writes of 32 KiB that are under way at a time: half a MiB.
-const WRITES: usize = 16;
 /// The longest path that is taken from the guest: Linux's own bound.
 const PATH_MAXIMUM: usize = 4096;
-/// When a connection is lost that soon.
-const STARTING: &str = "while SFTP was starting";
 /// The permission bits of a mode.
 pub(super) const PERMISSIONS: u32 = 0o7777;
 
@@ -35,6 +28,7 @@ pub(super) const PERMISSIONS: u32 = 0o7777;
 pub(super) struct Sftp {
     session: Arc<Session>,
     client: SftpSession,
+    end: End,
     budget: Mutex<Budget>,
 }
 
@@ -42,14 +36,20 @@ impl Sftp {
     /// Starts the guest's SFTP server.
     pub(super) async fn start(session: Arc<Session>, channel: Channel<Msg>) -> Result<Self> {
         let starting = async {
-            let (stream, configuration) = start(&session, channel).await?;
+            let Subsystem {
+                stream,
+                configuration,
+                end,
+            } = Subsystem::start(&session, channel).await?;
             let client = SftpSession::new_with_config(stream, configuration).await;
-            client.map_err(|error| session.no_sftp(Some(error)))
+            let client = client.map_err(|error| session.no_sftp(Some(error)))?;
+            Ok((client, end))
         };
-        let client = session.during(|| STARTING.to_owned(), starting).await?;
+        let (client, end) = session.during(|| STARTING.to_owned(), starting).await?;
         Ok(Self {
             session,
             client,
+            end,
             budget: Mutex::default(),
         })
     }
@@ -72,41 +72,40 @@ impl Sftp {
         progress: &dyn Progress,
     ) -> Result<()> {
         let during = || format!("during the upload of {destination}");
-        self.session
-            .during(during, async {
-                let mut file = self.create(destination, mode).await?;
-                progress.started(destination, length);
-                let failed = |source| Error::Stream {
-                    action: "read",
-                    path: destination.to_owned(),
-                    source,
-                };
-                let mut buffer = vec![0; CHUNK];
-                loop {
-                    let count = source.read(&mut buffer).await.map_err(failed)?;
-                    if count == 0 {
-                        break;
-                    }
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    file.write_all(bytes)
-                        .await
-                        .map_err(remote_io("write", destination))?;
-                    progress.advanced(count as u64);
+        self.during(during, async {
+            let mut file = self.create(destination, mode).await?;
+            progress.started(destination, length);
+            let failed = |source| Error::Stream {
+                action: "read",
+                path: destination.to_owned(),
+                source,
+            };
+            let mut buffer = vec![0; CHUNK];
+            loop {
+                let count = source.read(&mut buffer).await.map_err(failed)?;
+                if count == 0 {
+                    break;
                 }
-                if let Some(mode) = mode {
-                    // The mode given at creation is subject to the guest's umask, and not given to
-                    // a file that was there before.
-                    file.set_metadata(permissions(mode))
-                        .await
-                        .map_err(remote("set the mode of", destination))?;
-                }
-                file.close()
+                let bytes = buffer.get(..count).unwrap_or_default();
+                file.write_all(bytes)
                     .await
                     .map_err(remote_io("write", destination))?;
-                progress.finished();
-                Ok(())
-            })
-            .await
+                progress.advanced(count as u64);
+            }
+            if let Some(mode) = mode {
+                // The mode given at creation is subject to the guest's umask, and not given to
+                // a file that was there before.
+                file.set_metadata(permissions(mode))
+                    .await
+                    .map_err(remote("set the mode of", destination))?;
+            }
+            file.close()
+                .await
+                .map_err(remote_io("write", destination))?;
+            progress.finished();
+            Ok(())
+        })
+        .await
     }
 
     async fn create(&self, path: &str, mode: Option<u32>) -> Result<File> {
@@ -119,9 +118,11 @@ impl Sftp {
         {
             Ok(file) => Ok(file),
             Err(error) => {
+                let is_answer = is_answer(&error);
                 let mut error = remote("create", path)(error);
                 // OpenSSH has no more to say than "Failure".
                 if let Error::Remote { reason, .. } = &mut error
+                    && is_answer
                     && self
                         .kind(path)
                         .await
@@ -142,54 +143,62 @@ impl Sftp {
         progress: &dyn Progress,
     ) -> Result<u64> {
         let during = || format!("during the download of {source}");
-        self.session
-            .during(during, async {
-                let attributes = self.attributes(source).await?;
-                if attributes.file_type() == FileType::Dir {
-                    return Err(Error::Remote {
-                        action: "read",
-                        path: source.to_owned(),
-                        reason: "it is a folder".to_owned(),
-                    });
-                }
-                let opening = self.client.open(source);
-                let opened = self.waiting(source, opening).await?;
-                let mut file = opened.map_err(remote("read", source))?;
-                progress.started(source, attributes.size);
-                self.budget()
-                    .file(Some(attributes.size.unwrap_or_default()));
-                let failed = |error| Error::Stream {
-                    action: "write",
+        self.during(during, async {
+            let attributes = self.attributes(source).await?;
+            if attributes.file_type() == FileType::Dir {
+                return Err(Error::Remote {
+                    action: "read",
                     path: source.to_owned(),
-                    source: error,
-                };
-                let mut buffer = vec![0; CHUNK];
-                let mut total = 0;
-                loop {
-                    let read = self.waiting(source, file.read(&mut buffer)).await?;
-                    let count = read.map_err(remote_io("read", source))?;
-                    if count == 0 {
-                        break;
-                    }
-                    let within = self.budget().bytes(count);
-                    within.map_err(excess(source))?;
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    destination.write_all(bytes).await.map_err(failed)?;
-                    total += count as u64;
-                    progress.advanced(count as u64);
+                    reason: "it is a folder".to_owned(),
+                });
+            }
+            let opening = self.client.open(source);
+            let opened = self.waiting(source, opening).await?;
+            let mut file = opened.map_err(remote("read", source))?;
+            progress.started(source, attributes.size);
+            self.budget()
+                .file(Some(attributes.size.unwrap_or_default()));
+            let failed = |error| Error::Stream {
+                action: "write",
+                path: source.to_owned(),
+                source: error,
+            };
+            let mut buffer = vec![0; CHUNK];
+            let mut total = 0;
+            loop {
+                let read = self.waiting(source, file.read(&mut buffer)).await?;
+                let count = read.map_err(remote_io("read", source))?;
+                if count == 0 {
+                    break;
                 }
-                destination.flush().await.map_err(failed)?;
-                file.close().await.map_err(remote_io("read", source))?;
-                progress.finished();
-                Ok(total)
-            })
-            .await
+                let within = self.budget().bytes(count);
+                within.map_err(excess(source))?;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                destination.write_all(bytes).await.map_err(failed)?;
+                total += count as u64;
+                progress.advanced(count as u64);
+            }
+            destination.flush().await.map_err(failed)?;
+            file.close().await.map_err(remote_io("read", source))?;
+            progress.finished();
+            Ok(total)
+        })
+        .await
     }
 
     /// What stands at `path`, symbolic links followed.
     pub(super) async fn attributes(&self, path: &str) -> Result<Metadata> {
         let found = self.waiting(path, self.client.metadata(path)).await?;
         found.map_err(remote("find", path))
+    }
+
+    /// Whether there is something at `path`.
+    pub(super) async fn exists(&self, path: &str) -> Result<bool> {
+        match self.waiting(path, self.client.metadata(path)).await? {
+            Ok(_) => Ok(true),
+            Err(error) if is_answer(&error) => Ok(false),
+            Err(error) => Err(remote("find", path)(error)),
+        }
     }
 
     async fn kind(&self, path: &str) -> Result<FileType> {
@@ -201,11 +210,12 @@ impl Sftp {
         match self.client.create_dir(path).await {
             Ok(()) => Ok(true),
             // The protocol's servers do not tell "exists" from other failures.
-            Err(_)
-                if self
-                    .kind(path)
-                    .await
-                    .is_ok_and(|kind| kind == FileType::Dir) =>
+            Err(error)
+                if is_answer(&error)
+                    && self
+                        .kind(path)
+                        .await
+                        .is_ok_and(|kind| kind == FileType::Dir) =>
             {
                 Ok(false)
             }
@@ -247,42 +257,19 @@ impl Sftp {
         Ok(answer)
     }
 
+    /// Runs `work`, which fails as soon as the connection or the guest's SFTP server does.
+    pub(super) async fn during<T>(
+        &self,
+        what: impl Fn() -> String,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.session.during(what, self.end.or(work)).await
+    }
+
     /// The connection this goes over.
     pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
     }
-}
-
-/// Asks for the SFTP subsystem on a fresh channel; returns what an SFTP client goes on.
-pub(super) async fn start(
-    session: &Session,
-    mut channel: Channel<Msg>,
-) -> Result<(ChannelStream<Msg>, Config)> {
-    let asked = channel.request_subsystem(true, "sftp").await;
-    asked.map_err(|error| session.lost(STARTING, Some(describe(&error, Server::Guest))))?;
-    loop {
-        let answer = timeout(session.answer_timeout, channel.wait()).await;
-        match answer.map_err(|_| session.silent("start", "SFTP"))? {
-            Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::Failure) => return Err(session.no_sftp(None)),
-            Some(ChannelMsg::Close) if !session.is_closed() => {
-                return Err(Error::Unanswered {
-                    address: session.address.clone(),
-                });
-            }
-            Some(ChannelMsg::Close) => return Err(session.no_sftp(None)),
-            None => return Err(session.lost(STARTING, None)),
-            Some(_) => {}
-        }
-    }
-    let configuration = Config {
-        max_packet_len: ANSWER_MAXIMUM,
-        max_concurrent_reads: READS,
-        max_concurrent_writes: WRITES,
-        request_timeout_secs: session.answer_timeout.as_secs().max(1),
-        ..Config::default()
-    };
-    Ok((channel.into_stream(), configuration))
 }
 
 impl Session {
@@ -339,6 +326,12 @@ fn remote_io(action: &'static str, path: &str) -> impl FnOnce(std::io::Error) ->
     }
 }
 
+/// Whether the guest's SFTP server has said no. After any other error it answers no more, or not in
+/// time, so there is no use in asking it what it meant.
+fn is_answer(error: &SftpError) -> bool {
+    matches!(error, SftpError::Status(_))
+}
+
 /// An SFTP error in words.
 fn words(error: &SftpError) -> String {
     match error {
@@ -350,6 +343,11 @@ fn words(error: &SftpError) -> String {
             _ => readable(&status.error_message),
         },
         SftpError::Timeout => "no answer for too long".to_owned(),
-        other => readable(&other.to_string()),
+        SftpError::UnexpectedPacket => {
+            "the guest's SFTP server answers something else than it was asked".to_owned()
+        }
+        // The library's own words for requests that it gave up.
+        SftpError::UnexpectedBehavior(_) | SftpError::IO(_) => GIVEN_UP.to_owned(),
+        limit @ SftpError::Limited(_) => readable(&limit.to_string()),
     }
 }

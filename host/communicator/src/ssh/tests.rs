@@ -1,5 +1,6 @@
 //! SSH against a guest in this process, and against the real OpenSSH.
 
+mod broken;
 mod commands;
 mod connecting;
 mod endless;

@@ -9,6 +9,7 @@ use russh_sftp::protocol::{
     Attrs, Data, File, FileAttributes, FileMode, Handle, Name, OpenFlags, Status, StatusCode,
 };
 use russh_sftp::server::{Handler, StatusReply};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,58 @@ pub(super) enum Trouble {
     Device,
     /// The agent is asked for while a file is written.
     GrabsAgent,
+    /// What is said in the place of an answer, or behind it, breaks the protocol.
+    Broken(Break),
+}
+
+/// How the server breaks the protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Break {
+    /// Answers that are right before it.
+    pub(super) after: usize,
+    /// What it says then.
+    pub(super) says: Vec<u8>,
+    /// Whether the answer that was due comes before it.
+    pub(super) answers: bool,
+    /// Whether it is gone then, or reads on and says nothing.
+    pub(super) ends: bool,
+}
+
+/// Serves files to a client, until the protocol is to be broken.
+pub(super) async fn serve_until(
+    broken: Break,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    guest: Guest,
+) -> std::io::Result<()> {
+    let (server, ours) = tokio::io::duplex(1 << 20);
+    russh_sftp::server::run(server, Files::new(Trouble::EndlessFile, guest)).await;
+    let (mut asked, mut answers) = tokio::io::split(stream);
+    let (mut right, mut requests) = tokio::io::split(ours);
+    let passed = tokio::io::copy(&mut asked, &mut requests);
+    let answered = async {
+        for number in 0.. {
+            let length = right.read_u32().await?;
+            let mut answer = length.to_be_bytes().to_vec();
+            answer.resize(4 + length as usize, 0);
+            right.read_exact(&mut answer[4..]).await?;
+            let is_time = number == broken.after;
+            if !is_time || broken.answers {
+                answers.write_all(&answer).await?;
+            }
+            if is_time {
+                break;
+            }
+        }
+        answers.write_all(&broken.says).await?;
+        if !broken.ends {
+            std::future::pending::<()>().await;
+        }
+        answers.shutdown().await
+    };
+    tokio::select! {
+        answered = answered => answered,
+        passed = passed => passed.map(|_| ()),
+    }
 }
 
 /// Bytes of each answer that a file without an end gives.

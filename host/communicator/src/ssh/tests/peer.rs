@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::files::{Files, Trouble};
+use super::files::{Files, Trouble, serve_until};
 use shell::{copy_files, execute, keep_agent};
 
 /// What the guest does.
@@ -462,6 +462,10 @@ impl server::Handler for Guest {
         }
         session.channel_success(channel)?;
         let stream = self.channels.remove(&channel).unwrap().into_stream();
+        if let Trouble::Broken(broken) = trouble {
+            tokio::spawn(serve_until(broken, stream, session.handle()));
+            return Ok(());
+        }
         let files = Files::new(trouble, session.handle());
         tokio::spawn(russh_sftp::server::run(stream, files));
         Ok(())
