@@ -15,7 +15,9 @@
 mod algorithms;
 mod attempt;
 mod authenticate;
+mod callbacks;
 mod certificate;
+mod chatter;
 mod connect;
 mod credential;
 mod directory;

@@ -13,10 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
 
 use super::attempt::{Failure, Stage};
+use super::callbacks::Callbacks;
 use super::certificate::KeyHolder;
 use super::credential::{Credential, Proof};
 use super::questions::{Prompt, Questions, Round};
-use super::session::{Callbacks, Server, describe, readable};
+use super::session::{Server, describe, readable};
 
 /// How often a server may ask its questions in one keyboard-interactive login.
 const QUESTIONS_MAXIMUM: usize = 8;

@@ -31,13 +31,15 @@ use tokio_io_timeout::TimeoutStream;
 use super::Settings;
 use super::attempt::{Attempt, ConnectError, Failure, HostKey, Outcome, Stage};
 use super::authenticate::log_in;
+use super::callbacks::Observed;
+use super::chatter::Counted;
 use super::credential::{Credential, login_bound};
 use super::forward::{self, Forwards};
 use super::gateway::{Blocked, Gateway};
 use super::held_key::HeldKey;
 use super::introduced::Introduced;
 use super::loan::Loan;
-use super::session::{Observed, Server, Session, configuration, describe};
+use super::session::{Server, Session, configuration, describe};
 use super::settings::{
     IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, after,
 };
@@ -329,6 +331,7 @@ async fn greet(
     let loan = Loan::new();
     let Observed {
         callbacks,
+        chatter,
         host_key,
         ended,
     } = Observed::new(
@@ -337,7 +340,7 @@ async fn greet(
         None,
         (!settings.host_key_may_change).then(|| Arc::clone(held)),
     );
-    let mut stream = TimeoutStream::new(stream);
+    let mut stream = TimeoutStream::new(Counted::new(stream, chatter));
     stream.set_read_timeout(settings.read_write_timeout);
     stream.set_write_timeout(settings.read_write_timeout);
     let mut handle = client::connect_stream(configuration, Box::pin(stream), callbacks)

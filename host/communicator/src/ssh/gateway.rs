@@ -25,6 +25,8 @@ use tokio::time::timeout;
 
 use super::attempt::{ConnectError, Failure, HostKey, Stage};
 use super::authenticate::log_in;
+use super::callbacks::Observed;
+use super::chatter::Counted;
 use super::credential::{Credential, login_bound};
 use super::forward::Forwards;
 use super::held_key::HeldKey;
@@ -32,7 +34,7 @@ use super::known_hosts::KnownKeys;
 use super::loan::Loan;
 use super::proxy::{self, Declined};
 use super::route::{Bastion, Proxy, Route};
-use super::session::{Observed, Server, Session, bastion_configuration, describe};
+use super::session::{Server, Session, bastion_configuration, describe};
 use super::settings::{Settings, TCP_TIMEOUT, join_address};
 use super::stream::{Carried, Stream};
 use crate::error::Result;
@@ -238,6 +240,7 @@ impl Jump {
     async fn greet(&self, stream: TcpStream) -> Result<Session, Blocked> {
         let Observed {
             callbacks,
+            chatter,
             host_key,
             ended,
         } = Observed::new(
@@ -251,6 +254,7 @@ impl Jump {
         if let Some(known) = &self.known {
             configuration.preferred.key = Cow::Owned(known.algorithms());
         }
+        let stream = Counted::new(stream, chatter);
         let mut handle = client::connect_stream(Arc::new(configuration), stream, callbacks)
             .await
             .map_err(|error| {

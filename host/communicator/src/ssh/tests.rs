@@ -5,6 +5,7 @@ mod commands;
 mod connecting;
 mod endless;
 mod files;
+mod floods;
 mod forwarding;
 mod host_keys;
 mod openssh;

@@ -47,9 +47,22 @@ pub(super) struct Script {
     pub(super) host_keys: Vec<PrivateKey>,
     /// Whether it asks for the agent as soon as somebody is in.
     pub(super) grabs_agent: bool,
+    /// What it does without an end as soon as somebody is in.
+    pub(super) floods: Option<Flood>,
     /// What it asks in keyboard-interactive logins, round by round, instead of for the password;
     /// with each prompt, whether the answer is shown.
     pub(super) rounds: Vec<Vec<(&'static str, bool)>>,
+}
+
+/// What a guest does without an end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Flood {
+    /// It wants other keys, one exchange after the other.
+    Keys,
+    /// It opens channels that are refused.
+    Channels,
+    /// It asks for what there is not, and wants to be told so.
+    Requests,
 }
 
 /// A guest's `scp` that says the same whatever is asked of it.
@@ -208,6 +221,10 @@ async fn speak(stream: TcpStream, state: Arc<Mutex<State>>) {
             keys: script.host_keys.clone(),
             methods: methods(script),
             nodelay: true,
+            limits: match script.floods {
+                Some(Flood::Keys) => russh::Limits::new(1 << 30, 1 << 30, Duration::ZERO),
+                _ => russh::Limits::default(),
+            },
             ..Config::default()
         })
     };
@@ -220,6 +237,20 @@ async fn speak(stream: TcpStream, state: Arc<Mutex<State>>) {
     // Ends in an error whenever a test drops the connection.
     if let Ok(session) = server::run_stream(config, stream, guest).await {
         let _ = session.await;
+    }
+}
+
+/// Sends far more than any client takes.
+async fn overflow(flood: Flood, guest: server::Handle) {
+    let bulk = || "x".repeat(30_000);
+    for _ in 0..10_000 {
+        // What comes of it is the client's affair.
+        match flood {
+            // By its limits.
+            Flood::Keys => return,
+            Flood::Channels => drop(guest.channel_open_x11(bulk(), 1).await),
+            Flood::Requests => drop(guest.forward_tcpip(bulk(), 1).await),
+        }
     }
 }
 
@@ -320,6 +351,10 @@ impl server::Handler for Guest {
             state.sessions.push(session.handle());
             (state.script.grabs_agent, Arc::clone(&state.tried))
         };
+        let floods = self.state.lock().unwrap().script.floods;
+        if let Some(flood) = floods {
+            tokio::spawn(overflow(flood, session.handle()));
+        }
         if grabs {
             let (guest, state) = (session.handle(), Arc::clone(&self.state));
             tokio::spawn(async move {
