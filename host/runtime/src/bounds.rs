@@ -14,7 +14,11 @@ const BODY: usize = 2 << 20;
 /// loop of an interpreter has some hundreds of locals in some thousands of blocks.
 const LOCALS_IN_BLOCKS: u64 = 20_000_000;
 
-/// The same, for all functions of a component.
+/// Loops within each other in a function. The compiler looks at each loop's blocks once for each loop
+/// around it: 20,000 keep it busy for minutes. No program comes near a hundred.
+const NESTED_LOOPS: usize = 1000;
+
+/// Locals times blocks, for all functions of a component.
 const ALL_LOCALS_IN_BLOCKS: u64 = 400_000_000;
 
 /// Modules, and components within each other. One for each language's runtime and adapter, and for each
@@ -49,6 +53,32 @@ struct Counted {
     locals_in_blocks: u64,
     items: u64,
     segments: u64,
+}
+
+/// Where in a function's blocks an operator stands.
+#[derive(Default)]
+struct Nesting {
+    /// Of each block around it, whether it is a loop.
+    around: Vec<bool>,
+    /// How many of them are.
+    loops: usize,
+}
+
+impl Nesting {
+    fn enter(&mut self, operator: &Operator<'_>) {
+        match operator {
+            Operator::Loop { .. } => {
+                self.around.push(true);
+                self.loops += 1;
+            }
+            Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                self.around.push(false);
+            }
+            // The last one ends the function.
+            Operator::End => self.loops -= usize::from(self.around.pop() == Some(true)),
+            _ => {}
+        }
+    }
 }
 
 fn too_much(what: &str, count: impl std::fmt::Display, most: impl std::fmt::Display) -> Error {
@@ -127,9 +157,16 @@ impl Counted {
             locals = locals.saturating_add(u64::from(group?.0));
         }
         let mut blocks: u64 = 1;
+        let mut nesting = Nesting::default();
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
-            blocks += match operators.read()? {
+            let operator = operators.read()?;
+            nesting.enter(&operator);
+            if nesting.loops > NESTED_LOOPS {
+                let what = "loops within each other in one of its functions";
+                return Err(too_much(what, nesting.loops, NESTED_LOOPS));
+            }
+            blocks += match operator {
                 Operator::Block { .. }
                 | Operator::Loop { .. }
                 | Operator::If { .. }

@@ -18,6 +18,8 @@
 
 mod component;
 mod confine;
+mod connection;
+mod failure;
 mod frame;
 mod process;
 mod serve;
@@ -28,3 +30,10 @@ pub use self::confine::{Bounds, Confinement, confine};
 pub(crate) use self::process::Program;
 pub(crate) use self::serve::Connection;
 pub use self::serve::serve_if_asked;
+
+/// What a child says, for fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing {
+    pub(crate) use super::failure::Failure;
+    pub(crate) use super::frame::{Direction, FromChild, Lengths, take};
+}

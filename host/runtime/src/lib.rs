@@ -25,6 +25,8 @@ mod contract;
 mod convert;
 mod engine;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod imports;
 mod inspect;
 mod instance;

@@ -14,17 +14,17 @@ use std::os::unix::net::UnixStream as BlockingStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::confine::{Bounds, Confinement};
-use super::frame::{self, Direction, FromChild, HEADER, Lengths, Refusal, Task, ToChild};
+use super::connection::{Connection, broken, confined, out_of_turn};
+use super::failure::Failure;
+use super::frame::{Direction, FromChild, Task, ToChild};
 use super::process::{Process, Program, in_words};
 use super::supervise::supervise;
 use crate::budget::{Account, Budget, Stage};
-use crate::contract;
-use crate::error::{Fault, LoadError};
+use crate::error::Fault;
 use crate::limits;
 use crate::request::{Answer, Call, Said};
 use crate::session::{Session, Target};
@@ -45,86 +45,6 @@ struct Child {
     process: Process,
     connection: BlockingStream,
     memory: u64,
-}
-
-/// Why a child did not do what it was started for.
-pub(crate) enum Failure {
-    NoProcess(io::Error),
-    Refused(Refusal),
-    Fault(Fault),
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl Failure {
-    /// As an error of loading the component called `name`.
-    pub(crate) fn in_load(self, name: &str) -> LoadError {
-        let component = name.to_owned();
-        match self {
-            Self::NoProcess(source) => LoadError::NoProcess { component, source },
-            Self::Fault(fault) => LoadError::NotCompiled {
-                component,
-                reason: match fault {
-                    Fault::TimedOut { limit } => format!(
-                        "that takes more than {} s of processor time, which is too much for what \
-                         has to be compiled",
-                        limit.as_secs_f64()
-                    ),
-                    Fault::ProcessEnded(how) => how,
-                    fault => format!("it {fault}"),
-                },
-            },
-            Self::Refused(refusal) => {
-                // A child's words are the component's.
-                let text = |text: String| untrusted::text(&text, limits::SUMMARY);
-                match refusal {
-                    Refusal::Invalid(source) => LoadError::Invalid {
-                        component,
-                        source: source.cleaned(),
-                    },
-                    Refusal::TooMuch(reason) => LoadError::NotCompiled {
-                        component,
-                        reason: text(reason),
-                    },
-                    Refusal::ForbiddenImport(import) => LoadError::ForbiddenImport {
-                        component,
-                        import: text(import),
-                    },
-                    Refusal::Version(found) => LoadError::Version {
-                        component,
-                        found: text(found),
-                        offered: contract::OFFERED,
-                    },
-                    Refusal::MissingExport(export) => LoadError::MissingExport {
-                        component,
-                        export: text(export),
-                    },
-                    Refusal::Mismatch(source) => LoadError::Mismatch {
-                        component,
-                        offered: contract::OFFERED,
-                        source: source.cleaned(),
-                    },
-                }
-            }
-        }
-    }
-
-    /// As a fault of a call.
-    pub(crate) fn in_call(self) -> Fault {
-        match self {
-            Self::NoProcess(error) => {
-                Fault::NotLoaded(format!("a process for it can't be started: {error}"))
-            }
-            Self::Refused(_) => {
-                Fault::NotLoaded("a second process refused what the first had taken".to_owned())
-            }
-            Self::Fault(fault) => fault,
-        }
-    }
 }
 
 /// Compiles a component in a child, which is gone afterwards.
@@ -179,41 +99,14 @@ pub(crate) async fn confinement(program: &Program) -> Result<Confinement, Failur
     };
     let child = Child::start(program, bounds)?;
     let begin = child.begin(Task::Compile, bounds, 0);
-    let asked = async {
-        let mut connection = child.connect()?;
-        confined(&mut connection, &begin).await
-    };
-    let answer = tokio::time::timeout(limits::silence(std::time::Duration::ZERO), asked);
-    let silent = || Fault::ProcessEnded("it did not answer".to_owned());
-    Ok(answer.await.map_err(|_| silent())??)
+    let mut connection = child.connect()?;
+    Ok(confined(&mut connection, &begin).await?)
 }
 
 /// What a process may use for a component that may compute for `time`: a second more than is counted,
 /// since the kernel's limit is there for what was not seen.
 fn whole_seconds(time: std::time::Duration) -> u64 {
     time.as_secs().saturating_add(2)
-}
-
-fn out_of_turn() -> Fault {
-    Fault::ProcessEnded("it said something that was not asked for".to_owned())
-}
-
-async fn confined(connection: &mut Connection, begin: &ToChild) -> Result<Confinement, Fault> {
-    connection.send(begin, &[]).await.map_err(broken)?;
-    match connection.receive(Direction::FromChild).await {
-        Ok((FromChild::Confined(confinement), _)) => Ok(confinement),
-        Ok((FromChild::Unfit(why), _)) => Err(Fault::ProcessEnded(format!(
-            "it could not be confined: {}",
-            untrusted::line(&why, limits::SUMMARY)
-        ))),
-        Ok(_) => Err(out_of_turn()),
-        Err(error) => Err(broken(error)),
-    }
-}
-
-/// What became of a connection. The process's end tells more, if it has ended.
-fn broken(error: io::Error) -> Fault {
-    Fault::ProcessEnded(format!("its connection broke: {error}"))
 }
 
 impl Component {
@@ -415,39 +308,6 @@ impl Child {
             Some(status) => Fault::ProcessEnded(in_words(status, self.memory)),
             None => fault,
         }
-    }
-}
-
-/// The parent's end of the connection.
-struct Connection(UnixStream);
-
-impl Connection {
-    async fn send(&mut self, message: &ToChild, bytes: &[u8]) -> io::Result<()> {
-        let frame = frame::encode(message, bytes.len(), Direction::ToChild)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.0.write_all(&frame).await?;
-        self.0.write_all(bytes).await
-    }
-
-    async fn receive(&mut self, direction: Direction) -> io::Result<(FromChild, Vec<u8>)> {
-        let nonsense = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let mut header = [0; HEADER];
-        self.0.read_exact(&mut header).await?;
-        let lengths = Lengths::parse(header, direction).map_err(nonsense)?;
-        let message = self.read(lengths.message).await?;
-        let bytes = self.read(lengths.bytes).await?;
-        Ok((frame::decode(&message).map_err(nonsense)?, bytes))
-    }
-
-    /// Takes memory as bytes arrive: a header costs nothing to write.
-    async fn read(&mut self, length: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(length.min(limits::CHUNK));
-        let limited = &mut (&mut self.0).take(length as u64);
-        limited.read_to_end(&mut bytes).await?;
-        if bytes.len() < length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(bytes)
     }
 }
 

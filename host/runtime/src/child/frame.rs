@@ -16,6 +16,10 @@ use crate::error::{Fault, Reason};
 use crate::limits;
 use crate::request::{Answer, Call, Request, Said};
 
+/// What a child says that it is, first of all. Another program than this one, or another version of it,
+/// that was started in its place can't be one that has confined itself.
+pub(crate) const PROGRAM: &str = concat!("lvhost-component ", env!("CARGO_PKG_VERSION"));
+
 /// Bytes of a header.
 pub(crate) const HEADER: usize = 8;
 
@@ -57,8 +61,11 @@ pub(crate) enum Task {
 /// What a child says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromChild {
-    /// The answer to `Begin`: what holds it.
-    Confined(Confinement),
+    /// The answer to `Begin`: which program it is, and what holds it.
+    Confined {
+        program: String,
+        confinement: Confinement,
+    },
     /// The process can't be what it should be.
     Unfit(String),
     /// The answer to `Component` of one that compiles; the machine code is beside it.
@@ -173,8 +180,13 @@ pub(crate) fn encode<T: Serialize>(
 
 /// The message of a frame.
 pub(crate) fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
-    match postcard::take_from_bytes(message) {
-        Ok((message, [])) => Ok(message),
+    match take(message)? {
+        (message, []) => Ok(message),
         _ => Err(FrameError::Nonsense),
     }
+}
+
+/// The first of several messages, and what is behind it.
+pub(crate) fn take<T: DeserializeOwned>(messages: &[u8]) -> Result<(T, &[u8]), FrameError> {
+    postcard::take_from_bytes(messages).map_err(|_| FrameError::Nonsense)
 }

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use wasmtime::Engine;
 
 use super::confine::{close_inherited, confine};
-use super::frame::{self, Direction, FromChild, HEADER, Lengths, Refusal, Task, ToChild};
+use super::frame::{self, Direction, FromChild, HEADER, Lengths, PROGRAM, Refusal, Task, ToChild};
 use crate::bounds;
 use crate::computing::run_yielding;
 use crate::engine;
@@ -67,7 +67,13 @@ fn serve() -> io::Result<()> {
         return Err(unexpected());
     };
     match confine(bounds, parent_id) {
-        Ok(confinement) => parent.send(&FromChild::Confined(confinement), &[])?,
+        Ok(confinement) => {
+            let confined = FromChild::Confined {
+                program: PROGRAM.to_owned(),
+                confinement,
+            };
+            parent.send(&confined, &[])?;
+        }
         Err(error) => return parent.send(&FromChild::Unfit(error.to_string()), &[]),
     }
     let (ToChild::Component, component) = parent.receive()? else {

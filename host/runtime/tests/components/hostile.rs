@@ -88,6 +88,10 @@ const IN_PREPARE: &[(&str, &str)] = &[
         "failed: 4 decompressions on top of each other",
     ),
     (
+        "holds eight decoders with the biggest window",
+        "failed: decompressions that may take more than 300 MiB of memory are held",
+    ),
+    (
         "asks with garbage",
         "failed: a pool's name can't be \"../..\"",
     ),
@@ -113,6 +117,8 @@ const IN_PREPARE: &[(&str, &str)] = &[
 const ENDLESS: &[&str] = &[
     "spins",
     "spins in host calls",
+    "measures again and again",
+    "lists again and again",
     "sleeps for ever, again and again",
 ];
 

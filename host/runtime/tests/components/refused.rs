@@ -2,8 +2,11 @@
 
 use std::error::Error as _;
 
-use lvhost_runtime::{ComponentBytes, Fault, Limits, LoadError, PrecompileError, precompile};
+use lvhost_runtime::{
+    ComponentBytes, Fault, Limits, LoadError, PrecompileError, Runtime, Settings, precompile,
+};
 
+use crate::strangers::causes;
 use crate::support::{GUESTS, HOST, guest, guest_folders, load, runtime};
 
 fn refused(wasm: impl Into<Vec<u8>>) -> LoadError {
@@ -162,4 +165,42 @@ fn no_guest_is_left_unused() {
     assert_eq!(guest_folders(), GUESTS);
     // Each of them is named in a test of this folder, or here.
     load(&runtime(), "hostile", Limits::default());
+}
+
+/// Only the program itself can be the process for a component: whatever else is started in its place is
+/// an error, and no component is taken for compiled or asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_program_in_the_place_of_the_components_process() {
+    for (program, expected) in [
+        // It waits to be told more, and is not waited for.
+        ("/bin/cat", "timed out"),
+        ("/bin/true", "exit status 0"),
+        ("/bin/false", "exit status 1"),
+        ("/nonexistent/lvhost", "No such file"),
+    ] {
+        let runtime = Runtime::new(Settings {
+            source_date_epoch: 0,
+            component_program: Some(program.into()),
+        });
+        let runtime = runtime.expect("a runtime");
+        let wasm = ComponentBytes::Wasm(guest("well-behaved"));
+        let error = runtime.load("it", wasm, Limits::default());
+        let error = causes(&error.err().expect(program));
+        assert!(error.contains(expected), "{program}: {error}");
+        assert!(error.contains("\"it\""), "{program}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_for_a_component_is_the_program_that_is_meant() {
+    let wasm = ComponentBytes::Wasm(guest("well-behaved"));
+    let source = runtime().load("it", wasm, Limits::default());
+    let process = source
+        .expect("a source")
+        .process_id()
+        .await
+        .expect("a process");
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm"));
+    // The kernel keeps 15 bytes of it.
+    assert_eq!(name.expect("its name").trim(), "component-proce");
 }

@@ -87,7 +87,7 @@ pub(crate) async fn outcome(runtime: &Runtime, name: &str, wasm: Vec<u8>) -> Str
     }
 }
 
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -19,6 +19,9 @@ use bindings::lvhost::source::types::{
 };
 use bindings::lvhost::source::{blobs, fetch, files, report, target, volumes};
 
+/// Files that it may read, if it asks.
+const GRANTED: &str = "granted/*";
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
@@ -156,6 +159,30 @@ const IN_PREPARE: &[(&str, Behaviour)] = &[
     }),
     ("measures a bomb", || {
         blobs::Reader::measure(files::open("endless", "zeros")?.reader()?)?;
+        Ok(Recipe::Blank)
+    }),
+    ("measures again and again", || {
+        loop {
+            let blob = files::open(GRANTED, "zeros.gz")?;
+            blobs::Reader::measure(blobs::Reader::decode(blob.reader()?, blobs::Codec::Gzip)?)?;
+        }
+    }),
+    ("lists again and again", || {
+        loop {
+            black_box(files::list(GRANTED)?);
+        }
+    }),
+    ("holds eight decoders with the biggest window", || {
+        let blob = files::open(GRANTED, "zeros.zst")?;
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            let reader = blobs::Reader::decode(blob.reader()?, blobs::Codec::Zstd)?;
+            // Its window is filled by now.
+            while reader.read(MIB as u32)?.len() == MIB as usize {
+                black_box(0);
+            }
+            held.push(reader);
+        }
         Ok(Recipe::Blank)
     }),
     ("hoards files", || {
@@ -328,6 +355,9 @@ impl Guest for Hostile {
                 configuration
                     .diagnostics
                     .push(diagnostic("\u{1b}[2Jgone\u{202e}"));
+            }
+            other if IN_PREPARE.iter().any(|(name, _)| *name == other) => {
+                configuration.grants.push(Grant::Files(GRANTED.into()));
             }
             other => panic!("configure knows no `{other}`"),
         }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use wasm_encoder::{
-    CodeSection, Component, ComponentImportSection, ComponentTypeRef, ComponentTypeSection,
-    DataSection, Encode, Function, FunctionSection, Instruction, Module, ModuleSection,
-    PrimitiveValType, TypeSection,
+    BlockType, CodeSection, Component, ComponentImportSection, ComponentTypeRef,
+    ComponentTypeSection, DataSection, Encode, Function, FunctionSection, Instruction, Module,
+    ModuleSection, PrimitiveValType, TypeSection, ValType,
 };
 
 use super::composed::sharing;
@@ -151,6 +151,29 @@ pub(super) const BOMBS: &[Stranger] = &[
         "asks for wasi:filesystem/preopens@0.2.6",
     ),
     (
+        "has a function of 49,000 locals and 300,000 blocks",
+        || containing_module(&functions(&[blocks(49_000, 300_000)])),
+        "49001 locals in 300001 blocks",
+    ),
+    (
+        "has fifty functions of 4,900 locals and 4,000 blocks",
+        || {
+            let function = blocks(4_900, 4_000);
+            containing_module(&functions(&vec![function; 50]))
+        },
+        "the locals of its functions times their blocks",
+    ),
+    (
+        "has 20,000 loops within each other",
+        || containing_module(&functions(&[loops(20_000)])),
+        "it has 1001 loops within each other in one of its functions",
+    ),
+    (
+        "has a thousand loops within each other",
+        || containing_module(&functions(&[loops(1000)])),
+        WORKS,
+    ),
+    (
         "has names to be unmangled for ever",
         || {
             // Each `B_` goes back to the beginning of what it is a part of.
@@ -198,6 +221,54 @@ fn interpreter(name: &str) -> Vec<u8> {
     let wasm = containing_bytes(&importing(name), &inner.finish());
     assert!(wasm.len() > 20 << 20, "{}", wasm.len());
     wasm
+}
+
+/// The smallest source with a module in it that nothing instantiates, but that is compiled.
+fn containing_module(module: &Module) -> Vec<u8> {
+    let mut inner = Component::new();
+    inner.section(&ModuleSection(module));
+    containing_bytes(&smallest(), &inner.finish())
+}
+
+/// A module of these functions, without parameters and results.
+fn functions(bodies: &[Function]) -> Module {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    let mut code = CodeSection::new();
+    for body in bodies {
+        functions.function(0);
+        code.function(body);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module
+}
+
+/// A function with so many locals and blocks.
+fn blocks(locals: u32, blocks: u32) -> Function {
+    let mut function = Function::new([(locals, ValType::I32)]);
+    for _ in 0..blocks {
+        function.instruction(&Instruction::Block(BlockType::Empty));
+        function.instruction(&Instruction::End);
+    }
+    function.instruction(&Instruction::End);
+    function
+}
+
+/// A function of loops within each other, each of which may go on: seven bytes for each.
+fn loops(depth: u32) -> Function {
+    let mut function = Function::new([(1, ValType::I32)]);
+    for _ in 0..depth {
+        function.instruction(&Instruction::Loop(BlockType::Empty));
+    }
+    for _ in 0..depth {
+        function.instruction(&Instruction::LocalGet(0));
+        function.instruction(&Instruction::BrIf(0));
+        function.instruction(&Instruction::End);
+    }
+    function.instruction(&Instruction::End);
+    function
 }
 
 /// `(component $c0 …) (component $c1 (instance (instantiate $c0)) (instance (instantiate $c0))) …`,
