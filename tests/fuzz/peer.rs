@@ -14,6 +14,7 @@ use russh::{Channel, ChannelId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 /// The bytes that the guest answers with.
 type Answers = Arc<Mutex<Vec<u8>>>;
@@ -196,13 +197,17 @@ async fn say(channel: Channel<Msg>, answers: Vec<u8>) {
     let _ = channel.close().await;
 }
 
+/// How long the guest waits for another request: a client that still waits for the last answer makes none,
+/// and that it would be patient with a guest that stays silent is not what is looked for.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Answers each SFTP request with the next piece of the input: a type, a length of two bytes and so many
 /// bytes, behind the number of the request. Ends when there is none.
 async fn answer_requests(channel: Channel<Msg>, answers: Vec<u8>) {
     let mut stream = channel.into_stream();
     let mut answers = answers.as_slice();
     let mut first = true;
-    while let Some(request) = request(&mut stream).await {
+    while let Ok(Some(request)) = timeout(PATIENCE, request(&mut stream)).await {
         let Some((head, rest)) = answers.split_first_chunk::<3>() else {
             break;
         };

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# run.sh [--seconds N] [--keep] [TARGET...]: fuzzes what strangers' bytes reach first, each target for N
-# seconds (30 without a word), all of them or those named. Ends with status 1 if one of them found something.
+# run.sh [--seconds N] [TARGET...]: fuzzes what strangers' bytes reach first, each target for N seconds (30
+# without a word), all of them or those named. Ends with a line as of cargo's tests, in which each target is
+# one test, and with status 1 if one of them found something.
 #
 # A target is a program in targets/. It starts from corpus/TARGET, which is in the repository: examples, and
 # everything that has once broken something. Inputs that reach new code are kept outside of the checkout, in
 # ${XDG_CACHE_HOME:-~/.cache}/lvhost/fuzz, and are where the next run goes on. What breaks a target is left
-# in target/fuzz/TARGET, with the command that shows it again: make it smaller, turn it into a test of the
-# crate that it breaks, mend that, and add it to the corpus.
+# in target/fuzz/TARGET and shown with the command that repeats it: make it smaller, turn it into a test of
+# the crate that it breaks, mend that, and add it to the corpus.
 set -euo pipefail
 # shellcheck source=tests/set-up/failure.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
@@ -61,7 +62,16 @@ one() {
 
 say "running ${#TARGETS[@]} targets for $SECONDS_EACH s each, $TOGETHER at a time"
 running=() passed=0 failed=()
-# settle INDEX: waits for a running target and tells what came of it.
+# found TARGET: the inputs that broke it, each with the command that repeats it. Where only the log is left,
+# a small one can be made again from what base64 says.
+found() {
+  local input
+  find "target/fuzz/$1" -type f ! -name log | while read -r input; do
+    echo "fuzz: again by: target/debug/fuzz-${1//_/-} $input"
+    [ "$(stat -c %s "$input")" -gt 4096 ] || echo "fuzz: in base64: $(base64 -w 0 "$input")"
+  done
+}
+# settle: waits for the target that has run longest, and tells what came of it.
 settle() {
   local pid=${running[0]%%:*} target=${running[0]#*:}
   running=("${running[@]:1}")
@@ -72,8 +82,7 @@ settle() {
     failed+=("$target")
     say "$target: FOUND SOMETHING"
     tail -n 40 "target/fuzz/$target/log" >&2
-    find "target/fuzz/$target" -type f ! -name log -newer "target/debug/fuzz-${target//_/-}" \
-      -printf "fuzz: again by: target/debug/fuzz-${target//_/-} %p\n" >&2
+    found "$target" >&2
   fi
 }
 for target in "${TARGETS[@]}"; do
@@ -84,5 +93,11 @@ for target in "${TARGETS[@]}"; do
   [ ${#running[@]} -lt "$TOGETHER" ] || settle
 done
 while [ ${#running[@]} -gt 0 ]; do settle; done
-echo "fuzz: $passed passed, ${#failed[@]} failed"
-[ ${#failed[@]} = 0 ]
+word=ok
+if [ ${#failed[@]} != 0 ]; then
+  word=FAILED
+  printf '\nfailures:\n'
+  printf '    fuzz::%s\n' "${failed[@]}"
+fi
+printf '\ntest result: %s. %d passed; %d failed; finished in %d s\n' "$word" "$passed" "${#failed[@]}" "$SECONDS"
+[ "$word" = ok ] || exit 1

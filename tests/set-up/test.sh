@@ -3,7 +3,8 @@
 #
 # Tells the tests by environment variables what is there; a test that misses one prints a line
 # `SKIPPED: name: why` and passes. Such lines are counted at the end, so that a green run never
-# hides what it did not try. The exit status is cargo's.
+# hides what it did not try. The exit status is cargo's, or else that of the fuzz targets: without arguments
+# each of them runs for 30 s and counts as a test.
 #
 #   LVHOST_TEST_LIBVIRT_URI   a libvirt the tests may make domains, volumes and networks in
 #   LVHOST_TEST_GUEST_SMALL   qcow2 of the tiny guest (tests/guest-image/small)
@@ -84,7 +85,12 @@ STARTED=$SECONDS
 status=0
 for ((run = 1; run <= REPEAT; run++)); do
   [ "$REPEAT" = 1 ] || say "run $run of $REPEAT, after $((SECONDS - STARTED)) s"
-  run_all "$@" || { status=$?; break; }
+  run_all "$@" || { status=$?; say "cargo test ended with status $status"; }
+  # Who wants some of the tests does not want these.
+  if [ $# = 0 ] && [ ${#NAMES[@]} = 0 ]; then
+    tests/fuzz/run.sh --seconds 30 2>&1 | tee -a "$LOG" || status=$?
+  fi
+  [ "$status" = 0 ] || break
 done
 
 # Each test binary and each crate's documentation closes with a line of its own.
@@ -107,7 +113,6 @@ fi
 passed=$((passed > skipped ? passed - skipped : 0))
 echo "tests: $passed passed, $failed failed, $skipped skipped"
 if [ "$status" != 0 ]; then
-  say "cargo test ended with status $status"
   grep -A 50 '^failures:$' "$LOG" | grep '^    ' | sort -u >&2 || true
 fi
 exit "$status"

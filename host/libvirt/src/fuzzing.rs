@@ -28,4 +28,15 @@ pub fn connection_uri(text: &str) {
     let _ = uri.bastion();
     let _ = uri.to_string();
     let _ = crate::is_local(text);
+    let is_harmless = uri.risk().is_none();
+    let (before, query) = text.split_once('?').unwrap_or((text, ""));
+    if before.starts_with("qemu+ext:") {
+        assert!(!is_harmless, "{text:?} runs a program");
+    }
+    if before.starts_with("qemu+ssh://") {
+        let query = query.split('#').next().unwrap_or_default();
+        let names = query.split('&').filter_map(|it| it.split_once('='));
+        let runs = names.filter(|(name, _)| ["command", "netcat"].contains(name));
+        assert!(runs.count() == 0 || !is_harmless, "{text:?} runs a program");
+    }
 }

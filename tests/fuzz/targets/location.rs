@@ -1,10 +1,7 @@
-//! Fuzz target: where downloads and connections lead: locations, checksums, libvirt URIs.
+//! Fuzz target: where downloads lead: locations, and their checksums.
 #![cfg_attr(fuzzing, no_main)]
 #![forbid(unsafe_code)]
 
 lvhost_fuzz::target!(|data| {
-    lvhost_fuzz::text(data, |text| {
-        lvhost_fetch::fuzzing::location(text);
-        lvhost_libvirt::fuzzing::connection_uri(text);
-    });
+    lvhost_fuzz::text(data, lvhost_fetch::fuzzing::location);
 });
