@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod cache;
+mod component_process;
 mod downloads;
 mod hypervisor;
 mod key_pair;
@@ -12,6 +13,7 @@ mod plan;
 mod run;
 mod shells;
 mod sources;
+mod steering;
 mod terminal;
 mod third_party;
 mod uris;

@@ -10,7 +10,7 @@ use crate::lvhost::{Lvhost, Said};
 
 const URL: &str = "https://example.org/images/disk.qcow2";
 
-fn template(options: &str) -> String {
+pub(crate) fn template(options: &str) -> String {
     format!(
         r#"source "libvirt" "example" {{
   network_interface {{
@@ -47,7 +47,7 @@ fn validate(lvhost: &Lvhost) -> Said {
 }
 
 /// Puts the stranger's component somewhere, and gives its digest, by coreutils.
-fn put(lvhost: &Lvhost, path: &str) -> String {
+pub(crate) fn put(lvhost: &Lvhost, path: &str) -> String {
     let path = lvhost.folder().join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let component = Path::new(lvhost_sources::WASM_FOLDER).join("external.wasm");
@@ -307,23 +307,28 @@ fn whatever_a_component_is_made_of_lvhost_says_what_it_is() {
     }
 }
 
+/// Puts a component into the one of a file, and an instance of it.
+pub(crate) fn composed(path: &Path, inner: &str) {
+    let mut wasm = std::fs::read(path).unwrap();
+    let inner = wat::parse_str(inner).unwrap();
+    // A section with a component in it, its length in two bytes.
+    let length = u16::try_from(inner.len()).unwrap();
+    assert!(length < 0x4000, "{length}");
+    wasm.extend([4, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+    wasm.extend(inner);
+    // A section with one instance, of component number 1, without arguments: number 0 is the one that
+    // wit-component puts around an exported interface.
+    wasm.extend([5, 4, 1, 0, 1, 0]);
+    std::fs::write(path, wasm).unwrap();
+}
+
 /// A source that others have put together of components is one like any other.
 #[test]
 fn a_composed_component_can_be_a_source() {
     let lvhost = with_url();
     put(&lvhost, "stranger.wasm");
     let path = lvhost.folder().join("stranger.wasm");
-    let mut wasm = std::fs::read(&path).unwrap();
-    let inner = wat::parse_str(PASSING_A_STRING).unwrap();
-    // A section with a component in it, its length in two bytes.
-    let length = u16::try_from(inner.len()).unwrap();
-    assert!((0x80..0x4000).contains(&length), "{length}");
-    wasm.extend([4, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
-    wasm.extend(inner);
-    // A section with one instance, of component number 1, without arguments: number 0 is the one that
-    // wit-component puts around an exported interface.
-    wasm.extend([5, 4, 1, 0, 1, 0]);
-    std::fs::write(&path, wasm).unwrap();
+    composed(&path, PASSING_A_STRING);
     let allow = "  allow {\n    urls = [\"https://example.org/images/\"]\n  }\n";
     let lvhost = lvhost.file("lvhost.hcl", &entry(&sha256(&path), allow));
     let said = validate(&lvhost);
