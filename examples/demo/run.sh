@@ -28,7 +28,7 @@ if [ -z "${LVHOST:-}" ]; then
   "$ROOT/tests/set-up/wasm-target.sh"
   phase "compiling lvhost"
   # Of all packages, since choosing one would choose other features of what it depends on, and compile that anew.
-  (cd "$ROOT" && "${CARGO:-cargo}" build --workspace --locked --bin lvhost --bin packer-plugin-libvirt) >&2
+  (cd "$ROOT" && "${CARGO:-cargo}" build --workspace --locked --bin lvhost) >&2
   LVHOST=${CARGO_TARGET_DIR:-$ROOT/target}/debug/lvhost
 fi
 
