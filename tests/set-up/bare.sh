@@ -77,6 +77,11 @@ new_case() {
   (cd "$ROOT" && git ls-files -z --cached --others --exclude-standard) |
     tar -C "$ROOT" --null --files-from=- -c | tar -x -C "$CASE/upper/checkout"
   chown -R "$(stat -c %u:%g "$BASE/home/builder")" "$CASE/upper/checkout"
+  # What this host trusts beside Debian's own list, for instance where a company looks into all traffic.
+  if [ -d /usr/local/share/ca-certificates ]; then
+    mkdir -p "$CASE/upper/usr/local/share"
+    cp -R /usr/local/share/ca-certificates "$CASE/upper/usr/local/share/"
+  fi
 }
 
 # enter [--offline] USER COMMAND...: in the case's root. What it says is in $CASE/said as well.
