@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Packing;
-use crate::archive::unpack::unpack;
+use crate::archive::unpack::{Positioned, unpack_within};
 use crate::checksum::list::{ChecksumList, names_of};
 use crate::decode::{Codec, decoder};
 use crate::own_folder::OwnFolder;
@@ -28,7 +28,13 @@ pub fn decompress(data: &[u8]) {
     let _ = std::io::copy(&mut reader, &mut std::io::sink());
 }
 
-/// An archive of whatever kind its first byte chooses, unpacked into `folder`.
+/// Bytes that may come out of an archive, holes among them.
+const UNPACKED_LIMIT: u64 = 64 << 20;
+
+/// An archive of whatever kind its first byte chooses, unpacked into `folder`, which is made.
+///
+/// # Panics
+/// The folder can't be made or used: nothing would be tried then.
 pub fn unpack_archive(data: &[u8], folder: &Path) {
     let Some((choice, bytes)) = data.split_first() else {
         return;
@@ -38,21 +44,16 @@ pub fn unpack_archive(data: &[u8], folder: &Path) {
         1 => Packing::Tar(None),
         other => Packing::Tar(Some(Codec::ALL[usize::from(other) - 2])),
     };
-    let Ok(folder) = OwnFolder::open(folder) else {
-        return;
-    };
-    let Ok(mut archive) = folder.unnamed_file() else {
-        return;
-    };
-    if archive.write_all(bytes).is_err() {
-        return;
-    }
+    let folder = OwnFolder::make(folder).expect("the folder to unpack into");
+    let mut archive = folder.unnamed_file().expect("a file for the archive");
+    archive.write_all(bytes).expect("room for the archive");
+    let archive = Positioned::new(Arc::new(archive)).expect("the archive's length");
     let member = bytes
         .first()
         .is_some_and(|byte| byte % 2 == 0)
         .then_some("a/b");
     let cancel = CancellationToken::new();
-    let _ = unpack(Arc::new(archive), packing, member, &folder, &cancel);
+    let _ = unpack_within(UNPACKED_LIMIT, archive, packing, member, &folder, &cancel);
 }
 
 /// A list of checksums, and a look-up in it.

@@ -3,5 +3,5 @@
 #![forbid(unsafe_code)]
 
 lvhost_fuzz::target!(|data| {
-    lvhost_fetch::fuzzing::unpack_archive(data, &std::env::temp_dir());
+    lvhost_fetch::fuzzing::unpack_archive(data, &std::env::temp_dir().join("lvhost-fuzz"));
 });

@@ -135,7 +135,8 @@ pub(crate) fn unpack(
     unpack_within(limit, source, packing, member, folder, cancel)
 }
 
-fn unpack_within(
+/// The same, if no more than so many bytes come out.
+pub(crate) fn unpack_within(
     limit: u64,
     source: Positioned,
     packing: Packing,
@@ -385,14 +386,14 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Reads a shared file from its beginning without moving its offset.
-struct Positioned {
+pub(crate) struct Positioned {
     file: Arc<File>,
     position: u64,
     length: u64,
 }
 
 impl Positioned {
-    fn new(file: Arc<File>) -> io::Result<Self> {
+    pub(crate) fn new(file: Arc<File>) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self {
             file,
