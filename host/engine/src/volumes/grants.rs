@@ -306,4 +306,29 @@ mod tests {
         let request = other.request(&[], Some(elsewhere), Path::new("/")).unwrap();
         assert_eq!(format!("{:?}", request.reach), "Reach(bounded)");
     }
+
+    #[test]
+    fn a_request_says_who_has_chosen_what_it_asks_for() {
+        let url = "https://127.0.0.1:8443/a.img";
+        let asked_by = |permission| {
+            let mut grants = grants("none", permission);
+            grants.granted.push(Grant::Url(url.to_owned()));
+            let request = grants.request(&[url.to_owned()], None, Path::new("/"));
+            request.unwrap()
+        };
+        let own = asked_by(Permission::Template);
+        assert_eq!(own.author, Author::User);
+        let endpoints: Vec<_> = own.named.iter().map(ToString::to_string).collect();
+        assert_eq!(endpoints, ["127.0.0.1:8443"]);
+        // Its entry names no host: no log-in of the user's goes along, no address of this machine is
+        // reached, and nothing is had from the cache that others have fetched.
+        let allowed = permission::Allowed::default().for_component(" AB12\n");
+        let components = asked_by(Permission::Entry(Arc::new(allowed)));
+        let expected = Author::Component {
+            identity: "ab12".to_owned(),
+            aws_credentials: false,
+        };
+        assert_eq!(components.author, expected);
+        assert!(components.named.is_empty());
+    }
 }
