@@ -1,8 +1,8 @@
 //! What a domain's metadata says of the build that made it, and how a dead build is known.
 //!
 //! A build that is killed leaves a domain and volumes behind. libvirt's volumes have no place for a
-//! note, and a journal on the client's side is gone with the client (a container of a CI, a laptop).
-//! So the domain is the journal, at the hypervisor, where everybody sees it:
+//! note, and what is written down on the client's side is gone with the client (a container of a CI, a
+//! laptop). So it is the domain, at the hypervisor, that tells everybody:
 //!
 //! ```text
 //!  define_domain(build, no volumes)        before anything else: the record is there from now on
@@ -17,12 +17,13 @@
 //!  undefine_domain                         last: nothing is left to be known
 //! ```
 //!
-//! Whoever finds a domain whose [`BuildRecord::owner`] is [dead](Liveness::Dead) may remove the
-//! volumes that the record claims, and then the domain. Killed at any moment, a build leaves a domain
-//! that claims at least what was made. A claim on a volume that was not made yet could later hit
+//! Killed at any moment, a build leaves a domain that claims at least what was made. Whoever finds one
+//! whose [`BuildRecord::owner`] is [dead](Liveness::Dead) knows where to look. But every user of the
+//! hypervisor can write such a record: what it says is a claim, and whoever wants to remove what it names
+//! has to see by other means that the build has made it. A claim on a volume that was not made yet could later hit
 //! another build's volume of the same name, so a build that claims a volume first takes it off the
 //! records of dead ones: [`rivals`] finds them.
-use std::{fs, io};
+use std::{fs, io, time::SystemTime};
 
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ pub struct BuildRecord {
     pub id: String,
     /// The process that runs the build. Without one nobody can tell whether it is dead.
     pub owner: Option<Owner>,
+    /// When the build began, in whole seconds.
+    pub begun: Option<SystemTime>,
     /// The volumes that the build makes or has made, and that go when it fails.
     pub volumes: Vec<VolumeId>,
 }
@@ -45,6 +48,7 @@ impl BuildRecord {
         Self {
             id: id.into(),
             owner: None,
+            begun: None,
             volumes: Vec::new(),
         }
     }

@@ -1,9 +1,13 @@
 //! What a hypervisor can run, and with what.
+use uuid::Uuid;
+
 use crate::{DiskBus, Firmware, TpmModel, TpmVersion};
 
 /// The kinds of guests a hypervisor offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
+    /// What tells the hypervisor's host from others of the same name.
+    pub host_uuid: Option<Uuid>,
     /// One for each kind and architecture.
     pub guests: Vec<GuestCapability>,
 }

@@ -83,7 +83,7 @@ pub enum Error {
         /// The volume.
         id: VolumeId,
     },
-    /// The volume is a disk of a running domain, or being uploaded to.
+    /// The volume is being made, copied, filled, downloaded or wiped.
     #[error("the volume {id} is in use: {message}")]
     VolumeInUse {
         /// The volume.
@@ -134,6 +134,14 @@ pub enum Error {
         needed: Option<u64>,
         /// Bytes that are free in the pool, if that could be asked.
         available: Option<u64>,
+    },
+    /// libvirt still works at what somebody has asked for before, perhaps somebody who is gone.
+    #[error("cannot {action}: libvirt is still busy with it: {message}")]
+    Busy {
+        /// What was tried.
+        action: String,
+        /// libvirt's reason.
+        message: String,
     },
     /// The domain is not the build's own.
     #[error("cannot {action}: the domain does not belong to this build")]
@@ -236,6 +244,11 @@ fn space(needed: &Option<u64>, available: &Option<u64>) -> String {
 }
 
 impl Error {
+    /// Whether libvirt is still at work on the thing, so that the same call may succeed later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::VolumeInUse { .. })
+    }
+
     /// An upload was given more than was announced.
     pub(crate) fn too_long(id: &VolumeId) -> Self {
         Self::Upload {

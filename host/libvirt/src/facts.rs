@@ -3,7 +3,7 @@ use std::{fmt, net::IpAddr};
 
 use uuid::Uuid;
 
-use crate::{BuildRecord, ConnectionUri};
+use crate::{BuildRecord, ConnectionUri, DiskSource};
 
 /// What is at the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,9 @@ pub struct DomainFacts {
     pub state: DomainState,
     /// The build that made it, if it was one of ours.
     pub build: Option<BuildRecord>,
+    /// All that its definition says it is made of, now and at its next start: disks with the images
+    /// they are known to stand on, firmware variables, kernels.
+    pub uses: Vec<DiskSource>,
 }
 
 /// The state of a domain.

@@ -1,5 +1,5 @@
 //! Storage volumes: what names one, what is asked for, what is known of one.
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use crate::{Error, PoolFacts, Result};
 
@@ -112,6 +112,8 @@ pub struct VolumeFacts {
     pub format: Option<String>,
     /// The image this one is an overlay of.
     pub backing: Option<Backing>,
+    /// When it was last written to, by the clock of the hypervisor's host; of file pools only.
+    pub written: Option<SystemTime>,
 }
 
 #[cfg(test)]

@@ -54,6 +54,11 @@ fn sort(action: &str, number: ErrorNumber, message: &str, lost: bool) -> Error {
             action,
             message: text,
         },
+        // "cannot acquire state change lock": another call on the domain has not ended.
+        ErrorNumber::OperationTimeout => Error::Busy {
+            action,
+            message: text,
+        },
         _ if says_no_space(&text) => Error::NoSpace {
             action,
             message: text,
@@ -110,6 +115,7 @@ mod tests {
         let unsupported: Check = |error| matches!(error, Error::NotSupported { .. });
         let no_space: Check = |error| matches!(error, Error::NoSpace { .. });
         let kvm: Check = |error| matches!(error, Error::KvmUnusable { .. });
+        let busy: Check = |error| error.is_busy();
         let other: Check = |error| matches!(error, Error::Libvirt { .. });
         let cases = [
             (
@@ -166,6 +172,12 @@ mod tests {
                 ErrorNumber::OperationFailed,
                 "domain 'x' already exists",
                 other,
+            ),
+            (
+                ErrorNumber::OperationTimeout,
+                "Timed out during operation: cannot acquire state change lock (held by \
+              monitor=remoteDispatchDomainCreateWithFlags)",
+                busy,
             ),
         ];
         for (number, message, expected) in cases {

@@ -21,7 +21,12 @@ impl Session {
         let mut list = Vec::new();
         for domain in &domains {
             match self.domain_facts(domain) {
-                Ok(facts) => list.push(facts),
+                Ok((mut facts, definitions)) => {
+                    for xml in &definitions {
+                        facts.uses.extend(xml::domain_uses(xml)?);
+                    }
+                    list.push(facts);
+                }
                 // It went while the list was made.
                 Err(error) if error.code() == ErrorNumber::NoDomain => {}
                 Err(error) => return Err(context.error(error)),
@@ -31,7 +36,12 @@ impl Session {
         Ok(list)
     }
 
-    fn domain_facts(&self, domain: &Domain) -> std::result::Result<DomainFacts, VirtError> {
+    /// The facts, without what it uses, and the XML that tells of that: of what runs, and of what will
+    /// be started next.
+    fn domain_facts(
+        &self,
+        domain: &Domain,
+    ) -> std::result::Result<(DomainFacts, Vec<String>), VirtError> {
         let id = DomainId {
             uuid: domain.get_uuid()?,
             name: domain.get_name()?,
@@ -43,11 +53,17 @@ impl Session {
                 .inspect_err(|error| tracing::warn!(%id, %error, "no record of ours can be read"))
                 .ok(),
         };
-        Ok(DomainFacts {
+        let mut definitions = vec![domain.get_xml_desc(0)?];
+        if domain.is_active()? && domain.is_persistent()? {
+            definitions.push(domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)?);
+        }
+        let facts = DomainFacts {
             id,
             state: state_of(state, reason),
             build,
-        })
+            uses: Vec::new(),
+        };
+        Ok((facts, definitions))
     }
 
     pub(super) fn build_record(&self, id: &DomainId) -> Result<Option<BuildRecord>> {

@@ -107,6 +107,8 @@ pub(super) struct Record {
     /// Fails when `operations` has grown to this.
     fail_at: Option<usize>,
     fail_on: HashMap<Call, Option<MakeError>>,
+    /// How often each is still busy.
+    busy: HashMap<Call, u32>,
 }
 
 impl fmt::Debug for Record {
@@ -130,16 +132,30 @@ impl Record {
         self.fail_on.insert(call, error);
     }
 
+    pub(super) fn stay_busy(&mut self, call: Call, looks: u32) {
+        self.busy.insert(call, looks);
+    }
+
     pub(super) fn clear_failures(&mut self) {
+        self.busy.clear();
         self.fail_at = None;
         self.fail_on.clear();
     }
 
     pub(super) fn call(&mut self, call: Call, subject: String) -> Result<()> {
         let number = self.operations.len() + 1;
+        let busy = self.busy.get_mut(&call).filter(|looks| **looks > 0);
+        let is_busy = busy.is_some_and(|looks| {
+            *looks -= 1;
+            true
+        });
         let scripted = self.fail_on.get(&call);
-        let failed = self.fail_at == Some(number) || scripted.is_some();
+        let failed = is_busy || self.fail_at == Some(number) || scripted.is_some();
         let result = match scripted {
+            _ if is_busy => Err(Error::Busy {
+                action: format!("{call} {subject}"),
+                message: "the fake was told to be".into(),
+            }),
             Some(Some(error)) => Err(error()),
             _ if failed => Err(Error::Libvirt {
                 action: format!("{call} {subject}"),

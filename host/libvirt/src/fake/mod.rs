@@ -40,7 +40,7 @@ pub use self::{
 };
 use crate::{
     AddressSource, Capabilities, DomainCapabilities, DomainId, DomainState, Error,
-    InterfaceAddress, Result,
+    InterfaceAddress, Result, VolumeSpec,
 };
 
 /// What a fake guest does when it is asked to shut down.
@@ -73,6 +73,8 @@ struct State {
     capabilities: Capabilities,
     domain_capabilities: DomainCapabilities,
     keys: Vec<KeysPressed>,
+    /// Volumes that will be there after so many more calls.
+    late: Vec<(usize, VolumeSpec)>,
     consoles: Consoles,
     /// What is not on this host is not readable here.
     remote: bool,
@@ -88,6 +90,7 @@ impl FakeHypervisor {
     /// Records a call; fails if it was told to, or if the connection is gone.
     fn call(&self, call: Call, subject: impl ToString) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
+        state.make_late();
         state.record.call(call, subject.to_string())?;
         if state.disconnected {
             return Err(Error::Disconnected {
@@ -100,6 +103,17 @@ impl FakeHypervisor {
 }
 
 impl State {
+    /// Counts a call, and makes the volumes whose time has come.
+    fn make_late(&mut self) {
+        for (calls, spec) in std::mem::take(&mut self.late) {
+            match calls.checked_sub(1) {
+                Some(calls) => self.late.push((calls, spec)),
+                // Nobody is there to be told.
+                None => drop(self.world.create_volume(&spec)),
+            }
+        }
+    }
+
     /// A domain's state changes, and whoever watches it is told.
     fn enter(&mut self, id: &DomainId, to: DomainState) {
         self.world.set_domain_state(id, to);

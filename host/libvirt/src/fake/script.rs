@@ -1,5 +1,8 @@
 //! What a test tells the fake beforehand, does to its guests, and looks at afterwards.
+use std::time::SystemTime;
+
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{Call, FakeHypervisor, Operation, ShutdownReaction, disk::SparseBytes};
 use crate::{
@@ -77,6 +80,22 @@ impl FakeHypervisor {
     /// Makes every call of that kind fail from now on with this error.
     pub fn fail_on_with(&self, call: Call, error: impl Fn() -> Error + Send + 'static) {
         self.lock().record.fail_on(call, Some(Box::new(error)));
+    }
+
+    /// libvirt is still at work: the next `looks` calls of that kind are answered with
+    /// [`Error::Busy`].
+    pub fn stay_busy(&self, call: Call, looks: u32) {
+        self.lock().record.stay_busy(call, looks);
+    }
+
+    /// Makes a volume after `calls` more calls of any kind, as libvirt does for a client that is gone.
+    pub fn make_late(&self, spec: &VolumeSpec, calls: usize) {
+        self.lock().late.push((calls, spec.clone()));
+    }
+
+    /// When a volume was last written to.
+    pub fn set_written(&self, id: &VolumeId, time: SystemTime) {
+        self.lock().world.set_written(id, time);
     }
 
     /// No call fails on purpose any more.
@@ -195,6 +214,7 @@ impl FakeHypervisor {
 fn capabilities() -> Capabilities {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Capabilities {
+        host_uuid: Some(Uuid::from_u128(0xfa4e)),
         guests: vec![GuestCapability {
             os_type: "hvm".into(),
             arch: "x86_64".into(),

@@ -1,7 +1,7 @@
 //! What a fake hypervisor has, and the rules it keeps.
 mod domains;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use self::domains::Domain;
 use super::disk::{Piece, SparseBytes};
@@ -196,6 +196,7 @@ impl World {
             allocation,
             format: formats.then(|| adapted.format.unwrap_or_else(|| "raw".into())),
             backing: spec.backing.clone(),
+            written: None,
         };
         let volume = Volume {
             spec: spec.clone(),
@@ -206,6 +207,12 @@ impl World {
             pool.volumes.insert(id.name.clone(), volume);
         }
         Ok(facts)
+    }
+
+    pub(super) fn set_written(&mut self, id: &VolumeId, time: SystemTime) {
+        if let Ok(volume) = self.volume_mut(id) {
+            volume.facts.written = Some(time);
+        }
     }
 
     pub(super) fn volume_spec(&self, id: &VolumeId) -> Option<VolumeSpec> {

@@ -11,7 +11,9 @@ use crate::{Capabilities, DomainCapabilities, GuestCapability, Result};
 pub(crate) fn capabilities(xml: &str) -> Result<Capabilities> {
     let document = parse("hypervisor", xml)?;
     let guests = elements(document.root_element(), "guest").filter_map(guest);
+    let host_uuid = text(document.root_element(), &["host", "uuid"]);
     Ok(Capabilities {
+        host_uuid: host_uuid.and_then(|uuid| uuid.trim().parse().ok()),
         guests: guests.collect(),
     })
 }

@@ -1,4 +1,6 @@
 //! The build's record in a domain's metadata.
+use std::time::UNIX_EPOCH;
+
 use super::element::{Element, Name};
 use crate::BuildRecord;
 
@@ -7,12 +9,12 @@ use crate::BuildRecord;
 /// behind.
 ///
 /// ```xml
-/// <lvhost:build xmlns:lvhost="https://lvhost.dev/xmlns/libvirt/domain/1.0" id="…">
+/// <lvhost:build xmlns:lvhost="https://lvhost.dev/xmlns/libvirt/domain/1.0" id="…" begun="…">
 ///   <lvhost:owner host="…" machine="…" boot="…" pid-namespace="…" pid="…" started="…"/>
 ///   <lvhost:volume pool="…" name="…"/>
 /// </lvhost:build>
 /// ```
-/// The fields are those of [`BuildRecord`] and [`Owner`](crate::Owner).
+/// The fields are those of [`BuildRecord`] and [`Owner`](crate::Owner); `begun` counts seconds since 1970.
 pub const METADATA_NAMESPACE: &str = "https://lvhost.dev/xmlns/libvirt/domain/1.0";
 
 /// The prefix our elements have. libvirt keeps one element for each namespace and prefix.
@@ -48,8 +50,12 @@ fn build(record: &BuildRecord, name: impl Fn(&str) -> String) -> Element {
             .attribute("pool", &volume.pool)
             .attribute("name", &volume.name)
     });
+    let begun = record
+        .begun
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     Element::new(name("build"))
         .attribute("id", &record.id)
+        .attribute_if("begun", begun.map(|time| time.as_secs()))
         .children(owner)
         .children(volumes)
 }

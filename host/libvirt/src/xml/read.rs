@@ -1,8 +1,11 @@
 //! What libvirt answers, read into plain types.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use roxmltree::{Document, Node};
 
 use crate::{
-    Backing, BuildRecord, Error, NetworkFacts, Owner, PoolFacts, Result, VolumeFacts, VolumeId,
+    Backing, BuildRecord, DiskSource, Error, NetworkFacts, Owner, PoolFacts, Result, VolumeFacts,
+    VolumeId,
 };
 
 /// What is in a pool's XML beside the state, which is not.
@@ -55,8 +58,45 @@ pub(crate) fn volume_facts(xml: &str) -> Result<VolumeFacts> {
             path: path.to_owned(),
             format: format(&["backingStore", "format"]),
         }),
+        written: text(volume, &["target", "timestamps", "mtime"]).and_then(time),
         path,
     })
+}
+
+/// A time in seconds since 1970, as `1341930622.047245868`.
+fn time(text: &str) -> Option<SystemTime> {
+    let seconds = text.trim().split('.').next()?.parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// All files and volumes that a domain's XML names: sources of disks with the images they stand on and
+/// are copied to, of file systems, and what it boots by.
+pub(crate) fn domain_uses(xml: &str) -> Result<Vec<DiskSource>> {
+    let document = parse("domain", xml)?;
+    let mut uses = Vec::new();
+    for node in document.descendants().filter(|node| node.is_element()) {
+        match node.tag_name().name() {
+            "source" => {
+                if let (Some(pool), Some(volume)) =
+                    (node.attribute("pool"), node.attribute("volume"))
+                {
+                    uses.push(DiskSource::Volume(VolumeId::new(pool, volume)));
+                }
+                // Of network disks the name is what their pool calls the path.
+                let paths = ["file", "dir", "name"].into_iter();
+                let paths = paths.filter_map(|name| node.attribute(name));
+                uses.extend(paths.map(|path| DiskSource::File(path.to_owned())));
+                let device = node.attribute("dev");
+                uses.extend(device.map(|path| DiskSource::Block(path.to_owned())));
+            }
+            "nvram" | "loader" | "kernel" | "initrd" | "dtb" => {
+                let path = node.text().map(str::trim).filter(|path| !path.is_empty());
+                uses.extend(path.map(|path| DiskSource::File(path.to_owned())));
+            }
+            _ => {}
+        }
+    }
+    Ok(uses)
 }
 
 /// What a domain's metadata says of its build, in whatever namespace: libvirt may answer without ours.
@@ -75,6 +115,7 @@ pub(crate) fn build_record(xml: &str) -> Result<BuildRecord> {
         id: id.to_owned(),
         // One that cannot be read, of a later version perhaps, cannot be told dead.
         owner: named("owner").next().and_then(owner_of),
+        begun: build.attribute("begun").and_then(time),
         volumes: named("volume").filter_map(claimed).collect(),
     })
 }
@@ -162,12 +203,16 @@ mod tests {
               <capacity unit='bytes'>1073741824</capacity>
               <allocation unit='bytes'>200704</allocation>
               <physical unit='bytes'>196616</physical>
-              <target><path>/p/top</path><format type='qcow2'/></target>
+              <target><path>/p/top</path><format type='qcow2'/>
+                <timestamps><atime>1.5</atime><mtime>1341930622.047245868</mtime></timestamps>
+              </target>
               <backingStore><path>/p/base</path><format type='raw'/></backingStore>
             </volume>",
         );
         let facts = facts.unwrap();
         assert_eq!(facts.path, "/p/top");
+        let written = UNIX_EPOCH + Duration::from_secs(1_341_930_622);
+        assert_eq!(facts.written, Some(written));
         assert_eq!((facts.capacity, facts.allocation), (1 << 30, 200_704));
         assert_eq!(facts.format.as_deref(), Some("qcow2"));
         let backing = Backing {
@@ -175,6 +220,41 @@ mod tests {
             format: Some("raw".into()),
         };
         assert_eq!(facts.backing, Some(backing));
+    }
+
+    #[test]
+    fn all_that_a_domain_names_is_read() {
+        let uses = domain_uses(
+            "<domain>
+              <os><loader>/l</loader><nvram template='/t'>/n</nvram><kernel>/k</kernel></os>
+              <devices>
+                <disk><source file='/top'/>
+                  <backingStore type='file'><source file='/base'/>
+                    <backingStore type='block'><source dev='/dev/vg/lv'/><backingStore/></backingStore>
+                  </backingStore>
+                  <mirror><source file='/copy'/></mirror>
+                </disk>
+                <disk><source pool='p' volume='v &amp; w'/></disk>
+                <disk><source protocol='rbd' name='pool/image'/></disk>
+                <filesystem><source dir='/exported'/></filesystem>
+                <interface><source network='default'/></interface>
+              </devices>
+            </domain>",
+        );
+        let file = |path: &str| DiskSource::File(path.to_owned());
+        let expected = [
+            file("/l"),
+            file("/n"),
+            file("/k"),
+            file("/top"),
+            file("/base"),
+            DiskSource::Block("/dev/vg/lv".to_owned()),
+            file("/copy"),
+            DiskSource::Volume(VolumeId::new("p", "v & w")),
+            file("pool/image"),
+            file("/exported"),
+        ];
+        assert_eq!(uses.unwrap(), expected);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Domains and volumes against the XML they are known to give (`tests/golden`), and names against
 //! XML's own rules.
-use std::{fs, net::Ipv4Addr, path::Path};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
@@ -149,6 +154,7 @@ fn modern() -> DomainSpec {
                 pid: 42,
                 started: 1_000,
             }),
+            begun: Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
             volumes: vec![VolumeId::new("default", "a & b")],
             ..BuildRecord::new("7d1f")
         }),

@@ -175,6 +175,47 @@ pub(crate) async fn a_paused_guest_is_resumed(place: &Place) {
     place.remove(&id).await;
 }
 
+pub(crate) async fn a_list_of_domains_tells_what_they_are_made_of(place: &Place) {
+    let hypervisor = &place.hypervisor;
+    let base = place.volume("qcow2", 1 << 20);
+    let base_facts = hypervisor.create_volume(&base).await.unwrap();
+    let top = VolumeSpec {
+        backing: Some(Backing {
+            path: base_facts.path.clone(),
+            format: Some("qcow2".into()),
+        }),
+        ..place.volume("qcow2", 1 << 20)
+    };
+    let top_facts = hypervisor.create_volume(&top).await.unwrap();
+    let sources = [
+        DiskSource::Volume(top.id.clone()),
+        DiskSource::File(top_facts.path),
+    ];
+    for source in sources {
+        let disk = Disk {
+            format: Some("qcow2".into()),
+            ..Disk::new(source.clone(), DiskDevice::Disk)
+        };
+        let spec = DomainSpec {
+            disks: vec![disk],
+            ..place.domain()
+        };
+        let id = hypervisor.define_domain(&spec).await.unwrap();
+        let uses = async || {
+            let list = hypervisor.list_domains().await.unwrap();
+            let facts = list.into_iter().find(|facts| facts.id == id);
+            facts.unwrap().uses
+        };
+        assert!(uses().await.contains(&source));
+        hypervisor.start_domain_paused(&id).await.unwrap();
+        assert!(uses().await.contains(&source));
+        place.remove(&id).await;
+    }
+    for id in [&top.id, &base.id] {
+        hypervisor.delete_volume(id).await.unwrap();
+    }
+}
+
 pub(crate) async fn domains_are_listed_by_name_with_their_state(place: &Place) {
     let hypervisor = &place.hypervisor;
     let running = hypervisor.define_domain(&place.domain()).await.unwrap();

@@ -66,6 +66,7 @@ conformance! {
         a_domain_that_is_gone_is_no_obstacle,
         a_domain_does_not_start_without_what_it_names,
         a_paused_guest_is_resumed,
+        a_list_of_domains_tells_what_they_are_made_of,
         domains_are_listed_by_name_with_their_state;
     records:
         a_record_is_read_back_changed_and_kept_through_an_update,

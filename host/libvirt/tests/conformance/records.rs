@@ -1,4 +1,6 @@
 //! What a build writes into its domain is found again, by itself and by others.
+use std::time::{Duration, UNIX_EPOCH};
+
 use lvhost_libvirt::*;
 use uuid::Uuid;
 
@@ -10,6 +12,7 @@ pub(crate) async fn a_record_is_read_back_changed_and_kept_through_an_update(pla
     let owner = Owner::this_process().unwrap();
     let record = BuildRecord {
         owner: Some(owner.clone()),
+        begun: Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
         ..BuildRecord::new(&build)
     };
     let spec = DomainSpec {

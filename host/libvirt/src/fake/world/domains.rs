@@ -106,6 +106,7 @@ impl World {
                 },
                 state: domain.state,
                 build: domain.spec.build.clone(),
+                uses: uses(&domain.spec),
             })
             .collect()
     }
@@ -202,6 +203,13 @@ impl World {
     pub(super) fn domain(&self, id: &DomainId) -> Option<&Domain> {
         self.domains.values().find(|domain| domain.uuid == id.uuid)
     }
+}
+
+/// What libvirt tells of a domain without looking into its images.
+fn uses(spec: &DomainSpec) -> Vec<DiskSource> {
+    let disks = spec.disks.iter().map(|disk| disk.source.clone());
+    let nvram = spec.nvram.as_ref().and_then(|nvram| nvram.path.clone());
+    disks.chain(nvram.map(DiskSource::File)).collect()
 }
 
 /// What the real one refuses before libvirt sees it.
