@@ -112,9 +112,14 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) template: Template,
 
-    /// Replace volumes of an earlier build that are in the way.
+    /// Replace a domain, volumes and a copy that an earlier build has left in the way.
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// With `--force`: replace the volume (NAME or POOL/NAME) or domain of this name too, although
+    /// nothing shows that lvhost has made it. Can be given several times.
+    #[arg(long, value_name = "NAME", requires = "force")]
+    pub(crate) force_foreign: Vec<String>,
 
     /// What to do when a build fails: remove what it made, leave it all there, or ask.
     #[arg(long, value_name = "WHAT", default_value = "cleanup")]
@@ -184,6 +189,11 @@ pub(crate) struct Clean {
     /// Remove without asking.
     #[arg(short, long)]
     pub(crate) yes: bool,
+
+    /// Remove the volume (NAME or POOL/NAME) or domain of this name too, if a dead build's record names
+    /// it, although nothing shows that the build has made it. Can be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove: Vec<String>,
 
     /// Remove what this build left, although it can't be seen from here that it is dead: it ran on
     /// another host or in another container. Also if pools of its volumes are gone. Can be given

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use lvhost_config::Console;
 use lvhost_engine::{
-    Build, Contents, Error, GuestConnector, Identity, OnError, Outcome, Provision, ProvisionError,
-    Sources, Ui, plan, with_causes,
+    Build, Contents, Error, GuestConnector, Identity, Journal, OnError, Outcome, Provision,
+    ProvisionError, Sources, Ui, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, SourceMap};
@@ -39,7 +39,9 @@ pub(crate) struct Builder {
     pub(crate) printer: Printer,
     pub(crate) cancel: CancellationToken,
     pub(crate) at_risk: AtRisk,
+    pub(crate) journal: Arc<dyn Journal>,
     pub(crate) force: bool,
+    pub(crate) force_foreign: Vec<String>,
     pub(crate) on_error: OnError,
     /// A console that is shown line by line.
     pub(crate) watched_console: Option<Console>,
@@ -104,7 +106,9 @@ impl Builder {
             cancel: self.cancel.clone(),
             working_directory,
             identity: job.identity,
+            journal: Arc::clone(&self.journal),
             force: self.force,
+            force_foreign: self.force_foreign.clone(),
             on_error: self.on_error,
             pauses: false,
             owner: Owner::this_process().ok(),

@@ -78,6 +78,12 @@ pub(crate) enum InputError {
     /// There is no place for a cache.
     #[error("there is no folder for the cache: set HOME or XDG_CACHE_HOME")]
     NoCache,
+    /// There is no folder to write down what is made.
+    #[error(
+        "there is no home folder, so nowhere to write down what lvhost makes; set XDG_STATE_HOME to a \
+         folder that you alone can write to"
+    )]
+    NoState,
 }
 
 /// Reads all files that `arguments` name.

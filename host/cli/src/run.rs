@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use futures::StreamExt;
 use futures::stream;
 use lvhost_config::Console;
+use lvhost_engine::Journal;
 use lvhost_engine::with_causes;
 use lvhost_fetch::Fetcher;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,7 @@ impl Run<'_> {
         let cache = self.surroundings.cache_directory();
         let cache = cache.ok_or(InputError::NoCache)?;
         let watched_console = watched_console(&self.surroundings)?;
+        let journal = self.surroundings.journal()?;
         let fetcher = downloads::fetcher(&self.surroundings, &cache)?;
         let components = Components::new(&self.surroundings)?;
         if let Some(state) = self.surroundings.state_directory() {
@@ -86,7 +88,7 @@ impl Run<'_> {
             let mut examined = self.examine(&components, &cache).await?;
             self.tell_diagnostics(&examined);
             let jobs = std::mem::replace(&mut examined.jobs, Ok(Vec::new()))?;
-            let builder = self.builder(examined, fetcher, watched_console);
+            let builder = self.builder(examined, fetcher, watched_console, journal);
             self.builds(jobs, builder).await
         });
         // A thread may still read the user's answers, of which nobody wants to know any more.
@@ -122,7 +124,10 @@ impl Run<'_> {
         examined: Examined,
         fetcher: Fetcher,
         watched_console: Option<Console>,
+        journal: Arc<dyn Journal>,
     ) -> Builder {
+        let mut force_foreign = self.surroundings.force_foreign();
+        force_foreign.extend(self.arguments.force_foreign.iter().cloned());
         let questions = Questions::new(Arc::clone(&self.screen), !self.arguments.output.json);
         Builder {
             surroundings: Arc::clone(&self.surroundings),
@@ -134,7 +139,9 @@ impl Run<'_> {
             printer: self.printer.clone(),
             cancel: CancellationToken::new(),
             at_risk: AtRisk::default(),
+            journal,
             force: self.arguments.force,
+            force_foreign,
             on_error: on_error(self.arguments.on_error),
             watched_console,
         }

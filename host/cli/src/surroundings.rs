@@ -6,15 +6,22 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use lvhost_engine::{Journal, JournalFolder};
 use lvhost_hcl::Environment;
 use rand::TryRng;
 use rand::rngs::SysRng;
+
+use crate::input::InputError;
 
 /// Bytes of a file that is read into memory as a whole: a template, or what a template reads with
 /// `file(…)`. They hold text that people write; 16 MiB is far beyond that, and a run that holds a few
 /// copies of it still fits in a small machine.
 pub(crate) const FILE_SIZE: u64 = 16 << 20;
+
+/// Names of volumes and domains, with commas between them.
+const FORCE_FOREIGN: &str = "LVHOST_FORCE_FOREIGN";
 
 /// Files that `fileset(…)` looks at below its folder. A pattern that is meant for a folder of scripts
 /// and hits a whole disk shall not take all memory.
@@ -89,6 +96,26 @@ impl Surroundings {
     /// `None` without a home.
     pub(crate) fn state_directory(&self) -> Option<PathBuf> {
         self.user_directory("XDG_STATE_HOME", ".local/state")
+    }
+
+    /// The journal of what lvhost makes on this machine's behalf.
+    ///
+    /// # Errors
+    /// There is no home.
+    pub(crate) fn journal(&self) -> Result<Arc<dyn Journal>, InputError> {
+        let state = self.state_directory().ok_or(InputError::NoState)?;
+        Ok(Arc::new(JournalFolder::new(state.join("journal"))))
+    }
+
+    /// The names that `-force` replaces whoever made what bears them, for Packer's users, who can't give
+    /// options to lvhost.
+    pub(crate) fn force_foreign(&self) -> Vec<String> {
+        let names = self.set(FORCE_FOREIGN).unwrap_or_default();
+        let names = names.split(',').map(str::trim);
+        names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// `lvhost` in the folder that `variable` names, or else in that folder below the home.
@@ -226,6 +253,16 @@ mod tests {
             let found = with(variables, Path::new("/")).cache_directory();
             assert_eq!(found, Some(PathBuf::from(expected)), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn names_that_may_be_replaced_have_commas_between_them() {
+        let names = |value: &str| {
+            let here = with(&[("LVHOST_FORCE_FOREIGN", value)], Path::new("/"));
+            here.force_foreign()
+        };
+        assert_eq!(names("a, pool/b,,"), ["a", "pool/b"]);
+        assert!(names("").is_empty());
     }
 
     #[test]

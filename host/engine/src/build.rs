@@ -56,6 +56,7 @@ use crate::configure::Configured;
 use crate::connect::Connector;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::journal::{BuildJournal, HypervisorId, Journal};
 use crate::key_pair::{self, BuildKey};
 use crate::ledger::{Kept, Ledger, Leftover};
 use crate::plan::{self, Plan};
@@ -88,8 +89,13 @@ pub struct Build {
     pub working_directory: PathBuf,
     /// Which build this is.
     pub identity: Identity,
-    /// Whether volumes and a domain that are in the way are replaced.
+    /// Where it is written down what the build makes.
+    pub journal: Arc<dyn Journal>,
+    /// Whether volumes and a domain that are in the way and that an earlier build has made are replaced.
     pub force: bool,
+    /// The names of volumes (also as `POOL/NAME`) and domains that [`force`](Self::force) replaces
+    /// although nothing shows that a build has made them.
+    pub force_foreign: Vec<String>,
     /// What becomes of what a failed build has made.
     pub on_error: OnError,
     /// Whether the user is waited for after each step, to look at what there is.
@@ -120,6 +126,7 @@ pub struct Artifact {
 /// What a build goes by once it has been checked.
 struct Checked {
     plan: Plan,
+    hypervisor: HypervisorId,
     /// The template's, with the build's key in it.
     source: LibvirtSource,
     key: Option<BuildKey>,
@@ -161,7 +168,7 @@ impl Build {
     /// build made, except the artifact and what [`on_error`](Self::on_error) keeps, is gone again; it
     /// must be awaited to the end and is stopped by [`cancel`](Self::cancel).
     pub async fn run(&self, source: &LibvirtSource, configured: &Configured) -> Outcome {
-        let ledger = Ledger::new(Arc::clone(&self.hypervisor));
+        let ledger = Ledger::new(Arc::clone(&self.hypervisor), Arc::clone(&self.ui));
         let mut guest = None;
         let result = self.steps(source, configured, &ledger, &mut guest).await;
         if let Some(guest) = &guest {
@@ -250,13 +257,17 @@ impl Build {
         ledger: &Ledger,
         guest: &mut Option<Guest>,
     ) -> Result<Artifact, Error> {
-        let Checked { plan, source, key } = self
+        let Checked {
+            plan,
+            hypervisor,
+            source,
+            key,
+        } = self
             .step(Step::Check, self.check(source, configured))
             .await?;
         let source = &source;
-        let facts = self
-            .step(Step::Volumes, self.volumes(source, &plan, ledger))
-            .await?;
+        let volumes = self.volumes(source, &plan, hypervisor, ledger);
+        let facts = self.step(Step::Volumes, volumes).await?;
         let start = self.start(source, &plan, &facts, ledger);
         let guest = guest.insert(self.step(Step::Start, start).await?);
         self.live(source, &plan, key.as_ref(), guest).await?;
@@ -284,12 +295,17 @@ impl Build {
         &self,
         source: &LibvirtSource,
         plan: &Plan,
+        hypervisor: HypervisorId,
         ledger: &Ledger,
     ) -> Result<Vec<VolumeFacts>, Error> {
         self.ui.say("Preparing the volumes");
-        ledger
-            .begin(plan.domain_spec(source, &self.identity, self.owner.clone(), &[]))
-            .await?;
+        let journal = BuildJournal {
+            journal: Arc::clone(&self.journal),
+            hypervisor,
+            build: self.identity.build_id(),
+        };
+        let spec = plan.domain_spec(source, &self.identity, self.owner.clone(), &[]);
+        ledger.begin(spec, journal).await?;
         let volumes = Volumes {
             build: self,
             source,
@@ -304,6 +320,8 @@ impl Build {
         source: &LibvirtSource,
         configured: &Configured,
     ) -> Result<Checked, Error> {
+        // What can't be written down is not begun.
+        self.journal.prepare().await?;
         let connector = self.connector.as_ref();
         let key = key_pair::find(source, connector, &self.identity, self.ui.as_ref()).await?;
         let source = match &key {
@@ -326,9 +344,16 @@ impl Build {
         if let Some(directory) = &source.output_directory {
             output::check(&self.working_directory.join(directory), &plan, self.force).await?;
         }
-        let in_the_way = obstacles::find(&plan, self).await?;
-        obstacles::remove(in_the_way, self).await?;
-        Ok(Checked { plan, source, key })
+        let hypervisor = HypervisorId::of(self.hypervisor.as_ref()).await?;
+        let nvram = source.nvram_path.as_deref();
+        let in_the_way = obstacles::find(&plan, nvram, &hypervisor, self).await?;
+        obstacles::remove(in_the_way, &hypervisor, self).await?;
+        Ok(Checked {
+            plan,
+            hypervisor,
+            source,
+            key,
+        })
     }
 
     async fn start(

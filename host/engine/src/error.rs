@@ -10,6 +10,9 @@ use lvhost_runtime::ComponentError;
 use crate::boot::BootError;
 use crate::boot_command::TypeError;
 use crate::connect::SettingsError;
+use crate::journal::JournalError;
+use crate::ledger::LedgerError;
+use crate::ownership::Doubt;
 
 /// An error with everything behind it: `what failed: why: why that`.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
@@ -41,6 +44,13 @@ fn held(pool: &str, names: &[String]) -> String {
         more => format!(" and {more} more"),
     };
     format!("the pool {pool} has: {}{more}", shown.join(", "))
+}
+
+/// Whose a file is, if that is known.
+fn used_by(user: Option<&str>) -> String {
+    user.map_or(String::new(), |domain| {
+        format!(" and the domain {domain:?} uses it")
+    })
 }
 
 /// What ended a build.
@@ -78,17 +88,70 @@ pub enum Error {
     },
     /// A volume that the build is to make is there already.
     #[error(
-        "the volume {volume} exists already and is not touched; replace it with `-force`, or choose \
-         another `name`"
+        "the volume {volume} exists already and is not touched; if an earlier build has made it, replace \
+         it with `-force`, or choose another `name`"
     )]
     VolumeExists {
         /// Which one.
         volume: VolumeId,
     },
+    /// A volume that the build is to make is there already, and may be anybody's.
+    #[error(
+        "the volume {volume} is in the way, and `-force` removes only what lvhost has made: {doubt}; \
+         choose another `name`, remove it yourself (`virsh vol-delete --pool {} {}`), or, if it may \
+         go, say so by its name: `-force -force-foreign={}`, with Packer LVHOST_FORCE_FOREIGN={} in the \
+         environment", volume.pool, volume.name, volume.name, volume.name
+    )]
+    ForeignVolume {
+        /// Which one.
+        volume: VolumeId,
+        /// Why it is not taken for lvhost's.
+        doubt: Doubt,
+    },
+    /// A domain of the planned name is there already, and may be anybody's.
+    #[error(
+        "the domain {domain:?} is in the way, and `-force` removes only what lvhost has made: {doubt}; \
+         choose another `domain_name`, remove it yourself (`virsh destroy {domain}; virsh undefine \
+         {domain}`), or, if it may go, say so by its name: `-force -force-foreign={domain}`, with Packer \
+         LVHOST_FORCE_FOREIGN={domain} in the environment"
+    )]
+    ForeignDomain {
+        /// Its name.
+        domain: String,
+        /// Why it is not taken for lvhost's.
+        doubt: Doubt,
+    },
+    /// What is in the way belongs to a build that runs.
+    #[error(
+        "the domain {domain:?} is in the way, and belongs to a build that still runs (process {pid} \
+         on {host}); wait for its end, or end it"
+    )]
+    BuildRuns {
+        /// The other build's domain.
+        domain: String,
+        /// The process that runs it.
+        pid: u32,
+        /// Where.
+        host: String,
+    },
+    /// The file that the template names for the firmware's variables is somebody's.
+    #[error(
+        "`nvram_path` {path:?} is there already{}; it would be removed with the domain when the build \
+         ends, so name a file that is not there yet", used_by(user.as_deref())
+    )]
+    NvramExists {
+        /// The file.
+        path: String,
+        /// The domain that uses it, if one does.
+        user: Option<String>,
+    },
+    /// What lvhost makes can't be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A domain of the planned name is there already.
     #[error(
-        "the domain {domain:?} exists already and is not touched; replace it with `-force`, or \
-         choose another `domain_name`"
+        "the domain {domain:?} exists already and is not touched; if an earlier build has made it, \
+         replace it with `-force`, or choose another `domain_name`"
     )]
     DomainExists {
         /// Its name.
@@ -203,6 +266,24 @@ impl From<lvhost_communicator::Error> for Error {
     }
 }
 
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Hypervisor(error) => Self::Hypervisor(error),
+            LedgerError::Journal(error) => Self::Journal(error),
+        }
+    }
+}
+
+impl From<LedgerError> for VolumeError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Hypervisor(error) => Self::Hypervisor(error),
+            LedgerError::Journal(error) => Self::Journal(error),
+        }
+    }
+}
+
 /// Why one volume could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
@@ -212,6 +293,9 @@ pub enum VolumeError {
     /// The hypervisor refused.
     #[error(transparent)]
     Hypervisor(#[from] lvhost_libvirt::Error),
+    /// It can't be written down that it is made.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// What the component wants is not possible or not granted.
     #[error("{0}")]
     Refused(String),

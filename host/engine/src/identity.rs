@@ -32,6 +32,23 @@ impl Identity {
         word
     }
 
+    /// The UUID of the build's domain. It shows that a domain is the build's own: a copy of the domain
+    /// has the same metadata and another UUID.
+    pub fn domain_uuid(&self) -> Uuid {
+        Uuid::new_v5(&self.0, b"domain's UUID")
+    }
+
+    /// The name of a domain, or of what belongs to it, that no other build gives.
+    pub(crate) fn domain_name(&self) -> String {
+        format!("packer-{}", self.word("domain"))
+    }
+
+    /// Whether a volume's name is one that only this build gives: that of its own domain, and more.
+    pub(crate) fn has_named(&self, volume: &str) -> bool {
+        let rest = volume.strip_prefix(&self.domain_name());
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    }
+
     /// A MAC address for the interface at `index`, under the prefix that QEMU and libvirt use.
     pub(crate) fn mac(&self, index: usize) -> String {
         let hash = Uuid::new_v5(&self.0, format!("interface {index}").as_bytes());

@@ -3,13 +3,14 @@
 //!
 //! The domain is defined before anything else, and its metadata says which build it belongs to and
 //! which volumes that build has claimed (see [`BuildRecord`]). A volume is claimed there before it is
-//! made, so at every moment the hypervisor itself knows what to remove.
+//! made, so at every moment the hypervisor itself knows where to look. Everybody can write that record, so
+//! each volume is also written down in the [journal](crate::journal) of this machine.
 //!
 //! ```text
-//!  begin:  define_domain ─► for each volume: claim, create or clone ─► complete: update_domain
-//!                                                                            │
-//!      ┌─ succeeded: disclaim the artifact, then the rest goes ◄─────────────┤
-//!      └─ failed, cancelled: all of it goes ◄────────────────────────────────┘
+//!  begin:  define_domain ─► for each volume: claim, write down, make ─► complete: update_domain
+//!                                                                             │
+//!      ┌─ succeeded: disclaim the artifact, then the rest goes ◄──────────────┤
+//!      └─ failed, cancelled: all of it goes ◄─────────────────────────────────┘
 //!         destroy the domain, delete the volumes last first, undefine the domain
 //! ```
 //!
@@ -19,12 +20,18 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use lvhost_libvirt::{
     BuildRecord, DomainId, DomainSpec, Hypervisor, Result, VolumeFacts, VolumeId, VolumeSpec,
 };
 use tokio_util::task::TaskTracker;
+
+use crate::error::with_causes;
+use crate::journal::{BuildJournal, JournalError};
+use crate::removal::Removal;
+use crate::ui::Ui;
 
 /// Something the build has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,35 +81,60 @@ pub struct Kept {
     pub command: String,
 }
 
+/// Something could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    /// The hypervisor refused.
+    #[error(transparent)]
+    Hypervisor(#[from] lvhost_libvirt::Error),
+    /// It can't be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
 /// The list of what the build has made.
 #[derive(Clone)]
 pub(crate) struct Ledger {
     hypervisor: Arc<dyn Hypervisor>,
+    ui: Arc<dyn Ui>,
     made: Arc<Mutex<Vec<Made>>>,
     /// The domain and what its metadata says. Locked while that is changed.
     record: Arc<tokio::sync::Mutex<Option<(DomainId, BuildRecord)>>>,
+    /// Known from the beginning on.
+    journal: Arc<OnceLock<BuildJournal>>,
     running: TaskTracker,
 }
 
 impl Ledger {
-    pub(crate) fn new(hypervisor: Arc<dyn Hypervisor>) -> Self {
+    pub(crate) fn new(hypervisor: Arc<dyn Hypervisor>, ui: Arc<dyn Ui>) -> Self {
         Self {
             hypervisor,
+            ui,
             made: Arc::default(),
             record: Arc::default(),
+            journal: Arc::default(),
             running: TaskTracker::new(),
         }
     }
 
     /// Defines the domain, whose record has to claim nothing yet. Comes before all else.
-    pub(crate) async fn begin(&self, spec: DomainSpec) -> Result<DomainId> {
-        let hypervisor = Arc::clone(&self.hypervisor);
-        let record = Arc::clone(&self.record);
+    pub(crate) async fn begin(
+        &self,
+        mut spec: DomainSpec,
+        journal: BuildJournal,
+    ) -> std::result::Result<DomainId, LedgerError> {
+        // There is one beginning.
+        let _ = self.journal.set(journal);
+        if let Some(record) = &mut spec.build {
+            record.begun = Some(SystemTime::now());
+        }
+        let ledger = self.clone();
         self.make("define the domain", async move {
-            let mut record = record.lock().await;
-            let id = hypervisor.define_domain(&spec).await?;
+            let mut record = ledger.record.lock().await;
+            let id = ledger.hypervisor.define_domain(&spec).await?;
             *record = spec.build.map(|build| (id.clone(), build));
-            Ok((id.clone(), Made::Domain(id)))
+            ledger.add(Made::Domain(id.clone()));
+            Ok(id)
         })
         .await
     }
@@ -118,7 +150,10 @@ impl Ledger {
         Ok(domain.clone())
     }
 
-    pub(crate) async fn create_volume(&self, spec: VolumeSpec) -> Result<VolumeFacts> {
+    pub(crate) async fn create_volume(
+        &self,
+        spec: VolumeSpec,
+    ) -> std::result::Result<VolumeFacts, LedgerError> {
         let hypervisor = Arc::clone(&self.hypervisor);
         let id = spec.id.clone();
         self.make_volume("make a volume", id, async move {
@@ -131,7 +166,7 @@ impl Ledger {
         &self,
         spec: VolumeSpec,
         source: VolumeId,
-    ) -> Result<VolumeFacts> {
+    ) -> std::result::Result<VolumeFacts, LedgerError> {
         let hypervisor = Arc::clone(&self.hypervisor);
         let id = spec.id.clone();
         self.make_volume("clone a volume", id, async move {
@@ -145,21 +180,39 @@ impl Ledger {
         action: &str,
         id: VolumeId,
         work: impl Future<Output = Result<VolumeFacts>> + Send + 'static,
-    ) -> Result<VolumeFacts> {
+    ) -> std::result::Result<VolumeFacts, LedgerError> {
         let ledger = self.clone();
         self.make(action, async move {
             ledger.note(|volumes| volumes.push(id.clone())).await?;
-            match work.await {
-                Ok(facts) => Ok((facts, Made::Volume(id))),
-                Err(error) => {
-                    // What is not there need not be claimed. If even that fails, the claim goes with
-                    // the domain.
-                    let _ = ledger
-                        .note(|volumes| volumes.retain(|other| *other != id))
-                        .await;
-                    Err(error)
-                }
-            }
+            let journal = ledger.journal.get();
+            let known = match journal {
+                Some(journal) => journal.making(&id).await,
+                None => Ok(None),
+            };
+            let error = match known {
+                Err(error) => LedgerError::from(error),
+                Ok(known) => match work.await {
+                    Ok(facts) => {
+                        ledger.add(Made::Volume(id.clone()));
+                        if let Some(journal) = journal {
+                            journal.made(&id, &facts).await?;
+                        }
+                        return Ok(facts);
+                    }
+                    Err(error) => {
+                        if let Some(journal) = journal {
+                            warn(&id, journal.not_made(&id, known).await);
+                        }
+                        error.into()
+                    }
+                },
+            };
+            // What is not there need not be claimed. If even that fails, the claim goes with the
+            // domain.
+            let _ = ledger
+                .note(|volumes| volumes.retain(|other| *other != id))
+                .await;
+            Err(error)
         })
         .await
     }
@@ -181,24 +234,23 @@ impl Ledger {
         Ok(())
     }
 
+    fn add(&self, made: Made) {
+        let mut list = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push(made);
+    }
+
     async fn make<T: Send + 'static>(
         &self,
         action: &str,
-        work: impl Future<Output = Result<(T, Made)>> + Send + 'static,
-    ) -> Result<T> {
-        let list = Arc::clone(&self.made);
-        let task = self.running.spawn(async move {
-            let (value, made) = work.await?;
-            list.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(made);
-            Ok(value)
-        });
-        task.await.unwrap_or_else(|error| {
-            Err(lvhost_libvirt::Error::Disconnected {
-                action: action.to_string(),
-                message: error.to_string(),
-            })
+        work: impl Future<Output = std::result::Result<T, LedgerError>> + Send + 'static,
+    ) -> std::result::Result<T, LedgerError> {
+        self.running.spawn(work).await.unwrap_or_else(|error| {
+            Err(LedgerError::Hypervisor(
+                lvhost_libvirt::Error::Disconnected {
+                    action: action.to_string(),
+                    message: error.to_string(),
+                },
+            ))
         })
     }
 
@@ -230,6 +282,8 @@ impl Ledger {
     /// Removes everything but `keep`, and returns what could not be removed.
     pub(crate) async fn clean_up(&self, keep: Option<&VolumeId>) -> Vec<Leftover> {
         let made = self.take().await;
+        let tell = |text: &str| self.ui.say(text);
+        let removal = Removal::new(self.hypervisor.as_ref(), &tell);
         let mut leftovers = Vec::new();
         let mut failed = |made: &Made, result: Result<()>| {
             if let Err(reason) = result {
@@ -245,13 +299,16 @@ impl Ledger {
         let mut domain = None;
         if let Some(first @ Made::Domain(id)) = made.first() {
             if let Some(keep) = keep {
+                if let Some(journal) = self.journal.get() {
+                    warn(keep, journal.kept(keep).await);
+                }
                 // Should this fail, the domain is told of below if it can't be undefined either.
                 let _ = self
                     .note(|volumes| volumes.retain(|other| other != keep))
                     .await;
             }
             // A domain that still runs holds its volumes.
-            if !failed(first, self.hypervisor.destroy_domain(id).await) {
+            if !failed(first, removal.destroy_domain(id).await) {
                 domain = Some((first, id));
             }
         }
@@ -259,19 +316,31 @@ impl Ledger {
             if let Made::Volume(id) = made
                 && Some(id) != keep
             {
-                failed(made, self.delete_volume(id).await);
+                failed(made, self.delete_volume(&removal, id).await);
             }
         }
         if let Some((made, id)) = domain {
-            failed(made, self.hypervisor.undefine_domain(id).await);
+            failed(made, removal.undefine_domain(id).await);
         }
         leftovers
     }
 
-    async fn delete_volume(&self, id: &VolumeId) -> Result<()> {
-        match self.hypervisor.delete_volume(id).await {
-            Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => Ok(()),
-            result => result,
+    async fn delete_volume(&self, removal: &Removal<'_>, id: &VolumeId) -> Result<()> {
+        match removal.delete_volume(id).await {
+            Ok(()) | Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => {}
+            result => return result,
         }
+        if let Some(journal) = self.journal.get() {
+            warn(id, journal.forget(id).await);
+        }
+        Ok(())
+    }
+}
+
+/// What was written down before and can't be taken back does no harm to the build: the volume that comes
+/// next under the name is another file.
+fn warn(id: &VolumeId, result: std::result::Result<(), JournalError>) {
+    if let Err(error) = result {
+        tracing::warn!(%id, error = with_causes(&error), "the journal is not up to date");
     }
 }

@@ -78,7 +78,7 @@ pub struct PlannedInterface {
 pub fn domain_name(source: &LibvirtSource, identity: &Identity) -> String {
     match &source.domain_name {
         Some(name) => name.clone(),
-        None => format!("packer-{}", identity.word("domain")),
+        None => identity.domain_name(),
     }
 }
 

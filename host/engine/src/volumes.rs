@@ -41,7 +41,7 @@ pub(crate) async fn check(
     plan: &Plan,
     hypervisor: &dyn Hypervisor,
     force: bool,
-) -> Result<Vec<VolumeId>, Error> {
+) -> Result<Vec<(VolumeId, VolumeFacts)>, Error> {
     let mut in_the_way = Vec::new();
     for volume in &plan.volumes {
         hypervisor.pool(&volume.id.pool).await?;
@@ -55,8 +55,8 @@ pub(crate) async fn check(
                     existing: existing.unwrap_or_default(),
                 });
             }
-            (Contents::Blank | Contents::Source { .. }, Some(_)) if force => {
-                in_the_way.push(volume.id.clone());
+            (Contents::Blank | Contents::Source { .. }, Some(facts)) if force => {
+                in_the_way.push((volume.id.clone(), facts));
             }
             (Contents::Blank | Contents::Source { .. }, Some(_)) => {
                 return Err(Error::VolumeExists {

@@ -5,11 +5,12 @@
 use std::ffi::{OsStr, OsString};
 
 /// The long options that may be written with one dash.
-const LONG: [&str; 13] = [
+const LONG: [&str; 14] = [
     "allow-uri",
     "color",
     "except",
     "force",
+    "force-foreign",
     "help",
     "json",
     "on-error",

@@ -1,7 +1,13 @@
 //! Which domains are a build's, whether the build is dead, and which volumes go with it.
 
+use std::collections::{HashMap, HashSet};
+
+use lvhost_engine::{
+    Claim, Doubt, HypervisorId, Identity, Journal, JournalError, Uses, build_of, with_causes,
+};
 use lvhost_libvirt::{
-    BuildRecord, DomainFacts, DomainId, DomainState, Liveness, Owner, VolumeId, rivals,
+    BuildRecord, DomainFacts, DomainId, DomainState, Error, Hypervisor, Liveness, Owner,
+    VolumeFacts, VolumeId,
 };
 use serde::Serialize;
 
@@ -18,10 +24,23 @@ pub(super) enum Standing {
     Unknown,
 }
 
-/// What one build has at the hypervisor.
+/// What a record's claim on a volume comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    /// The domain that is the build's.
+pub(super) enum Verdict {
+    /// The build has made it.
+    Own,
+    /// Nothing shows that the build has made it, or something speaks against it.
+    Doubtful(Doubt),
+    /// It is not there: never made, or gone.
+    Missing,
+    /// Its pool is not there.
+    NoPool,
+}
+
+/// What one build has at the hypervisor.
+#[derive(Debug, Clone)]
+pub(super) struct Remains {
+    /// The domain whose record tells of the build.
     pub(super) domain: DomainId,
     /// The state that is in.
     pub(super) state: DomainState,
@@ -29,30 +48,157 @@ pub(super) struct Found {
     pub(super) record: BuildRecord,
     /// Whether it still runs.
     pub(super) standing: Standing,
-    /// The volumes that are its own: those it claims and no build claims that may still live.
-    pub(super) volumes: Vec<VolumeId>,
+    /// Why the domain is not the build's own, if it is not.
+    pub(super) doubt: Option<Doubt>,
+    /// The volumes that the record claims.
+    pub(super) volumes: Vec<(VolumeId, Verdict)>,
 }
 
-/// Everything that belongs to builds among `domains`, seen from the process `here`.
-pub(super) fn survey(domains: &[DomainFacts], here: &Owner) -> Vec<Found> {
-    let mut found = Vec::new();
-    for domain in domains {
-        let Some(record) = &domain.build else {
-            continue;
-        };
-        let is_own = |volume: &&VolumeId| {
-            let mut others = rivals(domains, &record.id, volume);
-            others.all(|(_, rival)| standing(rival, here) == Standing::Dead)
-        };
-        found.push(Found {
-            domain: domain.id.clone(),
-            state: domain.state,
-            record: record.clone(),
-            standing: standing(record, here),
-            volumes: record.volumes.iter().filter(is_own).cloned().collect(),
-        });
+/// Why nobody knows what there is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SurveyError {
+    /// The hypervisor does not say.
+    #[error(transparent)]
+    Hypervisor(#[from] Error),
+    /// The journal does not say.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Everything that is looked at.
+pub(super) struct Survey<'a> {
+    pub(super) hypervisor: &'a dyn Hypervisor,
+    pub(super) hypervisor_id: &'a HypervisorId,
+    pub(super) journal: &'a dyn Journal,
+    /// The process it is seen from.
+    pub(super) here: &'a Owner,
+}
+
+impl Survey<'_> {
+    /// Everything that records of builds tell of.
+    pub(super) async fn look(&self) -> Result<Vec<Remains>, SurveyError> {
+        let domains = self.hypervisor.list_domains().await?;
+        let claims = Claims::new(&domains, self.here);
+        // Only if a volume is there that might go: it takes a look at all others.
+        let mut uses = None;
+        let mut remains = Vec::new();
+        for domain in &domains {
+            let Some(record) = &domain.build else {
+                continue;
+            };
+            let build = build_of(domain);
+            let standing = standing(record, self.here);
+            let siblings: HashSet<&VolumeId> = record.volumes.iter().collect();
+            let mut volumes = Vec::new();
+            for volume in &record.volumes {
+                let facts = match self.hypervisor.volume(volume).await {
+                    Ok(Some(facts)) => Ok(facts),
+                    Ok(None) => Err(Verdict::Missing),
+                    Err(Error::NoSuchPool { .. } | Error::PoolInactive { .. }) => {
+                        Err(Verdict::NoPool)
+                    }
+                    Err(error @ Error::Disconnected { .. }) => return Err(error.into()),
+                    Err(error) => Err(Verdict::Doubtful(Doubt::Unreadable(with_causes(&error)))),
+                };
+                let verdict = match (facts, &build) {
+                    (Err(verdict), _) => verdict,
+                    (Ok(_), Err(doubt)) => Verdict::Doubtful(doubt.clone()),
+                    (Ok(_), Ok(_)) if standing == Standing::Alive => Verdict::Own,
+                    (Ok(facts), Ok(build)) => {
+                        if uses.is_none() {
+                            uses = Some(Uses::look(self.hypervisor, &domains).await?);
+                        }
+                        let claimed = Claimed {
+                            build: *build,
+                            domain,
+                            siblings: &siblings,
+                            volume,
+                            facts: &facts,
+                        };
+                        match uses.as_ref() {
+                            Some(uses) => self.judge(&claimed, uses, &claims).await?,
+                            None => Verdict::Doubtful(Doubt::NotWrittenDown),
+                        }
+                    }
+                };
+                volumes.push((volume.clone(), verdict));
+            }
+            remains.push(Remains {
+                domain: domain.id.clone(),
+                state: domain.state,
+                record: record.clone(),
+                standing,
+                doubt: build.err(),
+                volumes,
+            });
+        }
+        Ok(remains)
     }
-    found
+
+    async fn judge(
+        &self,
+        claimed: &Claimed<'_>,
+        uses: &Uses,
+        claims: &Claims<'_>,
+    ) -> Result<Verdict, SurveyError> {
+        let volume = claimed.volume;
+        if let Some(rival) = claims.rival(volume, &claimed.domain.id) {
+            let doubt = Doubt::ClaimedBy(rival.name.clone());
+            return Ok(Verdict::Doubtful(doubt));
+        }
+        let entry = self.journal.find(self.hypervisor_id, volume).await?;
+        let record = claimed.domain.build.as_ref();
+        let claim = Claim {
+            build: claimed.build,
+            domain: &claimed.domain.id,
+            begun: record.and_then(|record| record.begun),
+            siblings: claimed.siblings,
+            volume,
+            facts: claimed.facts,
+            entry: entry.as_ref(),
+        };
+        Ok(match claim.judge(self.hypervisor_id, uses) {
+            Ok(()) => Verdict::Own,
+            Err(doubt) => Verdict::Doubtful(doubt),
+        })
+    }
+}
+
+/// A volume that is there, and the record that claims it.
+struct Claimed<'a> {
+    build: Identity,
+    domain: &'a DomainFacts,
+    siblings: &'a HashSet<&'a VolumeId>,
+    volume: &'a VolumeId,
+    facts: &'a VolumeFacts,
+}
+
+/// The claims of builds that may still run, by volume.
+struct Claims<'a> {
+    living: HashMap<&'a VolumeId, Vec<&'a DomainId>>,
+}
+
+impl<'a> Claims<'a> {
+    fn new(domains: &'a [DomainFacts], here: &Owner) -> Self {
+        let mut living: HashMap<_, Vec<_>> = HashMap::new();
+        for domain in domains {
+            let record = domain.build.as_ref();
+            let Some(record) = record.filter(|record| standing(record, here) != Standing::Dead)
+            else {
+                continue;
+            };
+            for volume in &record.volumes {
+                living.entry(volume).or_default().push(&domain.id);
+            }
+        }
+        Self { living }
+    }
+
+    /// Another domain whose build claims the volume and may still run.
+    fn rival(&self, volume: &VolumeId, own: &DomainId) -> Option<&DomainId> {
+        let claimed = self.living.get(volume)?;
+        claimed.iter().copied().find(|domain| *domain != own)
+    }
 }
 
 fn standing(record: &BuildRecord, here: &Owner) -> Standing {

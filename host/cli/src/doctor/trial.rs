@@ -14,6 +14,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use lvhost_engine::Identity;
 use lvhost_libvirt::{
     BuildRecord, DomainSpec, DomainState, Error, Hypervisor, Owner, Result, XmlOverlay,
 };
@@ -112,6 +113,7 @@ fn spec(id: Uuid, domain_type: &str, arch: &str) -> Result<DomainSpec> {
     let mut record = BuildRecord::new(id.to_string());
     record.owner = Owner::this_process().ok();
     spec.build = Some(record);
+    spec.uuid = Some(Identity::fixed(id).domain_uuid());
     spec.domain_type = domain_type.to_owned();
     spec.arch = arch.to_owned();
     spec.memory_mib = MEMORY;

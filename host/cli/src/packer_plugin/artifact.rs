@@ -1,23 +1,38 @@
 //! What a build has made, as Packer asks for it: for its summary and for post-processors.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use lvhost_engine::{FileIdentity, HypervisorId, Journal, Removal};
 use lvhost_libvirt::{Hypervisor, Libvirt, VolumeFacts, VolumeId};
 use lvhost_packer::{BuildVariables, Failure, Value};
+use uuid::Uuid;
 
 /// What post-processors know the artifacts of this builder by: that of the plugin in Go.
 const BUILDER_ID: &str = "thomasklein94.libvirt";
 
-/// A volume in its pool, and perhaps a copy of it on this machine.
-#[derive(Debug)]
-pub(super) struct BuiltVolume {
+/// Where an artifact comes from.
+pub(super) struct Origin {
     /// The hypervisor.
-    uri: String,
+    pub(super) uri: String,
+    /// Whether its paths are those of this machine.
+    pub(super) is_local: bool,
+    /// The build.
+    pub(super) build: Uuid,
+    /// Where it is written down.
+    pub(super) journal: Arc<dyn Journal>,
+}
+
+/// A volume in its pool, and perhaps a copy of it on this machine.
+pub(super) struct BuiltVolume {
+    origin: Origin,
     volume: VolumeId,
     facts: VolumeFacts,
     /// The copy.
     copy: Option<PathBuf>,
+    /// What tells the copy from a file that has come in its place.
+    copy_identity: Option<FileIdentity>,
     /// The volume's own file, where it is one of this machine.
     own: Option<PathBuf>,
     /// What the provisioners saw.
@@ -25,27 +40,56 @@ pub(super) struct BuiltVolume {
 }
 
 impl BuiltVolume {
-    /// The artifact of a build at `uri`, whose paths are those of this machine if `is_local`. A copy below
-    /// `folder`, which Packer works in, is told as Packer's user would write it.
+    /// The artifact of a build. A copy below `folder`, which Packer works in, is told as Packer's user would write it.
     pub(super) fn new(
-        uri: &str,
-        is_local: bool,
+        origin: Origin,
         folder: &Path,
         artifact: &lvhost_engine::Artifact,
         variables: BuildVariables,
     ) -> Self {
         let own = PathBuf::from(&artifact.facts.path);
         Self {
-            uri: uri.to_owned(),
+            copy_identity: artifact.file.as_deref().and_then(FileIdentity::of),
             volume: artifact.volume.clone(),
             facts: artifact.facts.clone(),
             copy: artifact.file.as_deref().map(|copy| {
                 let relative = copy.strip_prefix(folder);
                 relative.unwrap_or(copy).to_owned()
             }),
-            own: Some(own).filter(|own| is_local && own.is_file()),
+            own: Some(own).filter(|own| origin.is_local && own.is_file()),
             variables,
+            origin,
         }
+    }
+}
+
+impl BuiltVolume {
+    /// Deletes the volume, if it still is the one that the build has made.
+    async fn delete_volume(&self, hypervisor: &dyn Hypervisor) -> Result<(), Failure> {
+        let Some(facts) = hypervisor.volume(&self.volume).await? else {
+            return Ok(());
+        };
+        let id = HypervisorId::of(hypervisor).await?;
+        let entry = self.origin.journal.find(&id, &self.volume).await?;
+        let is_own = entry
+            .is_some_and(|entry| entry.build == self.origin.build && entry.is_same(&id, &facts));
+        if !is_own {
+            let volume = &self.volume;
+            return Err(format!(
+                "the volume {volume} is not the one that the build has made; it stays"
+            )
+            .into());
+        }
+        let tell = |text: &str| tracing::info!("{text}");
+        match Removal::new(hypervisor, &tell)
+            .delete_volume(&self.volume)
+            .await
+        {
+            Ok(()) | Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.origin.journal.forget(&id, &self.volume).await?;
+        Ok(())
     }
 }
 
@@ -117,12 +161,15 @@ impl lvhost_packer::Artifact for BuiltVolume {
     }
 
     async fn destroy(&self) -> Result<(), Failure> {
-        let hypervisor = Libvirt::connect(&self.uri).await?;
-        match hypervisor.delete_volume(&self.volume).await {
-            Ok(()) | Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let hypervisor = Libvirt::connect(&self.origin.uri).await?;
+        self.delete_volume(&hypervisor).await?;
         if let Some(copy) = &self.copy {
+            if copy.exists() && FileIdentity::of(copy) != self.copy_identity {
+                let copy = copy.display();
+                return Err(
+                    format!("{copy} is not the file that the build has written; it stays").into(),
+                );
+            }
             match tokio::fs::remove_file(copy).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

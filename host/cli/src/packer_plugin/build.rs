@@ -8,7 +8,7 @@ use lvhost_engine::{Build, Error, Outcome, Provision, Sources, Ui, with_causes};
 use lvhost_libvirt::{ConnectionUri, Hypervisor, Libvirt, Owner};
 use lvhost_packer::{Failure, Run};
 
-use super::artifact::BuiltVolume;
+use super::artifact::{BuiltVolume, Origin};
 use super::examine::Examined;
 use super::hook::{Provisioners, Terms};
 use super::request::Request;
@@ -35,6 +35,7 @@ pub(super) async fn build(
     let cache = cache_directory(surroundings).ok_or(InputError::NoCache)?;
     let fetcher = downloads::fetcher(surroundings, &cache)?;
     let watched_console = watched_console(surroundings)?;
+    let journal = surroundings.journal()?;
     if let Some(state) = surroundings.state_directory() {
         logs::prune(&state.join(logs::FOLDER), SystemTime::now());
     }
@@ -65,7 +66,9 @@ pub(super) async fn build(
                 cancel: run.cancel.clone(),
                 working_directory: surroundings.working_directory.clone(),
                 identity: request.identity,
+                journal: Arc::clone(&journal),
                 force: request.force,
+                force_foreign: surroundings.force_foreign(),
                 on_error: request.on_error,
                 pauses: request.debug,
                 owner: Owner::this_process().ok(),
@@ -82,11 +85,15 @@ pub(super) async fn build(
                         // The build is done; its files just can't be told.
                         Err(_) => false,
                     };
+                    let origin = Origin {
+                        uri: uri.to_owned(),
+                        is_local,
+                        build: request.identity.build_id(),
+                        journal,
+                    };
                     let variables = provisioners.variables();
                     let folder = &surroundings.working_directory;
-                    Ok(BuiltVolume::new(
-                        uri, is_local, folder, &artifact, variables,
-                    ))
+                    Ok(BuiltVolume::new(origin, folder, &artifact, variables))
                 }
                 Err(error) => Err(error),
             }

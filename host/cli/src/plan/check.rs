@@ -91,7 +91,7 @@ async fn compare_volume(
             Ok(format!("no volume {id} yet: it will be made"))
         }
         (Contents::Blank | Contents::Source { .. }, Some(_)) => Err(format!(
-            "the volume {id} exists already; `lvhost run -force` replaces it"
+            "the volume {id} exists already; `lvhost run -force` replaces it if an earlier build has made it"
         )),
     })
 }

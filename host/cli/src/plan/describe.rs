@@ -155,6 +155,7 @@ fn facts_to_be(volume: &PlannedVolume) -> VolumeFacts {
         allocation: volume.allocation,
         format: volume.format.clone(),
         backing: None,
+        written: None,
     }
 }
 

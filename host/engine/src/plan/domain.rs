@@ -21,6 +21,7 @@ impl Plan {
         facts: &[VolumeFacts],
     ) -> DomainSpec {
         DomainSpec {
+            uuid: Some(identity.domain_uuid()),
             build: Some(BuildRecord {
                 owner,
                 ..BuildRecord::new(identity.build_id().to_string())

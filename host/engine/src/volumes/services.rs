@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::files::Matches;
 use super::grants::Grants;
 use super::target::{Target, service_error};
-use crate::ledger::Ledger;
+use crate::error::with_causes;
+use crate::ledger::{Ledger, LedgerError};
 use crate::ui::{Transfer, Ui};
 
 /// The services of one volume.
@@ -165,7 +166,10 @@ impl Services for VolumeServices {
         self.ledger
             .create_volume(spec)
             .await
-            .map_err(service_error)?;
+            .map_err(|error| match error {
+                LedgerError::Hypervisor(error) => service_error(error),
+                LedgerError::Journal(error) => ServiceError::Other(with_causes(&error)),
+            })?;
         let upload = self
             .hypervisor
             .open_upload(&self.wanted.id, image.length)

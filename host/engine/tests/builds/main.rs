@@ -14,6 +14,7 @@ mod lifecycle;
 mod on_error;
 mod options;
 mod output;
+mod ownership;
 mod plans;
 mod scene;
 mod volumes;

@@ -141,6 +141,7 @@ async fn force_replaces_what_the_build_would_make_and_nothing_else() {
     assert!(refused.to_string().contains("-force"), "{refused}");
     let mut forced = scene.clone();
     forced.force = true;
+    forced.build_number = 8;
     forced.run().await.result.unwrap();
     assert_eq!(scene.volume_names(), ["base", "image"]);
     let base = VolumeId::new("default", "base");

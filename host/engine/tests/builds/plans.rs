@@ -18,8 +18,11 @@ fn xml(scene: &Scene) -> String {
     let mut text = String::new();
     for name in scene.hypervisor.domains() {
         let mut spec = scene.hypervisor.domain_spec(&name).unwrap();
-        // The hypervisor's choice, another one each time.
+        // It follows from the build's id.
         spec.uuid = None;
+        if let Some(record) = &mut spec.build {
+            record.begun = None;
+        }
         let _ = writeln!(text, "{}", domain_xml(&spec).trim_end());
     }
     for id in scene.hypervisor.volumes() {

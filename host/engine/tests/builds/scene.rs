@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,15 +11,16 @@ use lvhost_communicator::keys::KeyPair;
 use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
 use lvhost_config::LibvirtSource;
 use lvhost_engine::{
-    Build, Connector, Error, Identity, OnError, Outcome, Provision, ProvisionContext, Sources,
-    Step, Stream, Transfer, Ui, configure, domain_name,
+    Build, Connector, Entry, Error, HypervisorId, Identity, Journal, JournalError, JournalFolder,
+    OnError, Outcome, Provision, ProvisionContext, Sources, Step, Stream, Transfer, Ui, configure,
+    domain_name,
 };
 use lvhost_fetch::{Fetcher, Settings};
 use lvhost_hcl::{
     Body, DataOutcome, DataSources, Diagnostics, Environment, InputFile, Inputs, Value,
 };
 use lvhost_libvirt::fake::{Call, FakeHypervisor};
-use lvhost_libvirt::{AddressSource, InterfaceAddress, VolumeId, VolumeSpec};
+use lvhost_libvirt::{AddressSource, InterfaceAddress, Owner, VolumeId, VolumeSpec};
 use lvhost_runtime::{ComponentBytes, Limits, Runtime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +124,11 @@ pub(crate) struct Scene {
     pub(crate) script: Arc<Script>,
     pub(crate) template: &'static str,
     pub(crate) force: bool,
+    pub(crate) force_foreign: Vec<String>,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The number that all names and ids of the build are made from.
+    pub(crate) build_number: u128,
+    pub(crate) owner: Option<Owner>,
     pub(crate) on_error: OnError,
     pub(crate) pauses: bool,
     /// What the user answers to a question.
@@ -164,6 +171,7 @@ impl Scene {
         let mut disk = vec![0; 1 << 20];
         disk[..4].copy_from_slice(b"disk");
         std::fs::write(folder.path().join("disk.raw"), disk).unwrap();
+        let journal = JournalFolder::new(folder.path().join("journal"));
         Self {
             hypervisor,
             cancel: CancellationToken::new(),
@@ -172,6 +180,10 @@ impl Scene {
             script: Arc::new(|_| Ok(())),
             template,
             force: false,
+            force_foreign: Vec::new(),
+            journal: Arc::new(journal),
+            build_number: 7,
+            owner: None,
             on_error: OnError::CleanUp,
             pauses: false,
             answer: None,
@@ -239,7 +251,7 @@ impl Scene {
     pub(crate) async fn run(&self) -> Outcome {
         let sources = Arc::new(sources());
         let source = self.source(&sources);
-        let identity = Identity::fixed(Uuid::from_u128(7));
+        let identity = Identity::fixed(Uuid::from_u128(self.build_number));
         let mut report = Diagnostics::default();
         let domain = domain_name(&source, &identity);
         let configured = configure(&source, &sources, &domain, &mut report).await;
@@ -255,10 +267,12 @@ impl Scene {
             cancel: self.cancel.clone(),
             working_directory: self.folder.path().to_path_buf(),
             identity,
+            journal: Arc::clone(&self.journal),
             force: self.force,
+            force_foreign: self.force_foreign.clone(),
             on_error: self.on_error,
             pauses: self.pauses,
-            owner: None,
+            owner: self.owner.clone(),
             log_directory: Some(self.folder.path().join("logs")),
             watched_console: None,
             link_local_interface: self.link_local_interface.clone(),
@@ -294,6 +308,62 @@ pub(crate) fn decode(template: &str, sources: &Sources) -> LibvirtSource {
     let source = lvhost_config::decode_source(body, &sources.schemas(), &mut report);
     assert!(!report.has_errors(), "{report:?}");
     source
+}
+
+/// A journal whose n-th write fails.
+pub(crate) struct FaultyJournal {
+    pub(crate) journal: JournalFolder,
+    pub(crate) fail_at: usize,
+    pub(crate) writes: AtomicUsize,
+}
+
+impl FaultyJournal {
+    /// The journal of a scene, counted.
+    pub(crate) fn new(scene: &Scene, fail_at: usize) -> Arc<Self> {
+        Arc::new(Self {
+            journal: JournalFolder::new(scene.path("journal")),
+            fail_at,
+            writes: AtomicUsize::new(0),
+        })
+    }
+
+    fn count(&self) -> Result<(), JournalError> {
+        if self.writes.fetch_add(1, Ordering::SeqCst) + 1 != self.fail_at {
+            return Ok(());
+        }
+        Err(JournalError {
+            action: "written",
+            folder: "/full".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        })
+    }
+}
+
+#[async_trait]
+impl Journal for FaultyJournal {
+    async fn prepare(&self) -> Result<(), JournalError> {
+        self.count()?;
+        self.journal.prepare().await
+    }
+    async fn find(
+        &self,
+        hypervisor: &HypervisorId,
+        volume: &VolumeId,
+    ) -> Result<Option<Entry>, JournalError> {
+        self.journal.find(hypervisor, volume).await
+    }
+    async fn write(&self, hypervisor: &HypervisorId, entry: Entry) -> Result<(), JournalError> {
+        self.count()?;
+        self.journal.write(hypervisor, entry).await
+    }
+    async fn forget(
+        &self,
+        hypervisor: &HypervisorId,
+        volume: &VolumeId,
+    ) -> Result<(), JournalError> {
+        self.count()?;
+        self.journal.forget(hypervisor, volume).await
+    }
 }
 
 /// A template that reaches for nothing.

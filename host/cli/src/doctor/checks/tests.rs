@@ -33,6 +33,7 @@ fn verdict(checks: &[Check], name: &str) -> Verdict {
 fn capabilities(domain_types: &[&str]) -> Capabilities {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Capabilities {
+        host_uuid: None,
         guests: vec![GuestCapability {
             os_type: "hvm".to_owned(),
             arch: "x86_64".to_owned(),
