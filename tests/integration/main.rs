@@ -21,6 +21,7 @@ mod key_pair;
 mod killed;
 mod local_guest;
 mod lvhost;
+mod ownership;
 #[path = "../packer/installation.rs"]
 mod packer;
 mod packer_plugin;
