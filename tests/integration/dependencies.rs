@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lvhost-hcl",
             "lvhost-libvirt",
             "lvhost-packer",
+            "lvhost-regular-file",
             "lvhost-runtime",
             "lvhost-sources",
         ],
@@ -29,10 +30,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lvhost-hcl",
             "lvhost-image",
             "lvhost-libvirt",
+            "lvhost-regular-file",
             "lvhost-runtime",
         ],
     ),
+    ("lvhost-communicator", &["lvhost-regular-file"]),
     ("lvhost-config", &["lvhost-hcl"]),
+    ("lvhost-fetch", &["lvhost-regular-file"]),
     // Each target reaches one door of one crate.
     (
         "lvhost-fuzz",

@@ -10,7 +10,7 @@ use lvhost_fetch::{
 };
 
 use crate::input::InputError;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{FILE_SIZE, Surroundings, read_file};
 
 /// Names the file of certificates that are trusted beside the system's.
 const CA_BUNDLE: &str = "LVHOST_CA_BUNDLE";
@@ -31,7 +31,7 @@ pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetch
     settings.proxy = ProxySettings::from_variables(&surroundings.variables)
         .map_err(|(name, error)| unusable(&name, format!("not a URL: {error}")))?;
     if let Some(path) = surroundings.set(CA_BUNDLE) {
-        let pem = std::fs::read(surroundings.working_directory.join(path))
+        let pem = read_file(&surroundings.working_directory.join(path))
             .map_err(|error| unusable(CA_BUNDLE, format!("{path}: {error}")))?;
         settings
             .trust_bundle(&pem)
@@ -44,8 +44,8 @@ pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetch
     if let Some(home) = surroundings.home() {
         let (credentials, config) = AwsSettings::files(&surroundings.variables, &home);
         // Who has no such files has no keys in them.
-        aws.credentials_file = std::fs::read_to_string(credentials).ok().map(Into::into);
-        aws.config_file = std::fs::read_to_string(config).ok().map(Into::into);
+        aws.credentials_file = read_text(&credentials).ok().map(Into::into);
+        aws.config_file = read_text(&config).ok().map(Into::into);
     }
     settings.aws = aws;
     Ok(Fetcher::new(settings))
@@ -60,7 +60,7 @@ fn headers(surroundings: &Surroundings) -> Result<Vec<HostHeader>, InputError> {
         None => read_host_headers(value).map_err(|error| unusable(HTTP_HEADERS, problem(error))),
         Some(path) => {
             let unusable = |reason| unusable(HTTP_HEADERS, format!("{path}: {reason}"));
-            let text = std::fs::read_to_string(surroundings.working_directory.join(path))
+            let text = read_text(&surroundings.working_directory.join(path))
                 .map_err(|error| unusable(error.to_string()))?;
             read_host_headers(&text).map_err(|error| unusable(problem(error)))
         }
@@ -73,7 +73,7 @@ fn netrc(surroundings: &Surroundings) -> Result<Option<Netrc>, InputError> {
         (None, Some(home)) => home.join(".netrc"),
         (None, None) => return Ok(None),
     };
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(NETRC, format!("{}: {error}", path.display()))),
@@ -81,6 +81,10 @@ fn netrc(surroundings: &Surroundings) -> Result<Option<Netrc>, InputError> {
     Netrc::parse(&text)
         .map(Some)
         .map_err(|error| unusable(NETRC, format!("{}: {error}", path.display())))
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    lvhost_regular_file::read_to_string(path, FILE_SIZE)
 }
 
 fn unusable(name: &str, reason: String) -> InputError {

@@ -1,5 +1,7 @@
 //! Diagnostics of a template as data, for `--json`.
 
+use std::borrow::Cow;
+
 use lvhost_hcl::{Diagnostic, Diagnostics, Severity, SourceMap, Span};
 use serde::Serialize;
 
@@ -29,7 +31,7 @@ struct Place {
 
 /// All of `diagnostics`, in their order.
 pub(crate) fn findings(files: &SourceMap, diagnostics: &Diagnostics) -> Vec<Finding> {
-    let finding = |diagnostic: &Diagnostic| Finding {
+    let finding = |diagnostic: Cow<'_, Diagnostic>| Finding {
         severity: match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -39,7 +41,8 @@ pub(crate) fn findings(files: &SourceMap, diagnostics: &Diagnostics) -> Vec<Find
         help: diagnostic.help.clone(),
         place: diagnostic.span.map(|span| place(files, span)),
     };
-    diagnostics.iter().map(finding).collect()
+    let shown = diagnostics.iter().map(|diagnostic| files.shown(diagnostic));
+    shown.map(finding).collect()
 }
 
 fn place(files: &SourceMap, span: Span) -> Place {

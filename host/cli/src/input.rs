@@ -86,8 +86,17 @@ pub(crate) enum InputError {
     NoState,
 }
 
+/// The files, and which of them are links.
+pub(crate) struct Given {
+    /// What the files say.
+    pub(crate) inputs: Inputs,
+    /// Names of those that are links. A template may come from somebody else, and a link in its place
+    /// lead to a file of the user's: nothing that stands in it is shown.
+    pub(crate) links: Vec<String>,
+}
+
 /// Reads all files that `arguments` name.
-pub(crate) fn read(arguments: &Template) -> Result<Inputs, InputError> {
+pub(crate) fn read(arguments: &Template) -> Result<Given, InputError> {
     let path = &arguments.path;
     let metadata = fs::metadata(path).map_err(|source| InputError::Read {
         path: path.clone(),
@@ -121,7 +130,17 @@ pub(crate) fn read(arguments: &Template) -> Result<Inputs, InputError> {
     for path in &arguments.variable_files {
         inputs.variable_files.push(read_text(path)?);
     }
-    Ok(inputs)
+    let files = inputs.templates.iter();
+    let files = files.chain(&inputs.auto_variable_files);
+    let files = files.chain(&inputs.variable_files);
+    let links = files.filter(|file| is_link(Path::new(&file.name)));
+    let links = links.map(|file| file.name.clone()).collect();
+    Ok(Given { inputs, links })
+}
+
+/// Whether the file at `path` is a link to another one.
+pub(crate) fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// All files of a folder with one of the endings, in order of name.

@@ -12,6 +12,7 @@ use lvhost_engine::Allowed;
 use lvhost_hcl::{Diagnostic, Diagnostics, Environment, InputFile, SourceMap, Span, load_settings};
 use lvhost_runtime::Limits;
 
+use crate::input::is_link;
 use crate::surroundings::{Surroundings, read_file};
 
 /// An entry of the settings, checked.
@@ -51,8 +52,11 @@ pub(crate) fn read(
         text,
     };
     let environment = Arc::clone(surroundings) as Arc<dyn Environment>;
-    load_settings(&input, environment, files, report)
-        .map(|body| decode_project(&body, report))
+    let body = load_settings(&input, environment, files, report);
+    if is_link(&path) {
+        files.hide(&input.name);
+    }
+    body.map(|body| decode_project(&body, report))
         .unwrap_or_default()
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read};
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -137,22 +137,12 @@ impl Surroundings {
     }
 }
 
-/// Reads a whole file of at most [`FILE_SIZE`] bytes.
+/// Reads a whole regular file of at most [`FILE_SIZE`] bytes.
 ///
 /// # Errors
-/// Those of reading; a file that is larger.
+/// Those of reading; what is no regular file; a file that is larger.
 pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_SIZE {
-        let message = format!("it has more than {} MiB", FILE_SIZE >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
+    lvhost_regular_file::read(path, FILE_SIZE)
 }
 
 impl Environment for Surroundings {
@@ -283,7 +273,7 @@ mod tests {
         fs::create_dir(folder.path().join("below")).unwrap();
         fs::write(folder.path().join("below/a.txt"), "a").unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("below/circle")).unwrap();
-        let large = File::create(folder.path().join("large")).unwrap();
+        let large = fs::File::create(folder.path().join("large")).unwrap();
         large.set_len(FILE_SIZE + 1).unwrap();
         let here = with(&[], folder.path());
 

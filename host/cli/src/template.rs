@@ -24,7 +24,7 @@ use crate::arguments::Template;
 use crate::components::Components;
 use crate::exit_code::Failure;
 use crate::findings::{Finding, findings};
-use crate::input::{self, InputError};
+use crate::input::{self, Given, InputError};
 use crate::printer::Printer;
 use crate::selection::Selection;
 use crate::surroundings::Surroundings;
@@ -95,6 +95,7 @@ fn full_name(build_name: &str, source: &Source) -> String {
 /// A template that was read, and what is needed to look into it.
 pub(crate) struct Examiner<'a> {
     inputs: Inputs,
+    links: Vec<String>,
     selection: Selection,
     allowed_uris: AllowedUris,
     components: &'a Components,
@@ -111,10 +112,12 @@ impl<'a> Examiner<'a> {
         components: &'a Components,
         surroundings: &Arc<Surroundings>,
     ) -> Result<Self, InputError> {
+        let Given { inputs, links } = input::read(arguments)?;
         Ok(Self {
             selection: Selection::new(arguments)?,
             allowed_uris: AllowedUris::new(arguments, surroundings),
-            inputs: input::read(arguments)?,
+            inputs,
+            links,
             components,
             surroundings: Arc::clone(surroundings),
         })
@@ -125,6 +128,9 @@ impl<'a> Examiner<'a> {
     pub(crate) async fn examine(&self, data_sources: &dyn DataSources) -> Examined {
         let environment = Arc::clone(&self.surroundings) as Arc<dyn Environment>;
         let (document, mut files, mut diagnostics) = load(&self.inputs, environment, data_sources);
+        for link in &self.links {
+            files.hide(link);
+        }
         let folder = Path::new(&self.inputs.root);
         let mut sources = Arc::default();
         let mut jobs = Ok(Vec::new());

@@ -1,8 +1,7 @@
 //! The files of components that are not built in: where they are looked for, and whether they are what
 //! the project's settings have pinned.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use lvhost_config::PROJECT_FILE;
@@ -115,14 +114,7 @@ fn file_name(name: &str) -> String {
 
 impl ComponentFile {
     fn read(path: &Path, is_beside: bool) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(COMPONENT_SIZE as u64 + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() > COMPONENT_SIZE {
-            let message = format!("it has more than {} MiB", COMPONENT_SIZE >> 20);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
+        let bytes = lvhost_regular_file::read(path, COMPONENT_SIZE as u64)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(&bytes);
         Ok(Self {

@@ -191,13 +191,12 @@ pub async fn read_file(path: &Path) -> Result<KeyPair, Error> {
 
 /// The text of a key file.
 pub(crate) async fn read_text(path: &Path) -> io::Result<SecretString> {
-    let length = tokio::fs::metadata(path).await?.len();
-    if length > FILE_MAXIMUM {
-        return Err(io::Error::other(format!(
-            "{length} bytes are too many for a private key"
-        )));
-    }
-    Ok(SecretString::from(tokio::fs::read_to_string(path).await?))
+    let path = path.to_owned();
+    let read = move || lvhost_regular_file::read_to_string(path, FILE_MAXIMUM);
+    let text = tokio::task::spawn_blocking(read)
+        .await
+        .map_err(io::Error::other)??;
+    Ok(SecretString::from(text))
 }
 
 /// The private key in `private`, decrypted.

@@ -14,6 +14,7 @@ mod communicator;
 mod error;
 mod exclude;
 pub mod keys;
+mod local_file;
 pub mod ssh;
 mod taker;
 pub mod winrm;

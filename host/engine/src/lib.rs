@@ -27,6 +27,7 @@ mod permission;
 mod plan;
 mod private_file;
 mod provision;
+mod regular_file;
 mod removal;
 mod sources;
 mod ui;

@@ -1,8 +1,8 @@
 //! Local files: used in place, hashed only when a checksum asks for it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,7 +66,9 @@ pub(crate) fn open_regular(
         _ if held.is_some() && held_folder::leads_out(&source) => {
             LocationError::LeadsOut(path.to_owned())
         }
-        io::ErrorKind::InvalidInput => LocationError::NotAFile(path.to_owned()),
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
+            LocationError::NotAFile(path.to_owned())
+        }
         _ => LocationError::Local {
             path: path.to_owned(),
             source,
@@ -77,11 +79,7 @@ pub(crate) fn open_regular(
             Some(below) => folder.file(below),
             None => return Err(LocationError::LeadsOut(path.to_owned())),
         },
-        None => OpenOptions::new()
-            .read(true)
-            .custom_flags(held_folder::flags())
-            .open(path)
-            .and_then(held_folder::regular),
+        None => lvhost_regular_file::open(path).map(|(file, _)| file),
     };
     let file = file.map_err(error)?;
     let length = file.metadata().map_err(error)?.len();

@@ -39,7 +39,7 @@ pub fn render(sources: &SourceMap, diagnostics: &Diagnostics, style: RenderStyle
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&render_one(&renderer, sources, diagnostic));
+        text.push_str(&render_one(&renderer, sources, &sources.shown(diagnostic)));
         text.push('\n');
     }
     text

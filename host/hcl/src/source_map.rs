@@ -1,6 +1,9 @@
 //! The files of a run and positions in them.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
 
 /// A file of a [`SourceMap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +49,8 @@ impl Span {
 struct SourceFile {
     name: String,
     text: String,
+    /// Whether messages may show what is in it.
+    hidden: bool,
 }
 
 /// Every file that was read, so that a [`Span`] can be shown with the line it is in.
@@ -61,8 +66,40 @@ impl SourceMap {
         self.files.push(SourceFile {
             name: name.into(),
             text: text.into(),
+            hidden: false,
         });
         id
+    }
+
+    /// Keeps what is in the files called `name` out of what is shown: not only the lines, also the
+    /// messages, which name things of them. Line and column remain.
+    pub fn hide(&mut self, name: &str) {
+        for file in self.files.iter_mut().filter(|file| file.name == name) {
+            file.hidden = true;
+        }
+    }
+
+    /// `diagnostic` as it may be shown.
+    pub fn shown<'a>(&self, diagnostic: &'a Diagnostic) -> Cow<'a, Diagnostic> {
+        let is_hidden = |span: Span| self.file(span.file).is_some_and(|file| file.hidden);
+        match diagnostic.span.filter(|span| is_hidden(*span)) {
+            None => Cow::Borrowed(diagnostic),
+            Some(span) => {
+                let name = self.name(span.file);
+                let (line, column) = self.line_and_column(span);
+                Cow::Owned(Diagnostic {
+                    severity: diagnostic.severity,
+                    summary: format!(
+                        "something is wrong at {name}:{line}:{column}, which is not shown"
+                    ),
+                    detail: format!(
+                        "{name} is a link, and what it leads to may not be meant to be seen"
+                    ),
+                    span: None,
+                    help: Some("put the file itself there to see more".to_owned()),
+                })
+            }
+        }
     }
 
     fn file(&self, file: FileId) -> Option<&SourceFile> {

@@ -32,7 +32,7 @@ pub(super) fn check(
         };
         let path = path(file, surroundings);
         if !origin.is_unknown(name)
-            && let Err(error) = std::fs::File::open(&path)
+            && let Err(error) = lvhost_regular_file::open(&path)
         {
             let summary = format!("`{name}`: can't read {}: {error}", path.display());
             report.push(Diagnostic::error(origin.span_of(name), summary));

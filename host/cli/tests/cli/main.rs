@@ -5,6 +5,7 @@
 mod cache;
 mod component_process;
 mod downloads;
+mod files;
 mod hypervisor;
 mod key_pair;
 mod logs;

@@ -19,6 +19,7 @@ use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
+use crate::local_file::open_regular;
 
 /// What the host needs in a folder it fills: the owner may read, write and enter.
 pub(super) const OWNER: u32 = 0o700;
@@ -92,9 +93,8 @@ async fn upload_one(
     let metadata = fs::metadata(source).await.map_err(failed())?;
     let mode = metadata.permissions().mode() & PERMISSIONS;
     if metadata.is_file() {
-        let mut file = fs::File::open(source).await.map_err(failed())?;
-        let length = Some(metadata.len());
-        sftp.upload(&mut file, length, &place.remote, Some(mode), progress)
+        let (mut file, length) = open_regular(source).await.map_err(failed())?;
+        sftp.upload(&mut file, Some(length), &place.remote, Some(mode), progress)
             .await?;
         return Ok(Vec::new());
     }

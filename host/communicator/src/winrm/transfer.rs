@@ -19,6 +19,7 @@ use crate::budget::Budget;
 use crate::communicator::{ExitStatus, Output, Progress};
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
+use crate::local_file::open_regular;
 use crate::taker::Taker;
 
 /// Bytes that wait between a file and the connection.
@@ -73,8 +74,7 @@ pub(super) async fn upload_directory(
                 Entry::Folder(path) => lines.line(&Line::Folder(path)).await,
                 Entry::File(path, local) => {
                     let failed = |error| local_error("read", &local, error);
-                    let mut file = File::open(&local).await.map_err(failed)?;
-                    let length = file.metadata().await.map_err(failed)?.len();
+                    let (mut file, length) = open_regular(&local).await.map_err(failed)?;
                     let remote = format!("{root}/{path}");
                     lines
                         .file(path, &remote, &mut file, Some(length), progress)

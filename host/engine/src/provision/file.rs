@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::Job;
 use super::progress::Bars;
 use crate::error::ProvisionError;
+use crate::regular_file::open_regular;
 
 /// The permission bits that a file in the guest gets from the one here: no set-user-id and such.
 const PERMISSIONS: u32 = 0o777;
@@ -121,7 +122,7 @@ async fn upload(source: &str, destination: &str, job: &Job<'_>) -> Result<(), Pr
             .upload_directory(&path, destination, &[], &bars)
             .await?);
     }
-    let mut file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+    let (mut file, metadata) = open_regular(&path).await.map_err(unreadable)?;
     let mode = metadata.permissions().mode() & PERMISSIONS;
     let destination = with_name(destination, source);
     Ok(job

@@ -22,9 +22,14 @@ use super::options::{check_later, render_later};
 use super::progress::Silent;
 use super::script::{Script, is_valid};
 use crate::error::ProvisionError;
+use crate::regular_file::{open_regular, read_regular};
 
 const EXECUTE: &str = "chmod +x {{.Path}}; {{.Vars}} {{.Path}}";
 const EXECUTE_WITH_FILE: &str = "chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}";
+
+/// Bytes of a script that goes through memory, since its line ends are changed: far more than anybody
+/// writes. One that is `binary` may be as large as it likes.
+const SCRIPT_SIZE: u64 = 64 << 20;
 
 /// How long a guest that is away is left alone. The communicator tries for a while each time.
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -222,11 +227,10 @@ impl<'a> Run<'a> {
                 };
                 if self.shell.binary {
                     // As large as it likes: it does not go through memory.
-                    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
-                    let length = file.metadata().await.map_err(unreadable)?.len();
-                    return Ok((Box::new(file), length));
+                    let (file, metadata) = open_regular(path).await.map_err(unreadable)?;
+                    return Ok((Box::new(file), metadata.len()));
                 }
-                tokio::fs::read(path).await.map_err(unreadable)?
+                read_regular(path, SCRIPT_SIZE).await.map_err(unreadable)?
             }
         };
         let text = if self.shell.binary {

@@ -13,6 +13,7 @@ use super::{Measured, quote, receive_file, send_file};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
+use crate::local_file::open_regular;
 use crate::ssh::directory::{DEPTH_MAXIMUM, OWNER, PLAIN_PERMISSIONS, local, set_local_mode, utf8};
 use crate::ssh::listing::safe_name;
 use crate::ssh::sftp::PERMISSIONS;
@@ -93,11 +94,8 @@ async fn upload_one(
         .unwrap_or_default()
         .to_owned();
     if metadata.is_file() {
-        let reader = fs::File::open(source).await.map_err(failed())?;
-        let mut file = Measured {
-            reader,
-            length: metadata.len(),
-        };
+        let (reader, length) = open_regular(source).await.map_err(failed())?;
+        let mut file = Measured { reader, length };
         wire.subject("create", &place.remote);
         send_file(wire, &mut file, &name, mode, progress).await?;
         return Ok(Vec::new());
