@@ -9,6 +9,8 @@
 //! What an action means is for whoever asks: provisioners know the guest, Packer's plugin knows the user's
 //! variables.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// How to write braces that are meant as they stand.
 pub const LITERAL_BRACES: &str =
     "braces that are meant for the guest are written as a literal: {{`{{ … }}`}}";
@@ -17,6 +19,41 @@ pub const LITERAL_BRACES: &str =
 pub const STATEMENTS: &[&str] = &[
     "block", "break", "continue", "define", "else", "end", "if", "range", "template", "with",
 ];
+
+/// Bytes that actions may make in sum. A short text can ask for any amount: replacements in replacements,
+/// and the same long value a thousand times.
+const ROOM: usize = 64 << 20;
+
+/// What is left for the texts that actions make. They are paid for before they are made.
+#[derive(Debug)]
+pub struct Room(AtomicUsize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(AtomicUsize::new(ROOM))
+    }
+}
+
+impl Room {
+    /// Takes `bytes` off.
+    ///
+    /// # Errors
+    /// There are not so many left.
+    pub fn take(&self, bytes: usize) -> Result<(), InterpolationError> {
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
+        match taken {
+            Ok(_) => Ok(()),
+            Err(_) => Err(InterpolationError::new(format!(
+                "the texts that {{{{ }}}} make get too long: they may have {} MiB together",
+                ROOM >> 20
+            ))),
+        }
+    }
+}
 
 /// Why an action can't be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ mod expand;
 use indexmap::IndexMap;
 
 pub(crate) use self::element_spans::ElementSpans;
-pub(crate) use self::expand::ExpandedBlock;
+pub(crate) use self::expand::{BLOCK, ExpandedBlock};
 use crate::source_map::Span;
 use crate::value::Value;
 

@@ -10,6 +10,7 @@ mod template;
 mod traversal;
 
 pub(crate) use self::operators::equal;
+pub(crate) use self::traversal::SUGGESTION;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use hcl::edit::Span as _;
 use hcl::edit::expr::{Expression, Object, ObjectKey};
 
+use crate::budget::{Budget, ENTRY, STEP, Spent, VALUE};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::Environment;
 use crate::number::Number;
@@ -24,14 +26,19 @@ use crate::scope::Scope;
 use crate::source_map::{FileId, Span};
 use crate::value::{Value, ValueKind};
 
-/// How many expressions one block or local may evaluate to get its values. Loops inside loops over long lists would otherwise run for hours without saying why.
-const MAX_STEPS: u32 = 1_000_000;
-
 /// Longest text an expression may build, in bytes: a few doublings would fill the memory.
 pub(crate) const MAX_STRING: usize = 16 * 1024 * 1024;
 
 /// Longest list an expression may build.
 pub(crate) const MAX_ELEMENTS: usize = 1_000_000;
+
+/// Most bytes a value may have if everything in it stood for itself. A list that holds the same list
+/// twice, in a list that holds that one twice, and so on, takes hardly any memory; whoever walks through it has
+/// no end.
+const MAX_WEIGHT: u64 = 256 << 20;
+
+/// How deep lists and objects may be nested. Each level takes room on the stack.
+const MAX_DEPTH: u32 = 128;
 
 /// The names every expression starts from; nobody means one of them by itself.
 const ROOTS: [&str; 7] = ["build", "data", "local", "packer", "path", "source", "var"];
@@ -43,8 +50,10 @@ pub(crate) struct Context {
     pub(crate) environment: Arc<dyn Environment>,
     /// Whether `env()` may be called: only in the default of a variable.
     pub(crate) env_allowed: bool,
-    /// Whether this is inside of a file that `templatefile` reads, which may not read another.
-    pub(crate) in_template_file: bool,
+    /// The call of `templatefile` this is inside of, if it is: the file may not read another.
+    pub(crate) template_file_of: Option<Span>,
+    /// What everything may cost in sum.
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl Context {
@@ -52,7 +61,16 @@ impl Context {
         Self {
             environment,
             env_allowed: false,
-            in_template_file: false,
+            template_file_of: None,
+            budget: Arc::default(),
+        }
+    }
+
+    /// The same with a budget of its own.
+    pub(crate) fn with_new_budget(&self) -> Self {
+        Self {
+            budget: Arc::default(),
+            ..self.clone()
         }
     }
 }
@@ -62,7 +80,6 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) context: &'a Context,
     pub(crate) file: FileId,
     pub(crate) diagnostics: Diagnostics,
-    steps: u32,
 }
 
 impl<'a> Evaluator<'a> {
@@ -71,13 +88,12 @@ impl<'a> Evaluator<'a> {
             context,
             file,
             diagnostics: Diagnostics::default(),
-            steps: 0,
         }
     }
 
     /// The value of `expression`; unknown, with something in the diagnostics, if it has none.
     pub(crate) fn evaluate(&mut self, expression: &Expression, scope: &Scope<'_>) -> Value {
-        if self.out_of_steps(expression) {
+        if !self.can_afford(expression) {
             return Value::UNKNOWN;
         }
         let value = match expression {
@@ -148,28 +164,49 @@ impl<'a> Evaluator<'a> {
         Value::UNKNOWN
     }
 
-    fn out_of_steps(&mut self, expression: &Expression) -> bool {
-        self.steps = self.steps.saturating_add(1);
-        if self.steps == MAX_STEPS {
-            self.fail(
-                expression.span(),
-                "this takes too long to evaluate",
-                format!("more than {MAX_STEPS} steps"),
-            );
+    /// Pays for the expression itself, not for what is in it.
+    fn can_afford(&self, expression: &Expression) -> bool {
+        let new = match expression {
+            Expression::String(text) => text.value().len() as u64 + VALUE,
+            // Its places are kept beside the values.
+            Expression::Array(array) => array.len() as u64 * 2 * VALUE,
+            Expression::Object(object) => object.len() as u64 * 2 * (VALUE + ENTRY),
+            _ => 0,
+        };
+        let paid = self.context.budget.charge(STEP + new / VALUE, new);
+        self.paid(paid, expression.span())
+    }
+
+    /// Whether something could be paid for; keeps the place where not.
+    pub(crate) fn paid(&self, paid: Result<(), Spent>, range: Option<Range<usize>>) -> bool {
+        if paid.is_err() {
+            let here = self.span(range);
+            let place = self.context.template_file_of.unwrap_or(here);
+            self.context.budget.locate(place);
         }
-        self.steps >= MAX_STEPS
+        paid.is_ok()
     }
 
     fn bounded(&mut self, value: Value, expression: &Expression) -> Value {
-        let too_large = match value.kind() {
-            ValueKind::String(text) => text.len() > MAX_STRING,
-            ValueKind::List(elements) => elements.len() > MAX_ELEMENTS,
-            ValueKind::Object(entries) => entries.len() > MAX_ELEMENTS,
-            _ => false,
-        };
+        if self.context.budget.is_spent() {
+            self.paid(Err(Spent), expression.span());
+            return Value::UNKNOWN;
+        }
+        if value.depth() > MAX_DEPTH {
+            let detail = format!("lists and objects in each other, more than {MAX_DEPTH} deep");
+            return self.fail(expression.span(), "the value is nested too deeply", detail);
+        }
+        let too_large = value.weight() > MAX_WEIGHT
+            || match value.kind() {
+                ValueKind::String(text) => text.len() > MAX_STRING,
+                ValueKind::List(elements) => elements.len() > MAX_ELEMENTS,
+                ValueKind::Object(entries) => entries.len() > MAX_ELEMENTS,
+                _ => false,
+            };
         if too_large {
             let detail = format!(
-                "a string may have {MAX_STRING} bytes, a list or object {MAX_ELEMENTS} elements"
+                "a string may have {MAX_STRING} bytes, a list or object {MAX_ELEMENTS} elements, and \
+                 everything together {MAX_WEIGHT} bytes"
             );
             return self.fail(expression.span(), "the value is too large", detail);
         }

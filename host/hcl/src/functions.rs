@@ -22,9 +22,10 @@ use std::sync::LazyLock;
 pub use self::dates::legacy_isotime;
 pub(crate) use self::files::read_text;
 pub(crate) use self::json::decode as decode_json;
+use crate::budget::{Budget, ENTRY, Spent, VALUE};
 use crate::evaluate::{Context, article};
 use crate::number::Number;
-use crate::value::Value;
+use crate::value::{Value, ValueKind};
 
 /// A function of the language.
 pub(crate) struct Function {
@@ -37,7 +38,70 @@ pub(crate) struct Function {
     /// Whether it only looks at and moves the elements of its arguments: then elements may be
     /// unknown and keep their own marks.
     pub(crate) structural: bool,
+    pub(crate) cost: Cost,
     pub(crate) run: fn(&Arguments<'_>) -> Outcome,
+}
+
+/// What a function costs, before it is known how it goes. One that makes more than this pays for it
+/// itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// It looks something up, however large its arguments are.
+    LooksUp,
+    /// It walks through its arguments and makes next to nothing.
+    Reads,
+    /// It makes about as much as it reads.
+    Copies,
+    /// It makes several times as much as it reads, as an encoding does.
+    Multiplies,
+    /// It brings its arguments into an order.
+    Sorts,
+}
+
+/// How often a text may get longer by an encoding: each byte into `%00`, or into a UTF-16 unit in Base64.
+const MULTIPLE: u64 = 3;
+
+/// How much dearer it is to find what a reader takes for one character than to walk through bytes.
+const GRAPHEME: usize = 16;
+
+/// How often each element is looked at, at most, to bring a list into an order: the logarithm of the
+/// longest list.
+const COMPARISONS: u64 = 20;
+
+impl Function {
+    /// Pays for a call with `values`.
+    pub(crate) fn charge(&self, values: &[Value], budget: &Budget) -> Result<(), Spent> {
+        let size = values.iter().map(|value| self.size(value)).sum::<u64>();
+        let work = size / 16 + 1;
+        match self.cost {
+            Cost::LooksUp => budget.charge(1, 0),
+            Cost::Reads => budget.charge(work, 0),
+            Cost::Copies => budget.charge(work, size),
+            Cost::Multiplies => budget.charge(work * MULTIPLE, size.saturating_mul(MULTIPLE)),
+            Cost::Sorts => budget.charge(work * COMPARISONS, size),
+        }
+    }
+
+    /// Bytes of an argument that this looks at.
+    fn size(&self, value: &Value) -> u64 {
+        match value.kind() {
+            _ if !self.structural => value.weight(),
+            ValueKind::String(text) => text.len() as u64 + VALUE,
+            ValueKind::List(elements) => elements.len() as u64 * VALUE + VALUE,
+            ValueKind::Object(entries) => {
+                let keys = entries.keys().map(|key| key.len() as u64 + VALUE + ENTRY);
+                keys.sum::<u64>() + VALUE
+            }
+            _ => VALUE,
+        }
+    }
+}
+
+impl From<Spent> for FunctionError {
+    /// Nobody sees it: what a template gets to see is where its budget ran out.
+    fn from(_: Spent) -> Self {
+        Self::from("it takes too much")
+    }
 }
 
 /// What a function comes to.
@@ -122,6 +186,7 @@ impl Kind {
         }
         let converted = match self {
             Self::Any | Self::Value => Some(value.clone()),
+            Self::String if value.as_str().is_some() => Some(value.clone().unmarked()),
             Self::String => value.to_text().map(Value::from),
             Self::Number => value.to_number().map(Value::from),
             Self::List => value.as_list().map(|_| value.clone()),
@@ -161,6 +226,7 @@ impl Function {
             required,
             variadic: false,
             structural: false,
+            cost: Cost::Copies,
             run,
         }
     }
@@ -180,6 +246,10 @@ impl Function {
             variadic: true,
             ..self
         }
+    }
+
+    const fn costs(self, cost: Cost) -> Self {
+        Self { cost, ..self }
     }
 
     const fn structural(self) -> Self {
@@ -230,6 +300,10 @@ pub(crate) struct Arguments<'a> {
 // The accessors answer with something empty for an argument that isn't there or isn't of the
 // kind; neither happens where the table says the parameter has that kind.
 impl Arguments<'_> {
+    fn budget(&self) -> &Budget {
+        &self.context.budget
+    }
+
     fn value(&self, position: usize) -> &Value {
         self.values.get(position).unwrap_or(&Value::NULL)
     }

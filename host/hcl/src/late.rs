@@ -22,12 +22,23 @@ pub(crate) struct LateBody {
 }
 
 impl LateBody {
+    /// The body, within a budget of its own.
     pub(crate) fn evaluate(&self, build: &Value, source: &Value) -> Result<Body, Diagnostics> {
+        self.evaluate_in(&self.context.with_new_budget(), build, source)
+    }
+
+    fn evaluate_in(
+        &self,
+        context: &Context,
+        build: &Value,
+        source: &Value,
+    ) -> Result<Body, Diagnostics> {
         let mut scope = self.scope.child();
         scope.set("build", build.clone());
         scope.set("source", source.clone());
-        let mut evaluator = Evaluator::new(&self.context, self.file);
+        let mut evaluator = Evaluator::new(context, self.file);
         let body = evaluator.body(&self.body, self.span, self.without, &scope);
+        evaluator.diagnostics.extend(context.budget.error());
         if evaluator.diagnostics.has_errors() {
             Err(evaluator.diagnostics)
         } else {
@@ -35,10 +46,11 @@ impl LateBody {
         }
     }
 
-    /// What is wrong with the body whatever the machine will be like.
+    /// What is wrong with the body whatever the machine will be like; paid for by the template.
     pub(crate) fn check(&self) -> Diagnostics {
         let build = Value::object(BUILD_ATTRIBUTES.map(|name| (name, Value::UNKNOWN)));
         let source = Value::object(["name", "type"].map(|name| (name, Value::UNKNOWN)));
-        self.evaluate(&build, &source).err().unwrap_or_default()
+        let checked = self.evaluate_in(&self.context, &build, &source);
+        checked.err().unwrap_or_default()
     }
 }

@@ -6,7 +6,8 @@
 //! everything wrong is collected in [`Diagnostics`] and shown by [`render`].
 //!
 //! The crate does nothing by itself: files, clock, environment and data sources come in through
-//! [`Environment`] and [`DataSources`].
+//! [`Environment`] and [`DataSources`]. What a load may cost in time and memory is one budget in sum, and
+//! going beyond it is an error at its place.
 //!
 //! ```text
 //! text ─ hcl-edit ─► blocks ─► variables ─► data and locals, as they need each other
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod budget;
 mod diagnostic;
 mod document;
 mod environment;

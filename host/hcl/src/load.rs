@@ -72,11 +72,12 @@ pub fn load(
 ) -> (Option<Document>, SourceMap, Diagnostics) {
     let mut files = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
-    let parsed = parse::templates(&inputs.templates, &mut files, &mut diagnostics);
+    let context = Context::new(Arc::clone(&environment));
+    let budget = &context.budget;
+    let parsed = parse::templates(&inputs.templates, budget, &mut files, &mut diagnostics);
     if diagnostics.has_errors() {
         return (None, files, diagnostics);
     }
-    let context = Context::new(Arc::clone(&environment));
     let blocks = Blocks::sort(&parsed, &context, &mut diagnostics);
     let (required_version, required_plugins) =
         packer::read(&blocks.packer, &context, &mut diagnostics);
@@ -113,6 +114,7 @@ pub fn load(
         scope: &scope,
     };
     let builds = builds.read(&blocks.builds, &mut diagnostics);
+    diagnostics.extend(context.budget.error());
 
     let document = Document {
         required_version,

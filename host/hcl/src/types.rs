@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::convert::ConversionError;
-pub(crate) use self::convert::set;
+pub(crate) use self::convert::{Ordered, set};
 use crate::value::Value;
 
 /// A type constraint.

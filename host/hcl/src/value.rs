@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use crate::budget::{ENTRY, VALUE};
 use crate::number::Number;
 
 /// A value with the mark that says whether it may be shown.
@@ -18,6 +19,72 @@ use crate::number::Number;
 pub struct Value {
     kind: ValueKind,
     sensitive: bool,
+    facts: Facts,
+}
+
+/// What is known of a value with all that is in it. It is found out once, when the value is made: a
+/// value may hold the same one many times, so a walk through it may have no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Something in it is not to be shown.
+    pub(crate) holds_sensitive: bool,
+    /// Everything in it is known.
+    pub(crate) wholly_known: bool,
+    /// How deep lists and objects are nested in it.
+    pub(crate) depth: u32,
+    /// Bytes it would take if everything in it stood for itself: what a walk through it costs.
+    pub(crate) weight: u64,
+}
+
+impl Facts {
+    const SCALAR: Self = Self {
+        holds_sensitive: false,
+        wholly_known: true,
+        depth: 0,
+        weight: VALUE,
+    };
+
+    const UNKNOWN: Self = Self {
+        wholly_known: false,
+        ..Self::SCALAR
+    };
+
+    fn of(kind: &ValueKind) -> Self {
+        match kind {
+            ValueKind::Null | ValueKind::Bool(_) | ValueKind::Number(_) => Self::SCALAR,
+            ValueKind::Unknown => Self::UNKNOWN,
+            ValueKind::String(text) => Self {
+                weight: VALUE + text.len() as u64,
+                ..Self::SCALAR
+            },
+            ValueKind::List(elements) => elements.iter().fold(Self::EMPTY, Self::with),
+            ValueKind::Object(entries) => {
+                entries.iter().fold(Self::EMPTY, |facts, (key, value)| {
+                    facts.with_key(key).with(value)
+                })
+            }
+        }
+    }
+
+    /// Those of a list or an object without anything in it.
+    pub(crate) const EMPTY: Self = Self {
+        depth: 1,
+        ..Self::SCALAR
+    };
+
+    pub(crate) fn with(self, value: &Value) -> Self {
+        Self {
+            holds_sensitive: self.holds_sensitive || value.is_sensitive(),
+            wholly_known: self.wholly_known && value.facts.wholly_known,
+            depth: self.depth.max(value.facts.depth.saturating_add(1)),
+            weight: self.weight.saturating_add(value.facts.weight),
+        }
+    }
+
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        let weight = self.weight.saturating_add(ENTRY + key.len() as u64);
+        Self { weight, ..self }
+    }
 }
 
 /// What a [`Value`] is.
@@ -44,12 +111,14 @@ impl Value {
     pub const NULL: Value = Value {
         kind: ValueKind::Null,
         sensitive: false,
+        facts: Facts::SCALAR,
     };
 
     /// What will only be known later.
     pub const UNKNOWN: Value = Value {
         kind: ValueKind::Unknown,
         sensitive: false,
+        facts: Facts::UNKNOWN,
     };
 
     /// Text, brought into Unicode's normal form C.
@@ -115,12 +184,7 @@ impl Value {
 
     /// Whether the value or anything in it is not to be shown.
     pub fn is_sensitive(&self) -> bool {
-        self.sensitive
-            || match &self.kind {
-                ValueKind::List(elements) => elements.iter().any(Value::is_sensitive),
-                ValueKind::Object(entries) => entries.values().any(Value::is_sensitive),
-                _ => false,
-            }
+        self.sensitive || self.facts.holds_sensitive
     }
 
     /// Whether this is `null`.
@@ -135,11 +199,25 @@ impl Value {
 
     /// Whether the value and everything in it is known.
     pub fn is_wholly_known(&self) -> bool {
-        match &self.kind {
-            ValueKind::Unknown => false,
-            ValueKind::List(elements) => elements.iter().all(Value::is_wholly_known),
-            ValueKind::Object(entries) => entries.values().all(Value::is_wholly_known),
-            _ => true,
+        self.facts.wholly_known
+    }
+
+    /// Bytes it would take if everything in it stood for itself.
+    pub(crate) fn weight(&self) -> u64 {
+        self.facts.weight
+    }
+
+    /// How deep lists and objects are nested in it.
+    pub(crate) fn depth(&self) -> u32 {
+        self.facts.depth
+    }
+
+    /// An object whose facts are known already.
+    pub(crate) fn object_with(entries: Arc<BTreeMap<String, Value>>, facts: Facts) -> Self {
+        Self {
+            kind: ValueKind::Object(entries),
+            sensitive: false,
+            facts,
         }
     }
 
@@ -231,9 +309,11 @@ impl Value {
 
 impl From<ValueKind> for Value {
     fn from(kind: ValueKind) -> Self {
+        let facts = Facts::of(&kind);
         Self {
             kind,
             sensitive: false,
+            facts,
         }
     }
 }

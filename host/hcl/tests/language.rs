@@ -3,6 +3,8 @@
 //! Most of the tests are data in `cases/`: tables of expressions with what they come to, and
 //! templates with what is said about them.
 
+#[path = "language/budget.rs"]
+mod budget;
 #[path = "language/documents.rs"]
 mod documents;
 #[path = "language/messages.rs"]

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use lvhost_engine::go_template::{
-    Action, InterpolationError, LITERAL_BRACES, Piece, STATEMENTS, Token, parse,
+    Action, InterpolationError, LITERAL_BRACES, Piece, Room, STATEMENTS, Token, parse,
 };
 use lvhost_hcl::{legacy_isotime, suggest};
 use uuid::Uuid;
@@ -70,6 +70,8 @@ pub(super) struct Interpolation {
     template_directory: Option<String>,
     working_directory: String,
     now: jiff::Timestamp,
+    /// For all texts of the source.
+    room: Room,
 }
 
 impl Interpolation {
@@ -87,6 +89,7 @@ impl Interpolation {
                 .to_string_lossy()
                 .into_owned(),
             now: lvhost_hcl::Environment::now(surroundings),
+            room: Room::default(),
         }
     }
 
@@ -102,7 +105,11 @@ impl Interpolation {
                 Piece::Action(action) if is_for_later(&action, fields) => {
                     output.push_str(action.text);
                 }
-                Piece::Action(action) => output.push_str(&self.evaluate(&action)?),
+                Piece::Action(action) => {
+                    let text = self.evaluate(&action)?;
+                    self.room.take(text.len())?;
+                    output.push_str(&text);
+                }
             }
         }
         Ok(output)
@@ -150,6 +157,7 @@ impl Interpolation {
 
     fn call(&self, name: &str, arguments: &[String]) -> Result<String, InterpolationError> {
         let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.room.take(made(name, &texts))?;
         Ok(match (name, texts.as_slice()) {
             // A variable that nobody has declared is empty, as Packer has it.
             ("user", [variable]) => self.variables.get(*variable).cloned().unwrap_or_default(),
@@ -201,6 +209,22 @@ impl Interpolation {
             _ => return Err(refusal(name)),
         })
     }
+}
+
+/// Bytes that a function makes at most of these arguments.
+fn made(name: &str, arguments: &[&str]) -> usize {
+    let (old, new, most, text) = match (name, arguments) {
+        ("replace_all", [old, new, text]) => (old, new, usize::MAX, text),
+        ("replace", [old, new, count, text]) => {
+            (old, new, count.parse().unwrap_or(usize::MAX), text)
+        }
+        // No letter is longer than three times its other case.
+        ("lower" | "upper", [text]) => return text.len().saturating_mul(3),
+        _ => return arguments.iter().map(|text| text.len()).sum(),
+    };
+    let count = text.matches(old).take(most).count();
+    let added = new.len().saturating_sub(old.len());
+    text.len().saturating_add(count.saturating_mul(added))
 }
 
 /// Whether the build replaces the action. Where it reads a text once more, that goes for literals too.
@@ -273,6 +297,7 @@ mod tests {
             template_directory: None,
             working_directory: "/work".to_owned(),
             now: "2026-01-31T12:34:56Z".parse().unwrap(),
+            room: Room::default(),
         }
     }
 
@@ -301,6 +326,29 @@ mod tests {
         }
         let uuid = interpolation().render("{{uuid}}", Fields::Refused).unwrap();
         assert!(uuid.parse::<Uuid>().is_ok(), "{uuid}");
+    }
+
+    #[test]
+    fn what_actions_make_is_bounded_in_sum() {
+        let stage = " | replace_all `x` `xxxxxxxxxxxxxxxx`";
+        let grown = format!("{{{{ `x`{} }}}}", stage.repeat(40));
+        let nothing = format!(
+            "{{{{ `{}`{} }}}}",
+            "y".repeat(1000),
+            " | replace `` `yyyyyyyy` -1".repeat(40)
+        );
+        let mut large = interpolation();
+        large.variables.insert("large".into(), "z".repeat(1 << 20));
+        let repeated = "{{ user `large` }}".repeat(100_000);
+        for text in [grown, nothing, repeated] {
+            let error = large.render(&text, Fields::Refused).unwrap_err();
+            assert!(error.message.contains("get too long"), "{error}");
+            large.room = Room::default();
+        }
+        // In sum, over the texts of a source.
+        let once = "{{ user `large` }}".repeat(20);
+        assert!(large.render(&once, Fields::Refused).is_ok());
+        assert!((0..5).any(|_| large.render(&once, Fields::Refused).is_err()));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use lvhost_hcl::{BUILD_ATTRIBUTES, Source, Value, suggest};
 
 use crate::go_template::{
-    Action, InterpolationError, LITERAL_BRACES, Piece, STATEMENTS, Token, parse,
+    Action, InterpolationError, LITERAL_BRACES, Piece, Room, STATEMENTS, Token, parse,
 };
 
 /// What actions can refer to.
@@ -74,6 +74,7 @@ const REPLACED: &[(&str, &str)] = &[
 pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, InterpolationError> {
     let mut output = String::with_capacity(text.len());
     let (mut sensitive, mut known) = (false, true);
+    let room = Room::default();
     for piece in parse(text)? {
         match piece {
             Piece::Text(text) => output.push_str(text),
@@ -82,6 +83,7 @@ pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, Interpol
                     text,
                     sensitive: marked,
                 } => {
+                    room.take(text.len())?;
                     output.push_str(&text);
                     sensitive |= marked;
                 }

@@ -6,11 +6,18 @@ use hcl::edit::structure::{self, BlockLabel, Structure};
 use indexmap::IndexMap;
 
 use super::{Attribute, Block, Body, ElementSpans, Label};
+use crate::budget::VALUE;
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::Evaluator;
 use crate::scope::Scope;
 use crate::source_map::Span;
 use crate::value::Value;
+
+/// Bytes of an attribute, without its value.
+const ATTRIBUTE: u64 = 512;
+
+/// Bytes of a block, without what is in it.
+pub(crate) const BLOCK: u64 = 1024;
 
 /// A block that is written out or that a `dynamic` block stands for, not evaluated yet.
 pub(crate) struct ExpandedBlock<'a> {
@@ -45,6 +52,9 @@ impl Evaluator<'_> {
     ) -> Body {
         let mut attributes = IndexMap::new();
         for attribute in body.attributes() {
+            if self.context.budget.is_spent() {
+                break;
+            }
             let name = attribute.key.as_str();
             if !without.contains(&name) {
                 attributes.insert(name.to_owned(), self.body_attribute(attribute, scope));
@@ -85,9 +95,14 @@ impl Evaluator<'_> {
         attribute: &structure::Attribute,
         scope: &Scope<'_>,
     ) -> Attribute {
+        let value = self.evaluate(&attribute.value, scope);
+        // Whoever reads the option walks through its value, and makes something of it.
+        let size = value.weight().saturating_add(ATTRIBUTE);
+        let paid = self.context.budget.charge(size / VALUE, size);
+        let is_paid = self.paid(paid, attribute.value.span());
         Attribute {
             name_span: self.span(attribute.key.span()),
-            value: self.evaluate(&attribute.value, scope),
+            value: if is_paid { value } else { Value::UNKNOWN },
             value_span: self.span(attribute.value.span()),
             elements: ElementSpans::of(&attribute.value, self.file),
         }
@@ -101,6 +116,10 @@ impl Evaluator<'_> {
     ) -> Vec<ExpandedBlock<'a>> {
         let mut blocks = Vec::new();
         for block in body.iter().filter_map(Structure::as_block) {
+            let paid = self.context.budget.charge(BLOCK / VALUE, BLOCK);
+            if !self.paid(paid, block.ident.span()) {
+                break;
+            }
             if block.has_ident("dynamic") {
                 self.expand_dynamic(block, scope, &mut blocks);
             } else {
@@ -190,6 +209,10 @@ impl Evaluator<'_> {
             None => return,
         };
         for (key, value) in items {
+            let paid = self.context.budget.charge(BLOCK / VALUE, BLOCK);
+            if !self.paid(paid, for_each.value.span()) {
+                return;
+            }
             let item = Value::object([("key", key), ("value", value.marked(marked))]);
             let mut inner = scope.child();
             inner.set(&iterator, item.clone());

@@ -7,8 +7,9 @@ use hcl::edit::expr::{Expression, FuncCall};
 use hcl::edit::parser;
 
 use super::{Context, Evaluator, article};
+use crate::budget::{Spent, VALUE};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::functions::{self, Arguments, Function, Parameter};
+use crate::functions::{self, Arguments, Function, Kind, Parameter};
 use crate::scope::Scope;
 use crate::source_map::{SourceMap, Span};
 use crate::types::Type;
@@ -54,9 +55,11 @@ impl Evaluator<'_> {
         let Some(arguments) = self.arguments(call, scope) else {
             return Value::UNKNOWN;
         };
-        let whole = self
-            .span(call.name.name.span())
-            .to(self.span(call.args.span()));
+        let name_span = self.span(call.name.name.span());
+        let whole = match call.args.span() {
+            Some(arguments) => name_span.to(self.span(Some(arguments))),
+            None => name_span,
+        };
         if !self.count_is_right(function, &arguments, whole) {
             return Value::UNKNOWN;
         }
@@ -76,6 +79,16 @@ impl Evaluator<'_> {
                 continue;
             }
             let parameter = function.parameter(position);
+            // A list of numbers may have to become one of texts.
+            if matches!(parameter.kind, Kind::Strings | Kind::Numbers) {
+                let paid = self
+                    .context
+                    .budget
+                    .charge(value.weight() / VALUE, value.weight());
+                if !self.paid(paid, call.name.name.span()) {
+                    return Value::UNKNOWN;
+                }
+            }
             match parameter.kind.convert(value) {
                 Ok(value) => values.push(value.unmarked()),
                 Err(problem) => {
@@ -87,10 +100,18 @@ impl Evaluator<'_> {
         if !known {
             return Value::UNKNOWN.marked(marked);
         }
+        let paid = function.charge(&values, &self.context.budget);
+        if !self.paid(paid, call.name.name.span()) {
+            return Value::UNKNOWN.marked(marked);
+        }
         let outcome = (function.run)(&Arguments {
             values: &values,
             context: self.context,
         });
+        if self.context.budget.is_spent() {
+            self.paid(Err(Spent), call.name.name.span());
+            return Value::UNKNOWN.marked(marked);
+        }
         match outcome {
             Ok(value) => value.marked(marked),
             Err(error) => {
@@ -123,6 +144,10 @@ impl Evaluator<'_> {
             }
             match value.kind() {
                 ValueKind::List(elements) => {
+                    let paid = self.context.budget.charge_elements(elements.len() * 2);
+                    if !self.paid(paid, expression.span()) {
+                        return None;
+                    }
                     let marked = value.is_marked();
                     arguments.extend(elements.iter().map(|element| Argument {
                         value: element.clone().marked(marked),
@@ -207,10 +232,19 @@ impl Evaluator<'_> {
             return Value::UNKNOWN;
         };
         let value = self.evaluate(expression, scope);
+        let source = wanted.span().map_or(0, |range| range.len());
+        let paid = self.context.budget.charge_new_text(source * 8);
+        if !self.paid(paid, wanted.span()) {
+            return Value::UNKNOWN;
+        }
         match Type::parse(wanted, self) {
             Err(diagnostic) => self.report(diagnostic),
-            Ok(wanted) => match wanted.convert(&value) {
+            Ok(wanted) => match wanted.convert_within(&value, &self.context.budget) {
                 Ok(value) => value,
+                Err(_) if self.context.budget.is_spent() => {
+                    self.paid(Err(Spent), call.name.name.span());
+                    Value::UNKNOWN
+                }
                 Err(error) => self.fail(expression.span(), "`convert` failed", error.to_string()),
             },
         }
@@ -220,7 +254,7 @@ impl Evaluator<'_> {
         let Some([path, variables]) = self.exactly(call, "templatefile(path, variables)") else {
             return Value::UNKNOWN;
         };
-        if self.context.in_template_file {
+        if self.context.template_file_of.is_some() {
             let detail = "a file read by `templatefile` may not call it again";
             return self.fail(call.span(), "`templatefile` failed", detail);
         }
@@ -240,7 +274,7 @@ impl Evaluator<'_> {
             );
             return self.fail(variables.span(), "`templatefile` failed", detail);
         };
-        let text = match functions::read_text(&*self.context.environment, Path::new(name)) {
+        let text = match functions::read_text(self.context, Path::new(name)) {
             Ok(text) => text,
             Err(_) if path_value.is_marked() => {
                 let detail = "not shown, because an argument is sensitive";
@@ -248,18 +282,30 @@ impl Evaluator<'_> {
             }
             Err(problem) => return self.fail(path.span(), "`templatefile` failed", problem),
         };
+        let paid = self.context.budget.charge_syntax(&text);
+        let paid = paid.and_then(|()| self.context.budget.charge_elements(entries.len() * 2));
+        if !self.paid(paid, call.span()) {
+            return Value::UNKNOWN;
+        }
         let mut inner = Scope::default();
         for (key, value) in entries.iter() {
             inner.set(key, value.clone().marked(variables_value.is_marked()));
         }
-        match self.render_file(name, text, &inner) {
+        let place = self.span(call.span());
+        match self.render_file(name, text, place, &inner) {
             Ok(value) => value.marked(path_value.is_marked()),
             Err(problem) => self.fail(call.span(), "`templatefile` failed", problem),
         }
     }
 
     /// Renders a template file; the error names the place in that file.
-    fn render_file(&self, name: &str, text: String, scope: &Scope<'_>) -> Result<Value, String> {
+    fn render_file(
+        &self,
+        name: &str,
+        text: String,
+        place: Span,
+        scope: &Scope<'_>,
+    ) -> Result<Value, String> {
         let template = parser::parse_template(&text).map_err(|error| {
             let at = error.location();
             format!("{name}:{}:{}: {}", at.line(), at.column(), error.message())
@@ -267,7 +313,7 @@ impl Evaluator<'_> {
         let mut files = SourceMap::default();
         let file = files.add(name, text);
         let context = Context {
-            in_template_file: true,
+            template_file_of: Some(place),
             ..self.context.clone()
         };
         let mut evaluator = Evaluator::new(&context, file);

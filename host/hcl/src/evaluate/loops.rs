@@ -6,6 +6,7 @@ use hcl::edit::Span as _;
 use hcl::edit::expr::ForExpr;
 
 use super::{Evaluator, article};
+use crate::budget::{ENTRY, VALUE};
 use crate::diagnostic::Diagnostic;
 use crate::scope::Scope;
 use crate::value::{Value, ValueKind};
@@ -23,6 +24,9 @@ impl Evaluator<'_> {
         let mut entries: Vec<(String, Vec<Value>)> = Vec::new();
         let mut positions = std::collections::HashMap::new();
         for (key, value) in items {
+            if self.context.budget.is_spent() {
+                return Value::UNKNOWN.marked(marked);
+            }
             let mut inner = scope.child();
             if let Some(name) = &intro.key_var {
                 inner.set(name.as_str(), key);
@@ -52,6 +56,12 @@ impl Evaluator<'_> {
                 known = false;
                 continue;
             };
+            // In the table of positions, and in the object.
+            let size = 2 * (key.len() as u64 + VALUE + ENTRY);
+            let paid = self.context.budget.charge(size / VALUE, size);
+            if !self.paid(paid, key_expression.span()) {
+                return Value::UNKNOWN.marked(marked);
+            }
             match positions.get(&key) {
                 None => {
                     positions.insert(key.clone(), entries.len());
@@ -93,6 +103,19 @@ impl Evaluator<'_> {
         collection: &Value,
         range: Option<Range<usize>>,
     ) -> Option<Vec<(Value, Value)>> {
+        // A key and a value for each, and what they are put into.
+        let count = match collection.kind() {
+            ValueKind::List(elements) => elements.len() as u64 * 4 * VALUE,
+            ValueKind::Object(entries) => {
+                let keys = entries.keys().map(|key| key.len() as u64 + 4 * VALUE);
+                keys.sum()
+            }
+            _ => 0,
+        };
+        let paid = self.context.budget.charge(count / VALUE, count);
+        if !self.paid(paid, range.clone()) {
+            return None;
+        }
         match collection.kind() {
             ValueKind::List(elements) => Some(
                 elements

@@ -56,6 +56,12 @@ impl Evaluator<'_> {
         let marked = left.is_sensitive() || right.is_sensitive();
         let result = match operator {
             Eq | NotEq if left.is_wholly_known() && right.is_wholly_known() => {
+                // They are walked through together, as far as the lighter one goes.
+                let weight = left.weight().min(right.weight());
+                let paid = self.context.budget.charge(weight / 16 + 1, 0);
+                if !self.paid(paid, operation.span()) {
+                    return Value::UNKNOWN.marked(marked);
+                }
                 Some(Value::from(equal(&left, &right) == (operator == Eq)))
             }
             Eq | NotEq => None,

@@ -6,6 +6,7 @@ use hcl::edit::template::{
 };
 
 use super::{Evaluator, MAX_STRING, article};
+use crate::budget::STEP;
 use crate::diagnostic::Diagnostic;
 use crate::scope::Scope;
 use crate::value::{Value, ValueKind};
@@ -79,7 +80,7 @@ impl Evaluator<'_> {
         let trim = around.trim;
         let elements: Vec<&Element> = template.iter().collect();
         for (position, element) in elements.iter().enumerate() {
-            if text.text.len() > MAX_STRING {
+            if text.text.len() > MAX_STRING || self.context.budget.is_spent() {
                 // Reported where the whole expression ends.
                 return;
             }
@@ -95,6 +96,11 @@ impl Evaluator<'_> {
                     }
                     if trim_end {
                         literal = literal.trim_end();
+                    }
+                    // Once as it grows, once as a value.
+                    let paid = self.context.budget.charge_new_text(literal.len() * 2);
+                    if paid.is_err() {
+                        return;
                     }
                     push_dedented(literal, around.indent, &mut text.text);
                 }
@@ -112,6 +118,15 @@ impl Evaluator<'_> {
     fn write_value(&mut self, interpolation: &Interpolation, scope: &Scope<'_>, text: &mut Text) {
         let value = self.evaluate(&interpolation.expr, scope);
         text.marked |= value.is_sensitive();
+        if let Some(new) = value.as_str() {
+            let paid = self.context.budget.charge_new_text(new.len() * 2);
+            if !self.paid(paid, interpolation.expr.span()) {
+                text.unknown = true;
+                return;
+            }
+            text.text.push_str(new);
+            return;
+        }
         match (value.to_text(), value.kind()) {
             (Some(value), _) => text.text.push_str(&value),
             (None, ValueKind::Unknown) => text.unknown = true,
@@ -169,6 +184,11 @@ impl Evaluator<'_> {
                 inner.set(name.as_str(), key);
             }
             inner.set(head.value_var.as_str(), value);
+            let paid = self.context.budget.charge(STEP, 0);
+            if !self.paid(paid, head.collection_expr.span()) {
+                text.unknown = true;
+                return;
+            }
             self.write_template(&head.template, around, &inner, text);
         }
     }

@@ -6,9 +6,13 @@ use hcl::edit::expr::{Expression, Traversal, TraversalOperator};
 use hcl::edit::{Decorated, Span as _};
 
 use super::{Evaluator, article};
+use crate::budget::{STEP, VALUE};
 use crate::diagnostic::Diagnostic;
 use crate::scope::Scope;
 use crate::value::{Value, ValueKind};
+
+/// Work of holding one name against another: the square of what names are long.
+pub(crate) const SUGGESTION: u64 = 300;
 
 type Operators = [Decorated<TraversalOperator>];
 
@@ -76,7 +80,20 @@ impl Evaluator<'_> {
         value
     }
 
+    /// Pays for looking for a close one among so many names.
+    fn can_suggest(&self, names: usize, range: Option<Range<usize>>) -> bool {
+        let paid = self.context.budget.charge(names as u64 * SUGGESTION, 0);
+        self.paid(paid, range)
+    }
+
     fn splat(&mut self, value: &Value, rest: &Operators, scope: &Scope<'_>) -> Value {
+        let count = value.as_list().map_or(1, <[Value]>::len);
+        let steps = count as u64 * (rest.len() as u64 + 1) * STEP;
+        let paid = self.context.budget.charge(steps, count as u64 * 2 * VALUE);
+        let range = rest.first().and_then(|operator| operator.span());
+        if !self.paid(paid, range) {
+            return Value::UNKNOWN.marked(value.is_marked());
+        }
         let elements = match value.kind() {
             ValueKind::Unknown => return value.clone(),
             ValueKind::Null => Vec::new(),
@@ -102,6 +119,9 @@ impl Evaluator<'_> {
             ValueKind::Object(entries) => match entries.get(name) {
                 Some(entry) => entry.clone().marked(value.is_marked()),
                 None => {
+                    if !self.can_suggest(entries.len(), range) {
+                        return Value::UNKNOWN;
+                    }
                     let summary = match root {
                         Some("var") => format!("there is no variable `{name}`"),
                         Some("local") => format!("there is no local value `{name}`"),
@@ -181,6 +201,9 @@ impl Evaluator<'_> {
                 match entries.get(&key) {
                     Some(entry) => entry.clone(),
                     None => {
+                        if !self.can_suggest(entries.len(), range.clone()) {
+                            return Value::UNKNOWN.marked(marked);
+                        }
                         let shown = if index.is_marked() {
                             "(sensitive)"
                         } else {

@@ -1,8 +1,15 @@
 //! Lists and objects.
 
-use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter, strings};
-use crate::evaluate::equal;
+use std::collections::BTreeSet;
+
+use super::{
+    Arguments, Cost, Function, FunctionError, GRAPHEME, Kind, Outcome, Parameter, parameter,
+    strings,
+};
+use crate::budget::{STEP, VALUE};
+use crate::evaluate::{SUGGESTION, equal};
 use crate::number::Number;
+use crate::types::Ordered;
 use crate::value::{Value, ValueKind};
 
 const LIST: &[Parameter] = &[parameter("list", Kind::List)];
@@ -12,10 +19,12 @@ const VALUES: &[Parameter] = &[parameter("value", Kind::Any)];
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("alltrue", LIST, |a| {
         Ok(all_bools(a)?.into_iter().all(|b| b).into())
-    }),
+    })
+    .costs(Cost::Reads),
     Function::new("anytrue", LIST, |a| {
         Ok(all_bools(a)?.into_iter().any(|b| b).into())
-    }),
+    })
+    .costs(Cost::Reads),
     Function::new(
         "chunklist",
         &[
@@ -25,14 +34,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         chunklist,
     )
     .structural(),
-    Function::new("coalesce", VALUES, coalesce).variadic(1),
+    Function::new("coalesce", VALUES, coalesce)
+        .variadic(1)
+        .costs(Cost::LooksUp),
     Function::new(
         "coalescelist",
         &[parameter("list", Kind::Any)],
         coalescelist,
     )
     .variadic(1)
-    .structural(),
+    .structural()
+    .costs(Cost::LooksUp),
     Function::new("compact", &[parameter("list", Kind::List)], compact),
     Function::new("concat", LIST, |a| {
         Ok(Value::list(
@@ -52,8 +64,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 .any(|element| equal(element, a.value(1)))
                 .into())
         },
-    ),
-    Function::new("distinct", LIST, |a| Ok(Value::list(distinct(a.list(0))))),
+    )
+    .costs(Cost::Reads),
+    Function::new("distinct", LIST, |a| Ok(Value::list(distinct(a.list(0))))).costs(Cost::Sorts),
     Function::new(
         "element",
         &[
@@ -62,7 +75,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         element,
     )
-    .structural(),
+    .structural()
+    .costs(Cost::LooksUp),
     Function::new("flatten", LIST, |a| {
         let mut flat = Vec::new();
         flatten(a.list(0), &mut flat);
@@ -72,9 +86,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "index",
         &[parameter("list", Kind::List), parameter("value", Kind::Any)],
         index,
-    ),
+    )
+    .costs(Cost::Reads),
     Function::new("keys", OBJECT, |a| Ok(strings(a.object(0).keys()))).structural(),
-    Function::new("length", &[parameter("value", Kind::Value)], length).structural(),
+    Function::new("length", &[parameter("value", Kind::Value)], length)
+        .structural()
+        .costs(Cost::LooksUp),
     Function::new(
         "lookup",
         &[
@@ -85,7 +102,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         lookup,
     )
     .optional(1)
-    .structural(),
+    .structural()
+    .costs(Cost::LooksUp),
     Function::new("merge", &[parameter("object", Kind::Any)], merge)
         .variadic(1)
         .structural(),
@@ -110,7 +128,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let mut sorted = a.strings(0);
         sorted.sort_unstable();
         Ok(strings(sorted))
-    }),
+    })
+    .costs(Cost::Sorts),
     Function::new("values", OBJECT, |a| {
         Ok(Value::list(
             a.object(0).values().cloned().collect::<Vec<_>>(),
@@ -147,6 +166,8 @@ fn chunklist(arguments: &Arguments<'_>) -> Outcome {
     let list = arguments.list(0);
     let size = usize::try_from(arguments.integer(1)?)
         .map_err(|_| FunctionError::at(1, "the size must not be negative"))?;
+    // A list for each chunk, which may be of one element.
+    arguments.budget().charge_elements(list.len() * 2)?;
     if size == 0 {
         return Ok(Value::list([arguments.value(0).clone()]));
     }
@@ -194,13 +215,11 @@ fn compact(arguments: &Arguments<'_>) -> Outcome {
 }
 
 pub(super) fn distinct(list: &[Value]) -> Vec<Value> {
-    let mut kept: Vec<Value> = Vec::new();
-    for element in list {
-        if !kept.iter().any(|earlier| equal(earlier, element)) {
-            kept.push(element.clone());
-        }
-    }
-    kept
+    let mut earlier = BTreeSet::new();
+    let first = list
+        .iter()
+        .filter(|element| earlier.insert(Ordered(element)));
+    first.cloned().collect()
 }
 
 fn element(arguments: &Arguments<'_>) -> Outcome {
@@ -217,6 +236,7 @@ fn element(arguments: &Arguments<'_>) -> Outcome {
     Ok(list.get(position).cloned().unwrap_or(Value::NULL))
 }
 
+/// Lists in it have been paid for as often as they stand there.
 fn flatten(list: &[Value], flat: &mut Vec<Value>) {
     for element in list {
         match element.as_list() {
@@ -241,7 +261,10 @@ fn length(arguments: &Arguments<'_>) -> Outcome {
     match arguments.value(0).kind() {
         ValueKind::List(elements) => Ok(elements.len().into()),
         ValueKind::Object(entries) => Ok(entries.len().into()),
-        ValueKind::String(text) => Ok(text.graphemes(true).count().into()),
+        ValueKind::String(text) => {
+            arguments.budget().charge_text(text.len() * GRAPHEME)?;
+            Ok(text.graphemes(true).count().into())
+        }
         _ => Err(FunctionError::at(
             0,
             "a list, an object or a string is needed",
@@ -256,6 +279,9 @@ fn lookup(arguments: &Arguments<'_>) -> Outcome {
         (Some(value), _) => Ok(value.clone()),
         (None, Some(default)) => Ok(default.clone()),
         (None, None) => {
+            arguments
+                .budget()
+                .charge(object.len() as u64 * SUGGESTION, 0)?;
             let hint = crate::suggest::suggest(key, object.keys().map(String::as_str))
                 .map_or_else(String::new, |close| format!("; did you mean \"{close}\"?"));
             Err(FunctionError::at(
@@ -318,6 +344,7 @@ fn range(arguments: &Arguments<'_>) -> Outcome {
         if numbers.len() == MAX_RANGE {
             return Err(format!("more than {MAX_RANGE} numbers").into());
         }
+        arguments.budget().charge(STEP, 2 * VALUE)?;
         numbers.push(Value::from(number.clone()));
         number = number.add(&step).ok_or("the numbers get out of range")?;
     }

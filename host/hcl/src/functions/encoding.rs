@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter};
+use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
+use crate::budget::{ENTRY, STEP, VALUE};
 use crate::value::Value;
 
 const TEXT: &[Parameter] = &[parameter("text", Kind::String)];
@@ -21,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("base64encode", TEXT, |a| {
         Ok(STANDARD.encode(a.string(0)).into())
     }),
-    Function::new("csvdecode", TEXT, csvdecode),
+    Function::new("csvdecode", TEXT, csvdecode).costs(Cost::Reads),
     Function::new(
         "textencodebase64",
         &[
@@ -29,8 +30,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             parameter("encoding", Kind::String),
         ],
         textencodebase64,
-    ),
-    Function::new("urlencode", TEXT, |a| Ok(urlencode(a.string(0)).into())),
+    )
+    .costs(Cost::Multiplies),
+    Function::new("urlencode", TEXT, |a| Ok(urlencode(a.string(0)).into())).costs(Cost::Multiplies),
 ];
 
 fn csvdecode(arguments: &Arguments<'_>) -> Outcome {
@@ -40,6 +42,13 @@ fn csvdecode(arguments: &Arguments<'_>) -> Outcome {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(wrong)?;
+        // The names of the columns stand in each row.
+        let names = headers.as_slice().len() + record.as_slice().len();
+        arguments.budget().charge_new_text(2 * names)?;
+        let cells = headers.len() as u64;
+        arguments
+            .budget()
+            .charge(cells * STEP, cells * 2 * (VALUE + ENTRY))?;
         rows.push(Value::object(
             headers.iter().zip(record.iter().map(Value::from)),
         ));

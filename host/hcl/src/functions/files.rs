@@ -6,8 +6,16 @@ use std::path::{Component, Path, PathBuf};
 use globset::GlobBuilder;
 
 use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter, strings};
+use crate::budget::{Spent, VALUE};
 use crate::environment::Environment;
+use crate::evaluate::Context;
 use crate::value::Value;
+
+/// Work of opening a file, whatever is in it.
+const FILE_ACCESS: u64 = 2_000;
+
+/// Work for each file of a folder that is listed.
+const LISTED_FILE: u64 = 200;
 
 const PATH: &[Parameter] = &[parameter("path", Kind::String)];
 
@@ -30,13 +38,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             .into())
     }),
     Function::new("file", PATH, |a| {
-        let environment = &*a.context.environment;
-        match read_text(environment, Path::new(a.string(0))) {
+        match read_text(a.context, Path::new(a.string(0))) {
             Ok(text) => Ok(text.into()),
             Err(problem) => Err(FunctionError::at(0, problem)),
         }
     }),
     Function::new("fileexists", PATH, |a| {
+        a.budget().charge(FILE_ACCESS, 0)?;
         let environment = &*a.context.environment;
         let path = expanded(environment, Path::new(a.string(0)));
         environment
@@ -59,11 +67,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Content of a text file, for `file` and `templatefile`; the error names the file.
-pub(crate) fn read_text(environment: &dyn Environment, path: &Path) -> Result<String, String> {
+pub(crate) fn read_text(context: &Context, path: &Path) -> Result<String, String> {
+    let spent = |Spent| "it takes too much".to_owned();
+    let budget = &context.budget;
+    budget.charge(FILE_ACCESS, 0).map_err(spent)?;
+    let environment = &*context.environment;
     let path = expanded(environment, path);
     let bytes = environment
         .read_file(&path)
         .map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    // Its size shows now; what is read in one go has a bound of its own.
+    budget.charge_new_text(bytes.len() * 2).map_err(spent)?;
     String::from_utf8(bytes)
         .map_err(|_| format!("{} is not a text file: it is not UTF-8", path.display()))
 }
@@ -127,9 +141,15 @@ fn fileset(arguments: &Arguments<'_>) -> Outcome {
         .map_err(|error| FunctionError::at(1, format!("not a pattern: {}", error.kind())))?
         .compile_matcher();
     let folder = expanded(environment, Path::new(arguments.string(0)));
+    arguments.budget().charge(FILE_ACCESS, 0)?;
     let files = environment
         .list_files(&folder)
         .map_err(|error| FunctionError::at(0, format!("{}: {error}", folder.display())))?;
+    let count = files.len() as u64;
+    let names = files.iter().map(|name| name.len() as u64).sum::<u64>();
+    arguments
+        .budget()
+        .charge(count * LISTED_FILE, names + count * VALUE)?;
     let mut matching: Vec<String> = files
         .into_iter()
         .filter(|file| matcher.is_match(file))

@@ -1,7 +1,8 @@
 //! `format` and `formatlist`: the verbs of the language, not those of C.
 
 use super::json::encode;
-use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter};
+use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
+use crate::budget::{Budget, STEP};
 use crate::evaluate::{MAX_ELEMENTS, MAX_STRING, article};
 use crate::number::Number;
 use crate::value::{Value, ValueKind};
@@ -14,10 +15,13 @@ const FORMAT: &[Parameter] = &[
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("format", FORMAT, |a| {
         let values: Vec<Value> = a.values.iter().skip(1).cloned().collect();
-        format(a.string(0), &values).map(Value::from)
+        format(a.string(0), &values, a.budget()).map(Value::from)
     })
-    .variadic(0),
-    Function::new("formatlist", FORMAT, formatlist).variadic(0),
+    .variadic(0)
+    .costs(Cost::Reads),
+    Function::new("formatlist", FORMAT, formatlist)
+        .variadic(0)
+        .costs(Cost::Reads),
 ];
 
 /// Widest field and longest fraction; wider ones are a slip.
@@ -37,7 +41,7 @@ struct Verb {
     letter: char,
 }
 
-fn format(text: &str, values: &[Value]) -> Result<String, FunctionError> {
+fn format(text: &str, values: &[Value], budget: &Budget) -> Result<String, FunctionError> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut next = 0;
@@ -64,6 +68,9 @@ fn format(text: &str, values: &[Value]) -> Result<String, FunctionError> {
             );
             return Err(FunctionError::at(0, message));
         };
+        // It is read as a whole and copied several times, even if nothing of it is shown.
+        let size = 2 * value.weight() + verb.width.unwrap_or_default() as u64;
+        budget.charge(STEP + size, size)?;
         let piece =
             write(&verb, value).map_err(|message| FunctionError::at(position + 1, message))?;
         out.push_str(&piece);
@@ -319,6 +326,7 @@ fn pad(verb: &Verb, text: &str) -> String {
 
 /// Formats once for each element of the lists among the values.
 fn formatlist(arguments: &Arguments<'_>) -> Outcome {
+    let budget = arguments.budget();
     let values: Vec<&Value> = arguments.values.iter().skip(1).collect();
     let mut lengths = values
         .iter()
@@ -326,7 +334,8 @@ fn formatlist(arguments: &Arguments<'_>) -> Outcome {
         .filter_map(|(at, v)| Some((at, v.as_list()?.len())));
     let Some((_, length)) = lengths.next() else {
         let values: Vec<Value> = values.into_iter().cloned().collect();
-        return Ok(super::strings([format(arguments.string(0), &values)?]));
+        let line = format(arguments.string(0), &values, budget)?;
+        return Ok(super::strings([line]));
     };
     if let Some((position, other)) = lengths.find(|(_, other)| *other != length) {
         let message = format!("this list has {other} elements, the first one {length}");
@@ -335,6 +344,8 @@ fn formatlist(arguments: &Arguments<'_>) -> Outcome {
     let mut size = 0;
     let mut lines = Vec::with_capacity(length.min(MAX_ELEMENTS));
     for row in 0..length {
+        budget.charge_new_text(arguments.string(0).len())?;
+        budget.charge_elements(values.len() + 1)?;
         let row: Vec<Value> = values
             .iter()
             .map(|value| match value.as_list() {
@@ -342,7 +353,7 @@ fn formatlist(arguments: &Arguments<'_>) -> Outcome {
                 None => (*value).clone(),
             })
             .collect();
-        let line = format(arguments.string(0), &row)?;
+        let line = format(arguments.string(0), &row, budget)?;
         size += line.len();
         if size > MAX_STRING {
             return Err("the text gets too long".into());

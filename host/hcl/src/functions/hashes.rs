@@ -5,8 +5,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use uuid::{Builder, Uuid};
 
-use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter};
-use crate::value::Value;
+use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
 
 const TEXT: &[Parameter] = &[parameter("text", Kind::String)];
 
@@ -20,10 +19,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         bcrypt,
     )
     .optional(1),
-    Function::new("md5", TEXT, |a| Ok(hex::<Md5>(a.string(0)))),
-    Function::new("sha1", TEXT, |a| Ok(hex::<Sha1>(a.string(0)))),
-    Function::new("sha256", TEXT, |a| Ok(hex::<Sha256>(a.string(0)))),
-    Function::new("sha512", TEXT, |a| Ok(hex::<Sha512>(a.string(0)))),
+    Function::new("md5", TEXT, hex::<Md5>).costs(Cost::Reads),
+    Function::new("sha1", TEXT, hex::<Sha1>).costs(Cost::Reads),
+    Function::new("sha256", TEXT, hex::<Sha256>).costs(Cost::Reads),
+    Function::new("sha512", TEXT, hex::<Sha512>).costs(Cost::Reads),
     Function::new("uuidv4", &[], |a| {
         Ok(Builder::from_random_bytes(random(a)?)
             .into_uuid()
@@ -53,14 +52,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn hex<D: Digest>(text: &str) -> Value {
+fn hex<D: Digest>(arguments: &Arguments<'_>) -> Outcome {
+    let text = arguments.string(0);
+    arguments.budget().charge_text(text.len() * HASHING)?;
     let digest = D::digest(text.as_bytes());
-    Value::from(
-        digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    )
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(hex.into())
 }
 
 fn random(arguments: &Arguments<'_>) -> Result<[u8; 16], FunctionError> {
@@ -73,10 +70,16 @@ fn random(arguments: &Arguments<'_>) -> Result<[u8; 16], FunctionError> {
     Ok(bytes)
 }
 
+/// How much dearer it is to hash a text than to walk through it.
+const HASHING: usize = 2;
+
 const DEFAULT_COST: u32 = 10;
 
-/// Each step doubles the work; this one takes about a minute.
-const MAX_COST: u32 = 20;
+/// Each step doubles the work; this one takes about two seconds, and nearly all that a template has.
+const MAX_COST: u32 = 15;
+
+/// Work of each of the rounds, of which there are two to the power of the cost.
+const ROUND: u64 = 1_500;
 
 /// The longest password the algorithm looks at.
 const MAX_PASSWORD: usize = 72;
@@ -96,6 +99,7 @@ fn bcrypt(arguments: &Arguments<'_>) -> Outcome {
             format!("longer than {MAX_PASSWORD} bytes"),
         ));
     }
+    arguments.budget().charge(ROUND << cost, 0)?;
     let hash = bcrypt::hash_with_salt(text, cost, random(arguments)?)
         .map_err(|error| error.to_string())?;
     Ok(hash.format_for_version(bcrypt::Version::TwoA).into())

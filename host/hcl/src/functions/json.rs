@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Function, FunctionError, Kind, parameter};
+use super::{Cost, Function, FunctionError, Kind, parameter};
+use crate::budget::{Budget, STEP, VALUE};
 use crate::evaluate::MAX_STRING;
 use crate::number::Number;
 use crate::value::{Value, ValueKind};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("jsondecode", &[parameter("text", Kind::String)], |a| {
-        decode(a.string(0)).map_err(|problem| FunctionError::at(0, problem))
-    }),
+        decode(a.string(0), a.budget()).map_err(|problem| FunctionError::at(0, problem))
+    })
+    .costs(Cost::Reads),
     Function::new("jsonencode", &[parameter("value", Kind::Any)], |a| {
         let text = encode(a.value(0));
         if text.len() > MAX_STRING {
@@ -20,13 +22,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         } else {
             Ok(text.into())
         }
-    }),
+    })
+    .costs(Cost::Multiplies),
 ];
 
 /// The value a JSON text stands for.
-pub(crate) fn decode(text: &str) -> Result<Value, String> {
-    serde_json::from_str::<Decoded>(text)
-        .map(|decoded| decoded.0)
+pub(crate) fn decode(text: &str, budget: &Budget) -> Result<Value, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    Decode(budget)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|error| format!("not JSON: {error}"))
 }
 
@@ -75,6 +80,10 @@ fn write(value: &Value, out: &mut String) {
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for character in text.chars() {
+        // One may become six.
+        if out.len() > MAX_STRING {
+            return;
+        }
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
@@ -90,73 +99,91 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A value from any data format that serde reads.
-pub(super) struct Decoded(pub(super) Value);
+/// Makes values of any data format that serde reads, and pays for each before it is made.
+#[derive(Clone, Copy)]
+pub(super) struct Decode<'b>(pub(super) &'b Budget);
 
-impl<'de> Deserialize<'de> for Decoded {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DecodedVisitor)
+impl Decode<'_> {
+    /// A value, with the room it takes while its list grows.
+    fn pay<E: serde::de::Error>(self, text: usize) -> Result<(), E> {
+        let bytes = 2 * text as u64 + 3 * VALUE;
+        let paid = self.0.charge(2 * STEP + text as u64 / 4, bytes);
+        paid.map_err(|_| E::custom("it takes too much"))
     }
 }
 
-struct DecodedVisitor;
+impl<'de> DeserializeSeed<'de> for Decode<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for DecodedVisitor {
-    type Value = Decoded;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Decode<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Decoded, E> {
-        Ok(Decoded(value.into()))
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        self.pay(0)?;
+        Ok(value.into())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Decoded, E> {
-        Ok(Decoded(value.into()))
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.pay(0)?;
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Decoded, E> {
-        Ok(Decoded(Number::from(value).into()))
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.pay(0)?;
+        Ok(Number::from(value).into())
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Decoded, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.pay(0)?;
         let number = Number::from_f64(value).ok_or_else(|| E::custom("number out of range"))?;
-        Ok(Decoded(number.into()))
+        Ok(number.into())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Decoded, E> {
-        Ok(Decoded(value.into()))
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.pay(value.len())?;
+        Ok(value.into())
     }
 
-    fn visit_unit<E>(self) -> Result<Decoded, E> {
-        Ok(Decoded(Value::NULL))
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.pay(0)?;
+        Ok(Value::NULL)
     }
 
-    fn visit_none<E>(self) -> Result<Decoded, E> {
-        Ok(Decoded(Value::NULL))
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.visit_unit()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Decoded, D::Error> {
-        Decoded::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Decoded, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        self.pay(0)?;
         let mut elements = Vec::new();
-        while let Some(Decoded(element)) = sequence.next_element()? {
+        while let Some(element) = sequence.next_element_seed(self)? {
             elements.push(element);
         }
-        Ok(Decoded(Value::list(elements)))
+        Ok(Value::list(elements))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Decoded, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.pay(0)?;
         let mut entries = Vec::new();
-        while let Some((Decoded(key), Decoded(value))) = map.next_entry()? {
+        while let Some((key, value)) = map.next_entry_seed(self, self)? {
             let key = key
                 .to_text()
                 .ok_or_else(|| serde::de::Error::custom("the key of an object must be a string"))?;
             entries.push((key, value));
         }
-        Ok(Decoded(Value::object(entries)))
+        Ok(Value::object(entries))
     }
 }

@@ -1,20 +1,22 @@
 //! Sets: lists without duplicates, in order.
 
-use super::{Arguments, Function, Kind, Outcome, Parameter, parameter};
-use crate::evaluate::{MAX_ELEMENTS, equal};
-use crate::types::set;
+use std::collections::BTreeSet;
+
+use super::{Arguments, Cost, Function, Kind, Outcome, Parameter, parameter};
+use crate::evaluate::MAX_ELEMENTS;
+use crate::types::{Ordered, set};
 use crate::value::Value;
 
 const SETS: &[Parameter] = &[parameter("set", Kind::List)];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("setintersection", SETS, |a| {
-        let common = a.list(0).iter().filter(|element| {
-            (1..a.values.len()).all(|at| a.list(at).iter().any(|other| equal(element, other)))
-        });
-        Ok(set(common.cloned().collect()))
+        let others: Vec<BTreeSet<_>> = (1..a.values.len()).map(|at| elements(a, at)).collect();
+        let is_common = |element: &&Value| others.iter().all(|it| it.contains(&Ordered(element)));
+        Ok(set(a.list(0).iter().filter(is_common).cloned().collect()))
     })
-    .variadic(1),
+    .variadic(1)
+    .costs(Cost::Sorts),
     Function::new("setproduct", SETS, product).variadic(1),
     Function::new(
         "setsubtract",
@@ -23,20 +25,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
             parameter("subtract", Kind::List),
         ],
         |a| {
-            let left = a
-                .list(0)
-                .iter()
-                .filter(|element| !a.list(1).iter().any(|o| equal(element, o)));
-            Ok(set(left.cloned().collect()))
+            let without = elements(a, 1);
+            let stays = |element: &&Value| !without.contains(&Ordered(element));
+            Ok(set(a.list(0).iter().filter(stays).cloned().collect()))
         },
-    ),
+    )
+    .costs(Cost::Sorts),
     Function::new("setunion", SETS, |a| {
         Ok(set((0..a.values.len())
             .flat_map(|at| a.list(at).to_vec())
             .collect()))
     })
-    .variadic(1),
+    .variadic(1)
+    .costs(Cost::Sorts),
 ];
+
+fn elements<'a>(arguments: &'a Arguments<'_>, position: usize) -> BTreeSet<Ordered<'a>> {
+    arguments.list(position).iter().map(Ordered).collect()
+}
 
 /// Every way to take one element of each, the last varying fastest.
 fn product(arguments: &Arguments<'_>) -> Outcome {
@@ -46,6 +52,9 @@ fn product(arguments: &Arguments<'_>) -> Outcome {
         if rows.len().saturating_mul(elements.len()) > MAX_ELEMENTS {
             return Err(format!("the product has more than {MAX_ELEMENTS} elements").into());
         }
+        // Rows so far and rows to be, each with its elements.
+        let size = rows.len() * elements.len() * (position + 2);
+        arguments.budget().charge_elements(size)?;
         rows = rows
             .iter()
             .flat_map(|row| {

@@ -1,11 +1,17 @@
 //! Text. Lengths and positions count what a reader takes for one character.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use regex::{Captures, Regex, RegexBuilder};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter, strings};
+use super::{
+    Arguments, Cost, Function, FunctionError, GRAPHEME, Kind, Outcome, Parameter, parameter,
+    strings,
+};
+use crate::budget::{Budget, STEP};
 use crate::evaluate::MAX_STRING;
 use crate::value::Value;
 
@@ -34,7 +40,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("endswith", TEXT_PART, |a| {
         Ok(a.string(0).ends_with(a.string(1)).into())
-    }),
+    })
+    .costs(Cost::Reads),
     Function::new(
         "indent",
         &[
@@ -55,8 +62,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("lower", TEXT, |a| Ok(a.string(0).to_lowercase().into())),
     Function::new("regex", PATTERN_TEXT, regex_first),
     Function::new("regex_replace", REPLACE, |a| {
-        let pattern = compile(a.string(1), 1)?;
-        bounded(pattern.replace_all(a.string(0), a.string(2)).into_owned())
+        let pattern = Pattern::compile(a.string(1), 1, a.budget())?;
+        pattern.replace_all(a.string(0), a.string(2), a.budget())
     }),
     Function::new("regexall", PATTERN_TEXT, regex_all),
     Function::new("replace", REPLACE, replace),
@@ -69,18 +76,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |a| {
             let (separator, text) = (a.string(0), a.string(1));
             if separator.is_empty() {
+                a.budget().charge_text(text.len() * GRAPHEME)?;
+                a.budget()
+                    .charge_elements(text.graphemes(true).count() * 2)?;
                 return Ok(strings(text.graphemes(true)));
             }
+            a.budget()
+                .charge_elements((text.matches(separator).count() + 1) * 2)?;
             Ok(strings(text.split(separator)))
         },
     ),
     Function::new("startswith", TEXT_PART, |a| {
         Ok(a.string(0).starts_with(a.string(1)).into())
-    }),
+    })
+    .costs(Cost::Reads),
     Function::new("strcontains", TEXT_PART, |a| {
         Ok(a.string(0).contains(a.string(1)).into())
-    }),
+    })
+    .costs(Cost::Reads),
     Function::new("strrev", TEXT, |a| {
+        a.budget().charge_text(a.string(0).len() * GRAPHEME)?;
         Ok(a.string(0).graphemes(true).rev().collect::<String>().into())
     }),
     Function::new(
@@ -94,8 +109,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new("title", TEXT, |a| Ok(title(a.string(0)).into())),
     Function::new("trim", TEXT_CUT, |a| {
-        let cut = a.string(1);
-        Ok(a.string(0).trim_matches(|c| cut.contains(c)).into())
+        a.budget().charge_text(a.string(1).len() * GRAPHEME)?;
+        let cut: BTreeSet<char> = a.string(1).chars().collect();
+        Ok(a.string(0).trim_matches(|c| cut.contains(&c)).into())
     }),
     Function::new("trimprefix", TEXT_CUT, |a| {
         let text = a.string(0);
@@ -121,24 +137,35 @@ fn indent(arguments: &Arguments<'_>) -> Outcome {
         ));
     }
     let margin = " ".repeat(usize::try_from(spaces).unwrap_or_default());
-    bounded(arguments.string(1).replace('\n', &format!("\n{margin}")))
+    let text = arguments.string(1);
+    let lines = text.matches('\n').count();
+    affordable(text.len() + lines * margin.len(), arguments.budget())?;
+    Ok(text.replace('\n', &format!("\n{margin}")).into())
 }
 
 fn join(arguments: &Arguments<'_>) -> Outcome {
     let parts: Vec<&str> = (1..arguments.values.len())
         .flat_map(|position| arguments.strings(position))
         .collect();
-    bounded(parts.join(arguments.string(0)))
+    let separator = arguments.string(0);
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let separators = parts
+        .len()
+        .saturating_sub(1)
+        .saturating_mul(separator.len());
+    affordable(length.saturating_add(separators), arguments.budget())?;
+    Ok(parts.join(separator).into())
 }
 
 fn substr(arguments: &Arguments<'_>) -> Outcome {
-    let characters: Vec<&str> = arguments.string(0).graphemes(true).collect();
-    let count = i64::try_from(characters.len()).unwrap_or(i64::MAX);
+    let text = arguments.string(0);
+    arguments.budget().charge_text(text.len() * GRAPHEME)?;
+    let count = i64::try_from(text.graphemes(true).count()).unwrap_or(i64::MAX);
     let offset = arguments.integer(1)?;
     let length = arguments.integer(2)?;
     // A negative offset counts from the end; a length of -1 is all that is left.
     let start = if offset < 0 {
-        (count + offset).max(0)
+        count.saturating_add(offset).max(0)
     } else {
         offset.min(count)
     };
@@ -148,7 +175,9 @@ fn substr(arguments: &Arguments<'_>) -> Outcome {
         start.saturating_add(length).min(count)
     };
     let position = |at: i64| usize::try_from(at).unwrap_or_default();
-    Ok(characters[position(start)..position(end)].concat().into())
+    let characters = text.graphemes(true).skip(position(start));
+    let characters = characters.take(position(end - start));
+    Ok(characters.collect::<String>().into())
 }
 
 fn title(text: &str) -> String {
@@ -175,71 +204,174 @@ fn replace(arguments: &Arguments<'_>) -> Outcome {
     let inner = search
         .strip_prefix('/')
         .and_then(|search| search.strip_suffix('/'));
+    let budget = arguments.budget();
     match inner.filter(|inner| !inner.is_empty()) {
-        Some(pattern) => bounded(
-            compile(pattern, 1)?
-                .replace_all(text, replacement)
-                .into_owned(),
-        ),
-        None => bounded(text.replace(search, replacement)),
+        Some(pattern) => {
+            Pattern::compile(pattern, 1, budget)?.replace_all(text, replacement, budget)
+        }
+        None => {
+            let count = text.matches(search).count();
+            let added = count.saturating_mul(replacement.len());
+            let kept = text
+                .len()
+                .saturating_sub(count.saturating_mul(search.len()));
+            affordable(kept.saturating_add(added), budget)?;
+            Ok(text.replace(search, replacement).into())
+        }
     }
 }
 
-fn bounded(text: String) -> Outcome {
-    if text.len() > MAX_STRING {
-        Err("the text gets too long".into())
-    } else {
-        Ok(text.into())
+/// Refuses a text before it is made that is longer than texts may be, or that can't be paid for.
+fn affordable(length: usize, budget: &Budget) -> Result<(), FunctionError> {
+    if length > MAX_STRING {
+        return Err("the text gets too long".into());
     }
+    Ok(budget.charge_new_text(length)?)
 }
 
-/// Largest compiled pattern, in bytes; what is larger is an accident of nested counts.
-const MAX_PATTERN: usize = 4 * 1024 * 1024;
+/// Longest pattern: nobody reads a longer one.
+const MAX_PATTERN: usize = 4096;
+
+/// Sizes of compiled patterns, in bytes, with how much dearer a search is than walking through the text.
+/// What is larger is an accident of nested counts.
+const SIZES: [(usize, u64); 3] = [(256 << 10, 1), (1 << 20, 8), (4 << 20, 32)];
+
+/// Part of the rest of a text that each match of many is paid for with. What it really takes shows on
+/// the clock.
+const LOOK_AHEAD: usize = 1024;
+
+/// Work of compiling a pattern of the smallest size.
+const COMPILATION: u64 = 10_000;
+
+/// A compiled pattern.
+#[derive(Clone)]
+struct Pattern {
+    regex: Regex,
+    /// How much dearer a search is than walking through the text.
+    factor: u64,
+}
 
 /// The pattern used last: loops use the same one again and again, and compiling is slow.
-static LAST_PATTERN: Mutex<Option<(String, Regex)>> = Mutex::new(None);
+static LAST_PATTERN: Mutex<Option<(String, Pattern)>> = Mutex::new(None);
 
-fn compile(pattern: &str, argument: usize) -> Result<Regex, FunctionError> {
-    if let Ok(last) = LAST_PATTERN.lock()
-        && let Some((text, regex)) = &*last
-        && text == pattern
-    {
-        return Ok(regex.clone());
-    }
-    let regex = RegexBuilder::new(pattern)
-        .size_limit(MAX_PATTERN)
-        .build()
-        .map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+impl Pattern {
+    fn compile(pattern: &str, argument: usize, budget: &Budget) -> Result<Self, FunctionError> {
+        if let Ok(last) = LAST_PATTERN.lock()
+            && let Some((text, compiled)) = &*last
+            && text == pattern
+        {
+            return Ok(compiled.clone());
+        }
+        if pattern.len() > MAX_PATTERN {
+            let message = format!("the regular expression has more than {MAX_PATTERN} bytes");
+            return Err(FunctionError::at(argument, message));
+        }
+        let mut outcome = Err(String::new());
+        for (size, factor) in SIZES {
+            budget.charge(COMPILATION * factor, 0)?;
+            let built = RegexBuilder::new(pattern).size_limit(size).build();
+            outcome = built
+                .map(|regex| Self { regex, factor })
+                .map_err(|error| error.to_string());
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let compiled = outcome.map_err(|reason| {
+            let reason = reason.lines().last().unwrap_or_default();
+            let reason = reason.trim_start_matches("error: ");
             FunctionError::at(argument, format!("not a regular expression: {reason}"))
         })?;
-    if let Ok(mut last) = LAST_PATTERN.lock() {
-        *last = Some((pattern.to_owned(), regex.clone()));
+        if let Ok(mut last) = LAST_PATTERN.lock() {
+            *last = Some((pattern.to_owned(), compiled.clone()));
+        }
+        Ok(compiled)
     }
-    Ok(regex)
+
+    fn charge_search(&self, length: usize, budget: &Budget) -> Result<(), FunctionError> {
+        let groups = self.regex.captures_len() as u64;
+        let work = (length as u64)
+            .saturating_mul(self.factor)
+            .saturating_mul(groups);
+        Ok(budget.charge(work + STEP, 0)?)
+    }
+
+    /// All matches, each paid for before it is shown to `each`.
+    fn matches<'t>(
+        &self,
+        text: &'t str,
+        budget: &Budget,
+        mut each: impl FnMut(&Captures<'t>) -> Result<(), FunctionError>,
+    ) -> Result<(), FunctionError> {
+        self.charge_search(text.len(), budget)?;
+        let mut begun = Instant::now();
+        for captures in self.regex.captures_iter(text) {
+            budget.charge_matching(begun.elapsed())?;
+            let whole = captures.get(0).map_or(0..0, |whole| whole.range());
+            let rest = text.len() - whole.end;
+            self.charge_search(rest / LOOK_AHEAD, budget)?;
+            // All groups may be as long as the match.
+            let groups = captures.len();
+            budget.charge_new_text(whole.len().saturating_mul(groups))?;
+            budget.charge_elements(2 * groups)?;
+            each(&captures)?;
+            begun = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn replace_all(&self, text: &str, replacement: &str, budget: &Budget) -> Outcome {
+        let references = replacement.matches('$').count();
+        let mut result = String::new();
+        let mut done = 0;
+        self.matches(text, budget, |captures| {
+            let whole = captures.get(0).map_or(0..0, |whole| whole.range());
+            let most = whole.len().saturating_mul(references) + replacement.len();
+            let skipped = text.get(done..whole.start).unwrap_or_default();
+            if result
+                .len()
+                .saturating_add(skipped.len())
+                .saturating_add(most)
+                > MAX_STRING
+            {
+                return Err("the text gets too long".into());
+            }
+            budget.charge_new_text(skipped.len() + most)?;
+            result.push_str(skipped);
+            captures.expand(replacement, &mut result);
+            done = whole.end;
+            Ok(())
+        })?;
+        let rest = text.get(done..).unwrap_or_default();
+        affordable(result.len() + rest.len(), budget)?;
+        result.push_str(rest);
+        Ok(result.into())
+    }
 }
 
 fn regex_first(arguments: &Arguments<'_>) -> Outcome {
-    let pattern = compile(arguments.string(0), 0)?;
-    match pattern.captures(arguments.string(1)) {
-        Some(captures) => Ok(matched(&pattern, &captures)),
+    let budget = arguments.budget();
+    let pattern = Pattern::compile(arguments.string(0), 0, budget)?;
+    pattern.charge_search(arguments.string(1).len(), budget)?;
+    match pattern.regex.captures(arguments.string(1)) {
+        Some(captures) => {
+            let whole = captures.get(0).map_or(0, |whole| whole.len());
+            budget.charge_new_text(whole.saturating_mul(captures.len()))?;
+            Ok(matched(&pattern.regex, &captures))
+        }
         None => Err(FunctionError::at(1, "the pattern doesn't match")),
     }
 }
 
 fn regex_all(arguments: &Arguments<'_>) -> Outcome {
-    let pattern = compile(arguments.string(0), 0)?;
-    let matches = pattern.captures_iter(arguments.string(1));
-    Ok(Value::list(
-        matches
-            .map(|captures| matched(&pattern, &captures))
-            .collect::<Vec<_>>(),
-    ))
+    let budget = arguments.budget();
+    let pattern = Pattern::compile(arguments.string(0), 0, budget)?;
+    let mut found = Vec::new();
+    pattern.matches(arguments.string(1), budget, |captures| {
+        found.push(matched(&pattern.regex, captures));
+        Ok(())
+    })?;
+    Ok(Value::list(found))
 }
 
 /// The whole match, or the list of groups, or the object of named groups.

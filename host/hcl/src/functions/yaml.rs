@@ -1,24 +1,33 @@
 //! YAML.
 
+use serde::de::DeserializeSeed as _;
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use super::json::Decoded;
-use super::{Function, FunctionError, Kind, parameter};
+use super::json::Decode;
+use super::{Cost, Function, FunctionError, Kind, parameter};
+use crate::budget::VALUE;
 use crate::evaluate::MAX_STRING;
 use crate::value::{Value, ValueKind};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("yamldecode", &[parameter("text", Kind::String)], |a| {
-        serde_saphyr::from_str::<Decoded>(a.string(0))
-            .map(|decoded| decoded.0)
-            .map_err(|error| {
-                let reason = error.to_string();
-                let reason = reason.lines().next().unwrap_or_default().to_owned();
-                FunctionError::at(0, format!("not YAML: {reason}"))
-            })
-    }),
+        let decode = Decode(a.budget());
+        serde_saphyr::with_deserializer_from_str(a.string(0), |deserializer| {
+            decode.deserialize(deserializer)
+        })
+        .map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.lines().next().unwrap_or_default().to_owned();
+            FunctionError::at(0, format!("not YAML: {reason}"))
+        })
+    })
+    .costs(Cost::Reads),
     // Strings are always quoted, so a reader can't take one for something else.
     Function::new("yamlencode", &[parameter("value", Kind::Any)], |a| {
+        // Each value on a line of its own, which begins with blanks for each level.
+        let value = a.value(0);
+        let margin = (value.weight() / VALUE).saturating_mul(2 * u64::from(value.depth()));
+        a.budget().charge(margin / 16, margin)?;
         let options = serde_saphyr::ser_options! {
             quote_all: true,
             compact_list_indent: true,
@@ -31,7 +40,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         } else {
             Ok(text.into())
         }
-    }),
+    })
+    .costs(Cost::Multiplies),
 ];
 
 struct Encoded<'a>(&'a Value);

@@ -1,14 +1,18 @@
 //! `build` blocks.
 
+use std::collections::HashSet;
+
+use hcl::edit::Span as _;
 use hcl::edit::structure;
 use indexmap::IndexMap;
 
 use super::blocks::Located;
 use super::sources::plain_address;
-use crate::body::{Attribute, ExpandedBlock, Label};
+use crate::body::{Attribute, BLOCK, Body, ExpandedBlock, Label};
+use crate::budget::VALUE;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Build, PostProcessor, Provisioner, Selection, Source};
-use crate::evaluate::{Context, Evaluator};
+use crate::evaluate::{Context, Evaluator, SUGGESTION};
 use crate::late::LateBody;
 use crate::scope::Scope;
 use crate::source_map::Span;
@@ -37,6 +41,12 @@ const PROVISIONER_ATTRIBUTES: [&str; 7] = [
 
 /// What every post-processor has, whichever it is.
 const POST_PROCESSOR_ATTRIBUTES: [&str; 4] = ["except", "keep_input_artifact", "name", "only"];
+
+/// Work of a source of a build: all its options are read and checked, and its volumes' components asked.
+const SOURCE: u64 = 100_000;
+
+/// How much larger a syntax tree is than its text.
+const SYNTAX_TREE: u64 = 40;
 
 /// What builds are made from.
 pub(super) struct Builds<'a> {
@@ -78,8 +88,13 @@ impl Builds<'_> {
                 build.sources.extend(self.source(&text, span, evaluator));
             }
         }
+        let mut late = 0;
         for block in evaluator.expand(body, self.scope) {
+            let before = self.context.budget.work_left();
             self.block(&block, &mut build, evaluator);
+            if block.name != "source" {
+                late += before.saturating_sub(self.context.budget.work_left());
+            }
         }
         if build.sources.is_empty() && !evaluator.diagnostics.has_errors() {
             evaluator.diagnostics.push(
@@ -87,9 +102,9 @@ impl Builds<'_> {
                     .help("write `sources = [\"source.type.name\"]`"),
             );
         }
-        for (position, source) in build.sources.iter().enumerate() {
-            let same = |other: &Source| other.address() == source.address();
-            if build.sources[..position].iter().any(same) {
+        let mut addresses = HashSet::new();
+        for source in &build.sources {
+            if !addresses.insert(source.address()) {
                 let summary = format!("`{}` is in the build twice", source.address());
                 evaluator.diagnostics.push(
                     Diagnostic::error(source.span, summary)
@@ -98,6 +113,10 @@ impl Builds<'_> {
             }
         }
         check_selections(&build, evaluator);
+        // Provisioners are checked again for each source.
+        let again = build.sources.len().saturating_sub(1) as u64;
+        let paid = self.context.budget.charge(late.saturating_mul(again), 0);
+        evaluator.paid(paid, located.block.ident.span());
         build
     }
 
@@ -152,7 +171,17 @@ impl Builds<'_> {
     /// The source a build names.
     fn source(&self, name: &str, span: Span, evaluator: &mut Evaluator<'_>) -> Option<Source> {
         let address = plain_address(name);
+        let paid = self.context.budget.charge(SOURCE, 0);
+        if paid.is_err() {
+            self.context.budget.locate(span);
+            return None;
+        }
         if let Some(source) = self.sources.get(address) {
+            let size = size_of_body(&source.body);
+            if self.context.budget.charge(size / VALUE, size).is_err() {
+                self.context.budget.locate(span);
+                return None;
+            }
             return Some(Source {
                 span,
                 ..source.clone()
@@ -263,8 +292,18 @@ impl Builds<'_> {
         scope: &Scope<'_>,
         evaluator: &Evaluator<'_>,
     ) -> LateBody {
+        // The syntax tree is copied for each block that a `dynamic` one makes.
+        let text = block.body.span().map_or(0, |range| range.len());
+        let paid = self
+            .context
+            .budget
+            .charge(text as u64, text as u64 * SYNTAX_TREE);
+        let body = match evaluator.paid(paid, block.body.span()) {
+            true => block.body.clone(),
+            false => structure::Body::new(),
+        };
         LateBody {
-            body: block.body.clone(),
+            body,
             file: evaluator.file,
             span: block.name_span,
             without,
@@ -335,6 +374,13 @@ impl Builds<'_> {
     }
 }
 
+/// Bytes of a copy of `body`, whose values are shared.
+fn size_of_body(body: &Body) -> u64 {
+    let blocks = body.blocks.iter().map(|block| size_of_body(&block.body));
+    let attributes = body.attributes.len() as u64 * BLOCK / 2;
+    blocks.sum::<u64>() + attributes + BLOCK
+}
+
 /// Warns about names in `only` and `except` that are nearly those of a source: they would
 /// silently select nothing.
 fn check_selections(build: &Build, evaluator: &mut Evaluator<'_>) {
@@ -349,6 +395,14 @@ fn check_selections(build: &Build, evaluator: &mut Evaluator<'_>) {
     for (selection, span) in provisioners.chain(post_processors) {
         for name in selection.only.iter().chain(&selection.except) {
             let plain = plain_address(name);
+            let paid = evaluator
+                .context
+                .budget
+                .charge(addresses.len() as u64 * SUGGESTION, 0);
+            if paid.is_err() {
+                evaluator.context.budget.locate(span);
+                return;
+            }
             if known().any(|address| address == plain) {
                 continue;
             }

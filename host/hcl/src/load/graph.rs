@@ -1,12 +1,13 @@
 //! Locals and data sources, each evaluated after what it refers to.
 //!
 //! ```text
-//! waiting ──► under way ──► done (a value, or unknown after an error)
+//! waiting ──► under way ──► done (a value in the roots, or unknown after an error)
 //!                 │
 //!                 └─ met again: a cycle, reported with the way around it
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hcl::edit::Span as _;
 use hcl::edit::expr::Expression;
@@ -15,12 +16,13 @@ use indexmap::IndexMap;
 use super::blocks::{Blocks, Located};
 use super::references::{Reference, References};
 use crate::body::Label;
+use crate::budget::{ENTRY, VALUE};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{DataOutcome, DataSources};
 use crate::evaluate::{Context, Evaluator};
 use crate::scope::Scope;
 use crate::source_map::{FileId, Span};
-use crate::value::Value;
+use crate::value::{Facts, Value};
 
 /// Longest chain of locals that refer to each other. Nobody writes one by hand, and each link
 /// takes room on the stack.
@@ -43,7 +45,7 @@ enum Definition<'a> {
 enum State {
     Waiting,
     UnderWay,
-    Done(Value),
+    Done,
 }
 
 struct Node<'a> {
@@ -60,6 +62,8 @@ pub(super) struct Graph<'a, 'd> {
     diagnostics: &'d mut Diagnostics,
     /// The nodes under way, the last one innermost.
     path: Vec<usize>,
+    /// The objects behind `local` and `data`, as far as they are known.
+    roots: Roots,
 }
 
 impl<'a, 'd> Graph<'a, 'd> {
@@ -76,6 +80,7 @@ impl<'a, 'd> Graph<'a, 'd> {
             data_sources,
             diagnostics,
             path: Vec::new(),
+            roots: Roots::default(),
         };
         for located in &blocks.locals {
             graph.add_locals(*located);
@@ -85,6 +90,9 @@ impl<'a, 'd> Graph<'a, 'd> {
         }
         for located in &blocks.data {
             graph.add_data(*located);
+        }
+        for reference in graph.nodes.keys() {
+            graph.roots.set(reference, Value::UNKNOWN);
         }
         graph
     }
@@ -189,10 +197,7 @@ impl<'a, 'd> Graph<'a, 'd> {
         for position in 0..self.nodes.len() {
             self.resolve_node(position, scope);
         }
-        let roots = self.roots();
-        for (name, value) in roots {
-            scope.set(name, value);
-        }
+        self.roots.put_into(scope);
     }
 
     fn resolve_node(&mut self, position: usize, scope: &Scope<'_>) {
@@ -220,8 +225,9 @@ impl<'a, 'd> Graph<'a, 'd> {
         }
         self.path.pop();
         let value = self.evaluate(position, definition, scope);
-        if let Some((_, node)) = self.nodes.get_index_mut(position) {
-            node.state = State::Done(value);
+        if let Some((reference, node)) = self.nodes.get_index_mut(position) {
+            node.state = State::Done;
+            self.roots.set(reference, value);
         }
     }
 
@@ -230,7 +236,7 @@ impl<'a, 'd> Graph<'a, 'd> {
             return;
         };
         match node.state {
-            State::Done(_) => {}
+            State::Done => {}
             State::UnderWay => {
                 let start = self
                     .path
@@ -261,6 +267,14 @@ impl<'a, 'd> Graph<'a, 'd> {
     /// The nodes that `reference`, standing in node `from`, means.
     fn positions(&self, reference: &Reference, from: usize) -> Vec<usize> {
         let all = |wanted: fn(&Reference) -> bool| {
+            if self
+                .context
+                .budget
+                .charge(self.nodes.len() as u64, 0)
+                .is_err()
+            {
+                return Vec::new();
+            }
             self.nodes
                 .keys()
                 .enumerate()
@@ -282,9 +296,7 @@ impl<'a, 'd> Graph<'a, 'd> {
         scope: &Scope<'_>,
     ) -> Value {
         let mut inner = scope.child();
-        for (name, value) in self.roots() {
-            inner.set(name, value);
-        }
+        self.roots.put_into(&mut inner);
         match definition {
             Definition::Local {
                 expression,
@@ -327,36 +339,75 @@ impl<'a, 'd> Graph<'a, 'd> {
             }
         }
     }
+}
 
-    /// `local` and `data` as far as they are known. What isn't yet is there all the same, so a
-    /// name that isn't there is one that never will be.
-    fn roots(&self) -> [(&'static str, Value); 2] {
-        let mut locals = BTreeMap::new();
-        let mut data: BTreeMap<&str, BTreeMap<String, Value>> = BTreeMap::new();
-        for (reference, node) in &self.nodes {
-            let value = match &node.state {
-                State::Done(value) => value.clone(),
-                State::Waiting | State::UnderWay => Value::UNKNOWN,
-            };
-            match reference {
-                Reference::Local(name) => {
-                    locals.insert(name.clone(), value);
-                }
-                Reference::Data(type_name, name) => {
-                    data.entry(type_name)
-                        .or_default()
-                        .insert(name.clone(), value);
-                }
-                Reference::AllLocals | Reference::AllData => {}
+/// The objects behind `local` and `data`. What is not known yet is there all the same, so a name that isn't
+/// there is one that never will be.
+///
+/// They are kept up to date entry by entry: making them anew for each value would take the square of
+/// the number of values.
+#[derive(Default)]
+struct Roots {
+    locals: Root,
+    data: BTreeMap<String, Root>,
+}
+
+impl Roots {
+    fn set(&mut self, reference: &Reference, value: Value) {
+        match reference {
+            Reference::Local(name) => self.locals.set(name, value),
+            Reference::Data(type_name, name) => {
+                let of_type = self.data.entry(type_name.clone()).or_default();
+                of_type.set(name, value);
             }
+            Reference::AllLocals | Reference::AllData => {}
         }
-        let data = data
-            .into_iter()
-            .map(|(type_name, names)| (type_name, Value::object(names)));
-        [
-            ("local", Value::object(locals)),
-            ("data", Value::object(data)),
-        ]
+    }
+
+    fn put_into(&self, scope: &mut Scope<'_>) {
+        scope.set("local", self.locals.value());
+        let data = self.data.iter();
+        let data = data.map(|(type_name, names)| (type_name, names.value()));
+        scope.set("data", Value::object(data));
+    }
+}
+
+/// An object that grows.
+#[derive(Default)]
+struct Root {
+    /// Shared with scopes only while an expression is evaluated, unless a value refers to all of it.
+    entries: Arc<BTreeMap<String, Value>>,
+    /// How many of the entries are not wholly known.
+    unknown: usize,
+    holds_sensitive: bool,
+    depth: u32,
+    weight: u64,
+}
+
+impl Root {
+    fn set(&mut self, name: &str, value: Value) {
+        self.holds_sensitive |= value.is_sensitive();
+        self.depth = self.depth.max(value.depth());
+        self.weight = self.weight.saturating_add(value.weight());
+        self.unknown += usize::from(!value.is_wholly_known());
+        let entries = Arc::make_mut(&mut self.entries);
+        match entries.insert(name.to_owned(), value) {
+            Some(before) => {
+                self.weight = self.weight.saturating_sub(before.weight());
+                self.unknown -= usize::from(!before.is_wholly_known());
+            }
+            None => self.weight = self.weight.saturating_add(ENTRY + name.len() as u64),
+        }
+    }
+
+    fn value(&self) -> Value {
+        let facts = Facts {
+            holds_sensitive: self.holds_sensitive,
+            wholly_known: self.unknown == 0,
+            depth: self.depth.saturating_add(1),
+            weight: self.weight.saturating_add(VALUE),
+        };
+        Value::object_with(Arc::clone(&self.entries), facts)
     }
 }
 

@@ -4,6 +4,7 @@ use hcl::edit::parser;
 use hcl::edit::structure::Body;
 
 use super::InputFile;
+use crate::budget::Budget;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source_map::{FileId, SourceMap, Span};
 
@@ -16,6 +17,7 @@ pub(super) struct ParsedFile {
 /// Parses the template's files. Each reports its first error.
 pub(super) fn templates(
     inputs: &[InputFile],
+    budget: &Budget,
     files: &mut SourceMap,
     diagnostics: &mut Diagnostics,
 ) -> Vec<ParsedFile> {
@@ -32,7 +34,7 @@ pub(super) fn templates(
             );
             continue;
         }
-        match parse(files.text(file), file) {
+        match parse(files.text(file), file, budget) {
             Ok(body) => parsed.push(ParsedFile { file, body }),
             Err(diagnostic) => diagnostics.push(diagnostic),
         }
@@ -47,7 +49,13 @@ pub(super) fn add(input: &InputFile, files: &mut SourceMap) -> FileId {
 }
 
 /// Parses one file.
-pub(super) fn parse(text: &str, file: FileId) -> Result<Body, Diagnostic> {
+pub(super) fn parse(text: &str, file: FileId, budget: &Budget) -> Result<Body, Diagnostic> {
+    if budget.charge_syntax(text).is_err() {
+        return Err(
+            Diagnostic::error(Span::new(file, 0..0), "the file is too large to be read")
+                .detail("it is too much for one template, together with the files before it"),
+        );
+    }
     parser::parse_body(text).map_err(|error| {
         let offset = error.location().offset();
         let end = text

@@ -23,16 +23,17 @@ pub fn load_settings(
     let file = parse::add(input, files);
     let text = files.text(file);
     let whole = Span::new(file, 0..text.len());
-    let parsed = match parse::parse(text, file) {
+    let context = Context::new(environment);
+    let parsed = match parse::parse(text, file, &context.budget) {
         Ok(parsed) => parsed,
         Err(error) => {
             diagnostics.push(error);
             return None;
         }
     };
-    let context = Context::new(environment);
     let mut evaluator = Evaluator::new(&context, file);
     let body = evaluator.body(&parsed, whole, &[], &Scope::default());
     diagnostics.extend(evaluator.diagnostics);
+    diagnostics.extend(context.budget.error());
     Some(body)
 }

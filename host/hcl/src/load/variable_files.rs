@@ -1,12 +1,14 @@
 //! Files with values for variables.
 
+use std::collections::HashSet;
+
 use hcl::edit::Span as _;
 use hcl::edit::structure::Structure;
 
 use super::InputFile;
 use super::parse;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::evaluate::{Context, Evaluator};
+use crate::evaluate::{Context, Evaluator, SUGGESTION};
 use crate::functions;
 use crate::scope::Scope;
 use crate::source_map::{FileId, SourceMap, Span};
@@ -38,7 +40,7 @@ impl Assignment {
 /// may be shared by several templates.
 pub(super) fn read<'a>(
     inputs: impl IntoIterator<Item = &'a InputFile>,
-    names: &[&str],
+    names: &HashSet<&str>,
     context: &Context,
     files: &mut SourceMap,
     diagnostics: &mut Diagnostics,
@@ -47,15 +49,19 @@ pub(super) fn read<'a>(
     for input in inputs {
         let file = parse::add(input, files);
         let entries = if input.name.ends_with(".json") {
-            read_json(files.text(file), file, diagnostics)
+            read_json(files.text(file), file, context, diagnostics)
         } else {
             read_hcl(files.text(file), file, context, diagnostics)
         };
         for (name, value, span, name_span) in entries {
-            if names.contains(&name.as_str()) {
+            if names.contains(name.as_str()) {
                 let file = input.name.clone();
                 assignments.push((name, Assignment::Value { value, span, file }));
-            } else {
+            } else if context
+                .budget
+                .charge(names.len() as u64 * SUGGESTION, 0)
+                .is_ok()
+            {
                 let summary = format!("there is no variable `{name}`; its value is not used");
                 let diagnostic = Diagnostic::warning(name_span, summary);
                 diagnostics.push(diagnostic.suggest(&name, names.iter().copied()));
@@ -73,7 +79,7 @@ fn read_hcl(
     context: &Context,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Entry> {
-    let body = match parse::parse(text, file) {
+    let body = match parse::parse(text, file, &context.budget) {
         Ok(body) => body,
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
@@ -103,9 +109,14 @@ fn read_hcl(
     entries
 }
 
-fn read_json(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Vec<Entry> {
+fn read_json(
+    text: &str,
+    file: FileId,
+    context: &Context,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Entry> {
     let whole = Span::new(file, 0..text.len());
-    let problem = match functions::decode_json(text) {
+    let problem = match functions::decode_json(text, &context.budget) {
         Ok(value) => match value.as_object() {
             Some(entries) => {
                 return entries

@@ -3,6 +3,8 @@
 //! From the weakest to the strongest: the default, `PKR_VAR_…` in the environment, the
 //! `*.auto.pkrvars.hcl` files, the files of `-var-file` in order, `-var` in order.
 
+use std::collections::HashSet;
+
 use hcl::edit::Span as _;
 use hcl::edit::expr::Expression;
 use hcl::edit::parser;
@@ -13,6 +15,7 @@ use super::Inputs;
 use super::blocks::{Blocks, Located};
 use super::variable_files::{self, Assignment};
 use crate::body::Label;
+use crate::budget::VALUE;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Variable;
 use crate::evaluate::{Context, Evaluator};
@@ -48,7 +51,7 @@ pub(super) fn resolve(
     diagnostics: &mut Diagnostics,
 ) -> IndexMap<String, Variable> {
     let declarations = declare(blocks, context, diagnostics);
-    let names: Vec<&str> = declarations.keys().map(String::as_str).collect();
+    let names: HashSet<&str> = declarations.keys().map(String::as_str).collect();
     let mut assignments: IndexMap<String, Assignment> = IndexMap::new();
     for name in &names {
         let key = format!("{ENVIRONMENT_PREFIX}{name}");
@@ -86,7 +89,7 @@ pub(super) fn resolve(
     let mut variables = IndexMap::new();
     let mut origins = IndexMap::new();
     for (name, declaration) in &declarations {
-        let assignment = assignments.shift_remove(name);
+        let assignment = assignments.swap_remove(name);
         origins.insert(name, assignment.as_ref().map(Assignment::origin));
         let value = match assignment {
             Some(assignment) => given(name, declaration, assignment, context, diagnostics),
@@ -105,6 +108,11 @@ pub(super) fn resolve(
                 Value::UNKNOWN
             }),
         };
+        // Whoever looks for secrets walks through all of it, and keeps them.
+        let is_secret = declaration.sensitive || value.is_sensitive();
+        let kept = if is_secret { value.weight() } else { 0 };
+        let paid = context.budget.charge(value.weight() / VALUE, kept);
+        let value = if paid.is_ok() { value } else { Value::UNKNOWN };
         let variable = Variable {
             value: value.marked(declaration.sensitive),
             description: declaration.description.clone(),
@@ -113,16 +121,21 @@ pub(super) fn resolve(
         };
         variables.insert(name.clone(), variable);
     }
+    let mut scope = Scope::default();
+    let values = variables.iter();
+    let values =
+        values.map(|(name, variable): (&String, &Variable)| (name, variable.value.clone()));
+    scope.set("var", Value::object(values));
     for (name, declaration) in &declarations {
         let origin = origins.get(name).and_then(Option::as_deref);
-        validate(name, declaration, &variables, origin, context, diagnostics);
+        validate(name, declaration, &scope, origin, context, diagnostics);
     }
     variables
 }
 
 /// Warns about `PKR_VAR_…` that no variable has but one nearly has. The others may well be for
 /// another template.
-fn warn_about_environment(names: &[&str], context: &Context, diagnostics: &mut Diagnostics) {
+fn warn_about_environment(names: &HashSet<&str>, context: &Context, diagnostics: &mut Diagnostics) {
     for key in context.environment.variable_names() {
         let Some(name) = key.strip_prefix(ENVIRONMENT_PREFIX) else {
             continue;
@@ -198,7 +211,10 @@ fn declaration<'a>(located: Located<'a>, evaluator: &mut Evaluator<'_>) -> Decla
     });
     let default = body.get_attribute("default").map(|attribute| {
         let value = evaluator.evaluate(&attribute.value, &scope);
-        match wanted.as_ref().map(|wanted| wanted.convert(&value)) {
+        match wanted
+            .as_ref()
+            .map(|wanted| wanted.convert_within(&value, &evaluator.context.budget))
+        {
             None => value,
             Some(Ok(value)) => value,
             Some(Err(error)) => {
@@ -282,18 +298,20 @@ fn given(
         Type::Map(_) if !declaration.typed => &Type::Any,
         wanted => wanted,
     };
-    wanted.convert(&value).unwrap_or_else(|error| {
-        let detail = match span {
-            Some(_) => error.to_string(),
-            None => format!("{origin}: {error}"),
-        };
-        diagnostics.push(
-            Diagnostic::error(span, format!("the value of the variable `{name}` is wrong"))
-                .detail(detail)
-                .help(format!("its type is {}", declaration.wanted)),
-        );
-        Value::UNKNOWN
-    })
+    wanted
+        .convert_within(&value, &context.budget)
+        .unwrap_or_else(|error| {
+            let detail = match span {
+                Some(_) => error.to_string(),
+                None => format!("{origin}: {error}"),
+            };
+            diagnostics.push(
+                Diagnostic::error(span, format!("the value of the variable `{name}` is wrong"))
+                    .detail(detail)
+                    .help(format!("its type is {}", declaration.wanted)),
+            );
+            Value::UNKNOWN
+        })
 }
 
 /// A value given as text: the text itself for a string, an expression for anything else.
@@ -309,6 +327,9 @@ fn read_text(
     };
     if literal {
         return Ok(Value::string(text));
+    }
+    if context.budget.charge_syntax(text).is_err() {
+        return Err("it is too long".to_owned());
     }
     let expression = match parser::parse_expr(text.trim()) {
         Ok(expression) => expression,
@@ -331,21 +352,12 @@ fn read_text(
 fn validate(
     name: &str,
     declaration: &Declaration<'_>,
-    variables: &IndexMap<String, Variable>,
+    scope: &Scope<'_>,
     origin: Option<&str>,
     context: &Context,
     diagnostics: &mut Diagnostics,
 ) {
     let Some(body) = declaration.body else { return };
-    let mut scope = Scope::default();
-    scope.set(
-        "var",
-        Value::object(
-            variables
-                .iter()
-                .map(|(name, variable)| (name, variable.value.clone())),
-        ),
-    );
     let mut evaluator = Evaluator::new(context, declaration.file);
     for block in body.get_blocks("validation") {
         evaluator.check_shape(&block.body, &["condition", "error_message"], &[]);
@@ -357,8 +369,8 @@ fn validate(
             evaluator.diagnostics.push(Diagnostic::error(span, summary));
             continue;
         };
-        let holds = evaluator.evaluate(&condition.value, &scope);
-        let message = evaluator.evaluate(&message.value, &scope);
+        let holds = evaluator.evaluate(&condition.value, scope);
+        let message = evaluator.evaluate(&message.value, scope);
         let span = evaluator.span(condition.value.span());
         match holds.to_bool() {
             Some(true) => {}

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Type;
+use crate::budget::{Budget, ENTRY, VALUE};
 use crate::evaluate::{article, equal};
 use crate::value::{Value, ValueKind};
 
@@ -39,6 +40,40 @@ impl Type {
     /// # Errors
     /// When it can't be had in this type. The message doesn't show the value.
     pub fn convert(&self, value: &Value) -> Result<Value, ConversionError> {
+        self.convert_within(value, &Budget::default())
+    }
+
+    /// The same, paid for.
+    pub(crate) fn convert_within(
+        &self,
+        value: &Value,
+        budget: &Budget,
+    ) -> Result<Value, ConversionError> {
+        if *self == Self::Any {
+            return Ok(value.clone());
+        }
+        let size = match self {
+            Self::List(_) | Self::Set(_) | Self::Tuple(_) => value
+                .as_list()
+                .map_or(0, |elements| elements.len() as u64 * 3 * VALUE),
+            Self::Map(_) => value.as_object().map_or(0, |entries| {
+                let keys = entries
+                    .keys()
+                    .map(|key| key.len() as u64 + 3 * VALUE + ENTRY);
+                keys.sum()
+            }),
+            Self::Object(attributes) => {
+                let names = attributes
+                    .keys()
+                    .map(|name| name.len() as u64 + 3 * VALUE + ENTRY);
+                names.sum()
+            }
+            // The text of a number, or the number of a text.
+            _ => VALUE,
+        };
+        let paid = budget.charge(1 + size / VALUE, size);
+        paid.map_err(|_| ConversionError::new("it takes too much"))?;
+        let convert = |wanted: &Type, value: &Value| wanted.convert_within(value, budget);
         if value.is_null() || value.is_unknown() {
             return Ok(value.clone());
         }
@@ -50,24 +85,26 @@ impl Type {
             Self::Any => value.clone(),
             Self::Bool => value.to_bool().map(Value::from).ok_or_else(wrong)?,
             Self::Number => value.to_number().map(Value::from).ok_or_else(wrong)?,
+            Self::String if value.as_str().is_some() => value.clone(),
             Self::String => value.to_text().map(Value::from).ok_or_else(wrong)?,
             Self::List(element) => unified(
                 element,
-                elements(element, value.as_list().ok_or_else(wrong)?)?,
+                elements(element, value.as_list().ok_or_else(wrong)?, budget)?,
             ),
-            Self::Set(element) => set(unified_elements(
-                element,
-                elements(element, value.as_list().ok_or_else(wrong)?)?,
-            )),
+            Self::Set(element) => {
+                let elements = elements(element, value.as_list().ok_or_else(wrong)?, budget)?;
+                // Each may have to be held against twenty others.
+                let paid = budget.charge(value.weight().saturating_mul(2), 0);
+                paid.map_err(|_| ConversionError::new("it takes too much"))?;
+                set(unified_elements(element, elements))
+            }
             Self::Map(element) => {
                 let entries = value.as_object().ok_or_else(wrong)?;
                 let keys: Vec<&String> = entries.keys().collect();
                 let values = entries
                     .iter()
                     .map(|(key, value)| {
-                        element
-                            .convert(value)
-                            .map_err(|error| error.within(format!(".{key}")))
+                        convert(element, value).map_err(|error| error.within(format!(".{key}")))
                     })
                     .collect::<Result<Vec<_>, _>>()?;
                 let values = unified_elements(element, values);
@@ -87,9 +124,7 @@ impl Type {
                     .zip(elements)
                     .enumerate()
                     .map(|(position, (wanted, element))| {
-                        wanted
-                            .convert(element)
-                            .map_err(|e| e.within(format!("[{position}]")))
+                        convert(wanted, element).map_err(|e| e.within(format!("[{position}]")))
                     })
                     .collect::<Result<Vec<_>, _>>()?;
                 Value::list(converted)
@@ -101,9 +136,7 @@ impl Type {
                     .map(|(name, attribute)| {
                         let value = match (entries.get(name), &attribute.default) {
                             (Some(value), Some(default)) if value.is_null() => default.clone(),
-                            (Some(value), _) => attribute
-                                .value_type
-                                .convert(value)
+                            (Some(value), _) => convert(&attribute.value_type, value)
                                 .map_err(|error| error.within(format!(".{name}")))?,
                             (None, Some(default)) => default.clone(),
                             (None, None) => {
@@ -130,13 +163,17 @@ fn article_of(wanted: &Type) -> String {
     }
 }
 
-fn elements(element: &Type, values: &[Value]) -> Result<Vec<Value>, ConversionError> {
+fn elements(
+    element: &Type,
+    values: &[Value],
+    budget: &Budget,
+) -> Result<Vec<Value>, ConversionError> {
     values
         .iter()
         .enumerate()
         .map(|(position, value)| {
             element
-                .convert(value)
+                .convert_within(value, budget)
                 .map_err(|error| error.within(format!("[{position}]")))
         })
         .collect()
@@ -162,9 +199,11 @@ fn unified_elements(element: &Type, values: Vec<Value>) -> Vec<Value> {
     values
         .iter()
         .map(|value| {
-            Type::String
-                .convert(value)
-                .unwrap_or_else(|_| value.clone())
+            let text = value.to_text().filter(|_| value.as_str().is_none());
+            text.map_or_else(
+                || value.clone(),
+                |text| Value::from(text).marked(value.is_marked()),
+            )
         })
         .collect()
 }
@@ -174,6 +213,30 @@ pub(crate) fn set(mut values: Vec<Value>) -> Value {
     values.sort_by(compare);
     values.dedup_by(|a, b| equal(a, b));
     Value::list(values)
+}
+
+/// A value that has a place among others: see [`compare`].
+#[derive(Clone, Copy)]
+pub(crate) struct Ordered<'a>(pub(crate) &'a Value);
+
+impl PartialEq for Ordered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Ordered<'_> {}
+
+impl PartialOrd for Ordered<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ordered<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.0, other.0)
+    }
 }
 
 /// The order of the elements of a set: numbers by size, strings by their bytes, everything else

@@ -153,10 +153,12 @@ fn parse_attribute(
         Some(default) => {
             let value = literal(default, evaluator)?;
             let span = evaluator.span(default.span());
-            value_type.convert(&value).map_err(|error| {
-                Diagnostic::error(span, "the default doesn't have the type")
-                    .detail(error.to_string())
-            })?
+            value_type
+                .convert_within(&value, &evaluator.context.budget)
+                .map_err(|error| {
+                    Diagnostic::error(span, "the default doesn't have the type")
+                        .detail(error.to_string())
+                })?
         }
     };
     Ok(ObjectAttribute {

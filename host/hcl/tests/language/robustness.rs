@@ -123,7 +123,7 @@ fn too_deep_and_too_long_is_said_with_a_place() {
         (deep.as_str(), "nesting depth"),
         (&chain, "too long a chain of references"),
         (&doubled, "the value is too large"),
-        (loops, "this takes too long to evaluate"),
+        (loops, "this takes too much to evaluate"),
     ] {
         let loaded = load_template(template);
         let messages = loaded.messages();

@@ -146,3 +146,16 @@ proptest! {
         prop_assert_eq!(rendered(&action), Ok(Rendered::Text { text, sensitive: false }));
     }
 }
+
+#[test]
+fn what_fields_make_is_bounded() {
+    let large = "x".repeat(1 << 20);
+    let names = Names {
+        fields: &[("Vars", &large)],
+        build: &Value::UNKNOWN,
+        source: None,
+    };
+    let error = render(&"{{ .Vars }}".repeat(10_000), &names).unwrap_err();
+    assert!(error.message.contains("get too long"), "{error}");
+    assert!(render(&"{{ .Vars }}".repeat(10), &names).is_ok());
+}
