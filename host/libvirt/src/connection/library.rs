@@ -106,8 +106,9 @@ functions! {
     virConnectListAllStoragePools virConnectOpen virConnectRef virConnectRegisterCloseCallback
     virConnectSetKeepAlive virConnectUnregisterCloseCallback
     virDomainCreate virDomainCreateWithFlags virDomainDefineXML virDomainDestroy virDomainFree
-    virDomainGetMetadata virDomainGetName virDomainGetState virDomainGetUUID
-    virDomainInterfaceAddresses virDomainInterfaceFree virDomainIsActive virDomainLookupByName
+    virDomainGetMetadata virDomainGetName virDomainGetState virDomainGetUUID virDomainGetXMLDesc
+    virDomainInterfaceAddresses virDomainInterfaceFree virDomainIsActive virDomainIsPersistent
+    virDomainLookupByName
     virDomainLookupByUUID virDomainOpenConsole virDomainResume virDomainScreenshot virDomainSendKey
     virDomainSetMetadata virDomainShutdown virDomainShutdownFlags virDomainUndefineFlags
     virEventRegisterDefaultImpl virEventRunDefaultImpl
