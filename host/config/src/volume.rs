@@ -56,8 +56,16 @@ options! {
             bus: Option<String>,
             /// An identifier unique within the domain, of letters, digits, `_` and `-`.
             alias: Option<String>,
-            /// The format, such as `qcow2` or `raw`. What the source or else the pool has if left out.
+            /// The format, such as `qcow2` or `raw`. If left out, that of the source, or else `raw`. Of a
+            /// volume that is there already, what its header says: lvhost reads it, and refuses
+            /// what is neither raw nor a qcow2 image that leans on nothing.
             format: Option<String>,
+            /// The format of the volume that the source clones or lays the overlay on. What its header
+            /// says if left out, as with `format`. A disk that a guest has written to should have it.
+            source_format: Option<String>,
+            /// The volumes that this one, or the one its source names, may be an overlay of: `NAME` in the same
+            /// pool, `POOL/NAME` or an absolute path. A header that names any other file is refused.
+            backing_volumes: Vec<String>,
             /// What the guest takes it for: `disk` unless its source says otherwise.
             device: Option<Device>,
             /// How the domain refers to it. lvhost chooses if left out.

@@ -41,6 +41,8 @@ use lvhost_communicator::Communicator;
 use lvhost_config::LibvirtSource;
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::Value;
+use lvhost_image::Container;
+use lvhost_image::qcow2::HEADER_BYTES;
 use lvhost_libvirt::{
     DomainId, DomainState, Hypervisor, InterfaceSource, Owner, VolumeFacts, VolumeId,
 };
@@ -54,6 +56,7 @@ pub use self::failure::OnError;
 use crate::boot::{self, Boot};
 use crate::configure::Configured;
 use crate::connect::Connector;
+use crate::disk_image::DiskImage;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::journal::{BuildJournal, HypervisorId, Journal};
@@ -119,6 +122,8 @@ pub struct Artifact {
     pub volume: VolumeId,
     /// What libvirt knows of it.
     pub facts: VolumeFacts,
+    /// Its format, as the build has made it.
+    pub format: String,
     /// Its copy in the `output_directory`, if there is one.
     pub file: Option<PathBuf>,
 }
@@ -267,19 +272,27 @@ impl Build {
             .await?;
         let source = &source;
         let volumes = self.volumes(source, &plan, hypervisor, ledger);
-        let facts = self.step(Step::Volumes, volumes).await?;
-        let start = self.start(source, &plan, &facts, ledger);
+        let images = self.step(Step::Volumes, volumes).await?;
+        let start = self.start(source, &plan, &images, ledger);
         let guest = guest.insert(self.step(Step::Start, start).await?);
         self.live(source, &plan, key.as_ref(), guest).await?;
         let volume = plan.volumes[plan.artifact].id.clone();
+        let format = images[plan.artifact].format.name.clone();
         let facts = self.hypervisor.volume(&volume).await?;
         let facts =
             facts.ok_or_else(|| lvhost_libvirt::Error::NoSuchVolume { id: volume.clone() })?;
+        // By now libvirt may have been led to take it for something else.
+        let facts = VolumeFacts {
+            capacity: facts.capacity_as(&format),
+            ..facts
+        };
+        self.warn_of_resemblance(&volume, &format).await;
         let file = match &source.output_directory {
             Some(directory) => {
                 let directory = self.working_directory.join(directory);
                 let compact = source.output_compact;
-                let download = output::download(self, &volume, &facts, &directory, compact);
+                let download =
+                    output::download(self, &volume, &facts, &format, &directory, compact);
                 Some(self.step(Step::Download, download).await?)
             }
             None => None,
@@ -287,8 +300,27 @@ impl Build {
         Ok(Artifact {
             volume,
             facts,
+            format,
             file,
         })
+    }
+
+    /// Tells of a raw artifact in which the guest has written what other programs take for a header.
+    async fn warn_of_resemblance(&self, volume: &VolumeId, format: &str) {
+        if format != "raw" {
+            return;
+        }
+        let head = self.hypervisor.volume_head(volume, HEADER_BYTES).await;
+        // Where it can't be read, somebody else is told why.
+        let Some(container) = head.ok().and_then(|head| Container::recognise(&head)) else {
+            return;
+        };
+        self.ui.warn(&format!(
+            "{}: the guest has written bytes to the beginning of its disk that make programs take it \
+             for an image of format {container}; say that it is raw wherever you use it (here: \
+             `format` or `source_format`)",
+            volume.name
+        ));
     }
 
     async fn volumes(
@@ -297,7 +329,7 @@ impl Build {
         plan: &Plan,
         hypervisor: HypervisorId,
         ledger: &Ledger,
-    ) -> Result<Vec<VolumeFacts>, Error> {
+    ) -> Result<Vec<DiskImage>, Error> {
         self.ui.say("Preparing the volumes");
         let journal = BuildJournal {
             journal: Arc::clone(&self.journal),
@@ -360,7 +392,7 @@ impl Build {
         &self,
         source: &LibvirtSource,
         plan: &Plan,
-        facts: &[VolumeFacts],
+        images: &[DiskImage],
         ledger: &Ledger,
     ) -> Result<Guest, Error> {
         self.ui.say(&format!("Starting the domain {}", plan.domain));
@@ -373,7 +405,7 @@ impl Build {
         )
         .await?;
         let domain = ledger
-            .complete(plan.domain_spec(source, &self.identity, self.owner.clone(), facts))
+            .complete(plan.domain_spec(source, &self.identity, self.owner.clone(), images))
             .await?;
         // Before the start, so that not even a guest that ends at once is missed.
         let mut state = self.hypervisor.watch_domain(&domain).await?;

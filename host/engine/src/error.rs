@@ -13,6 +13,7 @@ use crate::connect::SettingsError;
 use crate::journal::JournalError;
 use crate::ledger::LedgerError;
 use crate::ownership::Doubt;
+use crate::volumes::InspectError;
 
 /// An error with everything behind it: `what failed: why: why that`.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
@@ -296,6 +297,9 @@ pub enum VolumeError {
     /// It can't be written down that it is made.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A volume that is there already can't be used as it is.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
     /// What the component wants is not possible or not granted.
     #[error("{0}")]
     Refused(String),

@@ -166,11 +166,14 @@ impl Ledger {
         &self,
         spec: VolumeSpec,
         source: VolumeId,
+        source_format: String,
     ) -> std::result::Result<VolumeFacts, LedgerError> {
         let hypervisor = Arc::clone(&self.hypervisor);
         let id = spec.id.clone();
         self.make_volume("clone a volume", id, async move {
-            hypervisor.clone_volume(&spec, &source).await
+            hypervisor
+                .clone_volume(&spec, &source, &source_format)
+                .await
         })
         .await
     }

@@ -161,7 +161,7 @@ impl Uses {
         };
         for (id, facts) in volumes {
             paths.insert(id, &facts.path);
-            if let Some(backing) = &facts.backing {
+            if let Some(backing) = &facts.guessed_backing {
                 for name in names(&facts.path, is_local) {
                     bases.insert(name, &backing.path);
                 }

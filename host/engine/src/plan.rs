@@ -40,6 +40,10 @@ pub struct PlannedVolume {
     pub allocation: u64,
     /// Its format, where the template or the component says so.
     pub format: Option<String>,
+    /// The format of the volume that it is made from, where the template says so.
+    pub source_format: Option<String>,
+    /// The volumes that it, or the one it is made from, may lean on.
+    pub backing_volumes: Vec<String>,
     device: DiskDevice,
     bus: Option<DiskBus>,
     read_only: bool,
@@ -131,6 +135,8 @@ pub fn plan<E>(
             // Sparse unless the user wants otherwise.
             allocation: volume.size.map_or(0, |size| size.0),
             format: volume.format.clone().or(defaults.format),
+            source_format: volume.source_format.clone(),
+            backing_volumes: volume.backing_volumes.clone(),
             device,
             bus: volume
                 .bus

@@ -1,32 +1,40 @@
 //! Gives every volume of a plan its bytes, several at a time.
 //!
 //! ```text
-//!             ┌─ existing ─► look it up
+//!             ┌─ existing ─► look it up, inspect
 //!   volume ───┼─ blank ────► create
 //!             └─ source ───► component.prepare ─┬─ Blank ───► create
-//!                                               ├─ Overlay ─► find the base, create on it
-//!                                               ├─ Clone ───► clone, resize
+//!                                               ├─ Overlay ─► find the base, inspect, create on it
+//!                                               ├─ Clone ───► inspect, clone, resize
 //!                                               └─ Image ───► (filled already) resize
 //! ```
+//!
+//! What comes out is a [`DiskImage`]: a volume in a format that somebody has said. libvirt's guesses at
+//! formats decide one thing only, which is what libvirt may be asked to work on.
 
 mod base;
+mod copy;
 mod files;
 mod grants;
+mod inspect;
 mod services;
 mod target;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use lvhost_config::LibvirtSource;
-use lvhost_libvirt::{Hypervisor, VolumeFacts, VolumeId, VolumeSpec};
+use lvhost_libvirt::{Backing, Hypervisor, VolumeFacts, VolumeId, VolumeSpec};
 use lvhost_runtime::Recipe;
 
 use self::files::Matches;
 use self::grants::Grants;
+pub use self::inspect::InspectError;
+use self::inspect::{Stated, inspect};
 use self::services::{VolumeServices, Wanted};
 use crate::build::Build;
 use crate::configure::{component_volume, options};
+use crate::disk_image::{DiskImage, StatedBy};
 use crate::error::{Error, VolumeError};
 use crate::ledger::Ledger;
 use crate::plan::{Contents, Plan, PlannedVolume};
@@ -78,8 +86,8 @@ pub(crate) struct Volumes<'a> {
 }
 
 impl Volumes<'_> {
-    /// Prepares all; returns their facts in the order of the plan. The first failure ends the others.
-    pub(crate) async fn prepare(&self) -> Result<Vec<VolumeFacts>, Error> {
+    /// Prepares all; returns them in the order of the plan. The first failure ends the others.
+    pub(crate) async fn prepare(&self) -> Result<Vec<DiskImage>, Error> {
         // Not by a closure that the stream keeps: the compiler can't tell that such a stream may be sent
         // to another thread.
         let work: Vec<_> = (0..self.plan.volumes.len())
@@ -88,7 +96,7 @@ impl Volumes<'_> {
         stream::iter(work).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn prepare_one(&self, index: usize) -> Result<VolumeFacts, Error> {
+    async fn prepare_one(&self, index: usize) -> Result<DiskImage, Error> {
         let volume = &self.plan.volumes[index];
         self.one(index, volume)
             .await
@@ -98,9 +106,9 @@ impl Volumes<'_> {
             })
     }
 
-    async fn one(&self, index: usize, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+    async fn one(&self, index: usize, volume: &PlannedVolume) -> Result<DiskImage, VolumeError> {
         match &volume.contents {
-            Contents::Existing => self.facts(&volume.id).await,
+            Contents::Existing => self.existing(volume).await,
             Contents::Blank => self.blank(volume).await,
             Contents::Source { block, grants } => {
                 let component = self.build.sources.find(&block.type_name).ok_or_else(|| {
@@ -115,16 +123,16 @@ impl Volumes<'_> {
                 let refused =
                     |error: lvhost_runtime::ServiceError| VolumeError::Refused(error.to_string());
                 grants.may_run().map_err(refused)?;
-                let services = self.services(volume, grants.clone());
+                let services = Arc::new(self.services(volume, grants.clone()));
                 let id = lvhost_runtime::VolumeId {
                     pool: volume.id.pool.clone(),
                     name: volume.id.name.clone(),
                 };
                 let asked = component_volume(&self.source.volume[index], &id, &self.plan.domain);
                 let recipe = component
-                    .prepare(&asked, &options(block), Arc::new(services))
+                    .prepare(&asked, &options(block), Arc::clone(&services) as _)
                     .await?;
-                self.follow(volume, &recipe, &grants).await
+                self.follow(volume, &recipe, &services).await
             }
         }
     }
@@ -144,8 +152,11 @@ impl Volumes<'_> {
                 capacity: volume.capacity,
                 allocation: volume.allocation,
                 format: volume.format.clone(),
+                source_format: volume.source_format.clone(),
+                backing_volumes: volume.backing_volumes.clone(),
             },
             label: volume.id.name.clone(),
+            uploaded: OnceLock::new(),
         }
     }
 
@@ -153,21 +164,29 @@ impl Volumes<'_> {
         &self,
         volume: &PlannedVolume,
         recipe: &Recipe,
-        grants: &Grants,
-    ) -> Result<VolumeFacts, VolumeError> {
+        services: &VolumeServices,
+    ) -> Result<DiskImage, VolumeError> {
         let refused = |error: lvhost_runtime::ServiceError| VolumeError::Refused(error.to_string());
         match recipe {
             Recipe::Blank => self.blank(volume).await,
             Recipe::Overlay(base) => {
-                let base = base::find(self.build.hypervisor.as_ref(), base, grants).await?;
+                let hypervisor = self.build.hypervisor.as_ref();
+                let (id, facts) = base::find(hypervisor, base, &services.grants).await?;
+                let stated = services.wanted.stated_of_source(&id);
+                let base = inspect(hypervisor, &id, &facts, stated).await?;
                 self.overlay(volume, base).await
             }
             Recipe::Clone(source) => {
                 let source = VolumeId::new(&source.pool, &source.name);
-                grants.volume(&source).map_err(refused)?;
-                self.copy(volume, source).await
+                services.grants.volume(&source).map_err(refused)?;
+                self.copy(volume, source, &services.wanted).await
             }
-            Recipe::Image => self.grow(volume).await,
+            Recipe::Image => {
+                // The runtime lets no component answer so that has uploaded nothing.
+                let format = services.uploaded.get().map_or("raw", String::as_str);
+                let facts = self.grow(volume, format).await?;
+                Ok(DiskImage::new(&facts, format, StatedBy::Upload))
+            }
         }
     }
 
@@ -176,16 +195,41 @@ impl Volumes<'_> {
         Ok(facts.ok_or_else(|| lvhost_libvirt::Error::NoSuchVolume { id: id.clone() })?)
     }
 
-    async fn blank(&self, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+    /// A volume that was there before: as the template says, or as its header does.
+    async fn existing(&self, volume: &PlannedVolume) -> Result<DiskImage, VolumeError> {
+        let facts = self.facts(&volume.id).await?;
+        let stated = Stated {
+            format: volume.format.as_deref(),
+            option: "format",
+            backing_volumes: &volume.backing_volumes,
+            pool: &volume.id.pool,
+        };
+        let hypervisor = self.build.hypervisor.as_ref();
+        Ok(inspect(hypervisor, &volume.id, &facts, stated).await?)
+    }
+
+    async fn blank(&self, volume: &PlannedVolume) -> Result<DiskImage, VolumeError> {
         let capacity = volume.capacity.ok_or_else(|| {
             VolumeError::Refused("`capacity` must be set for a volume that begins empty".into())
         })?;
+        let format = volume.format.as_deref().unwrap_or("raw");
+        let facts = self.create(volume, capacity, format, None).await?;
+        Ok(DiskImage::new(&facts, format, StatedBy::Made))
+    }
+
+    async fn create(
+        &self,
+        volume: &PlannedVolume,
+        capacity: u64,
+        format: &str,
+        backing: Option<Backing>,
+    ) -> Result<VolumeFacts, VolumeError> {
         let spec = VolumeSpec {
             id: volume.id.clone(),
             capacity,
             allocation: Some(volume.allocation.min(capacity)),
-            format: volume.format.clone(),
-            backing: None,
+            format: Some(format.to_owned()),
+            backing,
         };
         Ok(self.ledger.create_volume(spec).await?)
     }
@@ -193,17 +237,16 @@ impl Volumes<'_> {
     async fn overlay(
         &self,
         volume: &PlannedVolume,
-        base: base::Found,
-    ) -> Result<VolumeFacts, VolumeError> {
+        base: DiskImage,
+    ) -> Result<DiskImage, VolumeError> {
         let capacity = at_least(base.capacity, volume.capacity)?;
-        let spec = VolumeSpec {
-            id: volume.id.clone(),
-            capacity,
-            allocation: Some(volume.allocation.min(capacity)),
-            format: Some(volume.format.clone().unwrap_or_else(|| "qcow2".to_string())),
-            backing: Some(base.backing),
+        let format = volume.format.as_deref().unwrap_or("qcow2");
+        let backing = Backing {
+            path: base.path.clone(),
+            format: Some(base.format.name.clone()),
         };
-        Ok(self.ledger.create_volume(spec).await?)
+        let facts = self.create(volume, capacity, format, Some(backing)).await?;
+        Ok(DiskImage::new(&facts, format, StatedBy::Made).over(base))
     }
 
     /// Clones at the source's own size and grows afterwards, so that the copy is written down before
@@ -212,32 +255,67 @@ impl Volumes<'_> {
         &self,
         volume: &PlannedVolume,
         source: VolumeId,
-    ) -> Result<VolumeFacts, VolumeError> {
+        wanted: &Wanted,
+    ) -> Result<DiskImage, VolumeError> {
+        let hypervisor = self.build.hypervisor.as_ref();
         let facts = self.facts(&source).await?;
-        at_least(facts.capacity, volume.capacity)?;
+        let stated = wanted.stated_of_source(&source);
+        let image = inspect(hypervisor, &source, &facts, stated).await?;
+        let capacity = at_least(image.capacity, volume.capacity)?;
+        let format = volume.format.as_deref().unwrap_or(&image.format.name);
+        if !facts.is_taken_for(&image.format.name) {
+            copy::check(&source, &image, format)?;
+            self.copy_through(volume, &source, &image, capacity).await?;
+            let facts = self.facts(&volume.id).await?;
+            return Ok(DiskImage::new(&facts, format, StatedBy::Made));
+        }
         let spec = VolumeSpec {
             id: volume.id.clone(),
-            capacity: facts.capacity,
-            allocation: Some(volume.allocation.min(facts.capacity)),
-            format: volume.format.clone().or(facts.format),
+            capacity: image.capacity,
+            allocation: Some(volume.allocation.min(image.capacity)),
+            format: Some(format.to_owned()),
             backing: None,
         };
         self.build
             .ui
             .say(&format!("{}: cloning {source}", volume.id.name));
-        self.ledger.clone_volume(spec, source).await?;
-        self.grow(volume).await
+        self.ledger
+            .clone_volume(spec, source, image.format.name.clone())
+            .await?;
+        let facts = self.grow(volume, format).await?;
+        Ok(DiskImage::new(&facts, format, StatedBy::Made))
     }
 
-    /// Grows a volume to what the template wants, if that is more.
-    async fn grow(&self, volume: &PlannedVolume) -> Result<VolumeFacts, VolumeError> {
+    /// Copies a raw volume that libvirt would not take for raw.
+    async fn copy_through(
+        &self,
+        volume: &PlannedVolume,
+        source: &VolumeId,
+        image: &DiskImage,
+        capacity: u64,
+    ) -> Result<(), VolumeError> {
+        let name = &volume.id.name;
+        self.build.ui.say(&format!(
+            "{name}: cloning {source} through lvhost, since libvirt takes it for something else than \
+             raw"
+        ));
+        self.create(volume, capacity, "raw", None).await?;
+        let hypervisor = self.build.hypervisor.as_ref();
+        let upload = hypervisor.open_upload(&volume.id, Some(capacity)).await?;
+        let padding = capacity - image.capacity;
+        Ok(copy::copy(hypervisor, source, upload, padding).await?)
+    }
+
+    /// Grows a volume of this format to what the template wants, if that is more.
+    async fn grow(&self, volume: &PlannedVolume, format: &str) -> Result<VolumeFacts, VolumeError> {
         let facts = self.facts(&volume.id).await?;
+        let present = facts.capacity_as(format);
         match volume.capacity {
-            Some(capacity) if capacity != facts.capacity => {
-                at_least(facts.capacity, Some(capacity))?;
+            Some(capacity) if capacity != present => {
+                at_least(present, Some(capacity))?;
                 self.build
                     .hypervisor
-                    .resize_volume(&volume.id, capacity)
+                    .resize_volume(&volume.id, format, capacity)
                     .await?;
                 self.facts(&volume.id).await
             }

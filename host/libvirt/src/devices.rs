@@ -14,8 +14,8 @@ pub struct Disk {
     pub device: DiskDevice,
     /// What it hangs on; `None` takes [`DiskDevice::default_bus`] of the domain.
     pub bus: Option<DiskBus>,
-    /// The image's format; `None` lets libvirt take the volume's own (and `raw` for a file).
-    pub format: Option<String>,
+    /// How its bytes are read. It is always said, so that nobody guesses.
+    pub format: DiskFormat,
     /// The guest cannot write to it. CD-ROMs always are read-only.
     pub read_only: bool,
     /// Serial number the guest sees.
@@ -26,17 +26,61 @@ pub struct Disk {
 
 impl Disk {
     /// A writable disk with the device's default bus.
-    pub fn new(source: DiskSource, device: DiskDevice) -> Self {
+    pub fn new(source: DiskSource, device: DiskDevice, format: DiskFormat) -> Self {
         Self {
             source,
             device,
             bus: None,
-            format: None,
+            format,
             read_only: false,
             serial: None,
             alias: None,
         }
     }
+}
+
+/// How a disk's bytes are read, and all that is opened for it beside the disk itself.
+///
+/// Where a hypervisor is told neither, it looks into the image, and what a guest has written there
+/// decides what it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskFormat {
+    /// QEMU's name of the format: `raw`, `qcow2`, …
+    pub name: String,
+    /// The image this one is an overlay of; with none, nothing is opened whatever stands in the image.
+    pub backing: Option<Box<BackingImage>>,
+}
+
+impl DiskFormat {
+    /// An image of this format that stands alone.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            backing: None,
+        }
+    }
+
+    /// The disk's own bytes, from the first to the last.
+    pub fn raw() -> Self {
+        Self::new("raw")
+    }
+
+    /// The paths of all that the image leans on, from the top down.
+    pub fn backing_paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(self.backing.as_deref(), |image| {
+            image.format.backing.as_deref()
+        })
+        .map(|image| image.path.as_str())
+    }
+}
+
+/// An image that an overlay leans on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackingImage {
+    /// Its path on the hypervisor's host.
+    pub path: String,
+    /// How it is read, and what it leans on itself.
+    pub format: DiskFormat,
 }
 
 /// Where a disk's bytes are.

@@ -91,6 +91,33 @@ pub enum Error {
         /// By what.
         message: String,
     },
+    /// libvirt takes a volume for something else than it is, because of what somebody wrote into it.
+    #[error(
+        "the volume {id} is {format}, but its first bytes make libvirt take it for {guessed} and \
+         open what they name; libvirt is not asked to work on it"
+    )]
+    TakenForOther {
+        /// The volume.
+        id: VolumeId,
+        /// What it is.
+        format: String,
+        /// libvirt's name of what it takes it for.
+        guessed: String,
+    },
+    /// libvirt takes a volume for a folder because of what somebody wrote into it, and can't delete it.
+    #[error(
+        "cannot delete the volume {id}: its first bytes make libvirt take it for a folder, which it is \
+         not ({message}); delete {path} on the hypervisor's host, then run `virsh pool-refresh {}`",
+        id.pool
+    )]
+    TakenForFolder {
+        /// The volume.
+        id: VolumeId,
+        /// Its file on the hypervisor's host.
+        path: String,
+        /// Why it could not be deleted from here.
+        message: String,
+    },
     /// A domain of that name is already there.
     #[error("a domain named {name:?} already exists")]
     DomainExists {

@@ -82,22 +82,32 @@ pub trait Hypervisor: Send + Sync {
     /// [`Self::pool`] and of [`VolumeSpec::adapted_to`].
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts>;
 
-    /// Makes a volume with the contents of another, which may be in another pool. The new volume is
-    /// at least as large as its source; if `spec` asks for more, it is resized after the copy.
+    /// Makes a volume with the contents of another, which may be in another pool and is of the format
+    /// `source_format`. The new volume is at least as large as its source; if `spec` asks for more, it
+    /// is resized after the copy.
     ///
     /// # Errors
-    /// Those of [`Self::create_volume`], and [`NoSuchVolume`](crate::Error::NoSuchVolume) for the
-    /// source.
-    async fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts>;
+    /// Those of [`Self::create_volume`], [`NoSuchVolume`](crate::Error::NoSuchVolume) for the source,
+    /// and [`TakenForOther`](crate::Error::TakenForOther) if libvirt would read it as something else.
+    async fn clone_volume(
+        &self,
+        spec: &VolumeSpec,
+        source: &VolumeId,
+        source_format: &str,
+    ) -> Result<VolumeFacts>;
 
-    /// Grows a volume to `capacity` bytes. Asking for the capacity it has already is no error and
-    /// calls nothing.
-    async fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()>;
+    /// Grows a volume of this format to `capacity` bytes. Asking for the capacity it has already is no
+    /// error and calls nothing.
+    ///
+    /// # Errors
+    /// [`TakenForOther`](crate::Error::TakenForOther) if libvirt would read it as something else.
+    async fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()>;
 
     /// Deletes a volume.
     ///
     /// # Errors
-    /// [`NoSuchVolume`](crate::Error::NoSuchVolume).
+    /// [`NoSuchVolume`](crate::Error::NoSuchVolume), and
+    /// [`TakenForFolder`](crate::Error::TakenForFolder) where the hypervisor is on another host.
     async fn delete_volume(&self, id: &VolumeId) -> Result<()>;
 
     /// Begins to write `length` bytes into an existing volume, from its beginning; any number of
@@ -108,6 +118,14 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// [`NotSupported`](crate::Error::NotSupported) where the driver has no uploads (`test:///`).
     async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>>;
+
+    /// The first bytes of a volume as they are in the pool, at most `length` and fewer only if there are
+    /// no more: for whoever has to know what it is before anybody opens it as something.
+    ///
+    /// # Errors
+    /// [`NoSuchVolume`](crate::Error::NoSuchVolume),
+    /// [`NotSupported`](crate::Error::NotSupported) where the driver has no downloads (`test:///`).
+    async fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>>;
 
     /// Gives `sink` the bytes of a volume as they are in the pool (of a qcow2 volume the qcow2
     /// file), holes as holes where the connection can, and longer runs of zeros as holes in any

@@ -43,8 +43,8 @@ pub use capabilities::{Capabilities, DomainCapabilities, DomainKind, GuestCapabi
 pub use connection::Libvirt;
 pub use console::{CONSOLE_BUFFER, Console};
 pub use devices::{
-    DirectMode, Disk, DiskBus, DiskDevice, DiskSource, Graphics, GraphicsPassword, GraphicsServer,
-    Interface, InterfaceSource, PortForward, Protocol,
+    BackingImage, DirectMode, Disk, DiskBus, DiskDevice, DiskFormat, DiskSource, Graphics,
+    GraphicsPassword, GraphicsServer, Interface, InterfaceSource, PortForward, Protocol,
 };
 pub use domain::{
     BootDevice, Clock, DomainSpec, Firmware, FirmwareChoice, Loader, LoaderType, Nvram, SerialLog,

@@ -92,8 +92,7 @@ impl PoolFacts {
 pub struct Backing {
     /// Path on the hypervisor's host.
     pub path: String,
-    /// The backing image's format. Without it the hypervisor must guess, which libvirt refuses for
-    /// good reason (a raw guest disk could name any file as its backing).
+    /// The backing image's format. `None` is only ever an answer: of what is made, it must be said.
     pub format: Option<String>,
 }
 
@@ -104,16 +103,61 @@ pub struct VolumeFacts {
     pub key: String,
     /// Path on the hypervisor's host.
     pub path: String,
-    /// Size the guest sees, in bytes.
+    /// Size the guest sees, in bytes, as libvirt understands the volume; see [`Self::capacity_as`].
     pub capacity: u64,
     /// Bytes taken from the pool.
     pub allocation: u64,
-    /// `raw`, `qcow2`, …; `None` for pools that have no formats.
-    pub format: Option<String>,
-    /// The image this one is an overlay of.
-    pub backing: Option<Backing>,
+    /// Bytes of the file or device; not all versions of libvirt and types of pools know it.
+    pub physical: Option<u64>,
+    /// libvirt's name of what it takes the volume for: `file`, `block`, `network`, `dir`, `ploop`, …
+    pub kind: String,
+    /// What libvirt took the volume's first bytes for, when it last looked: `raw`, `qcow2`, …; `None`
+    /// for pools that have no formats.
+    ///
+    /// It is a guess, and whoever may write into the volume decides it. Nothing is ever opened in a
+    /// format for its sake.
+    pub guessed_format: Option<String>,
+    /// What libvirt read there of an image that this one is an overlay of: a guess as well.
+    pub guessed_backing: Option<Backing>,
     /// When it was last written to, by the clock of the hypervisor's host; of file pools only.
     pub written: Option<SystemTime>,
+}
+
+impl VolumeFacts {
+    /// Whether libvirt would read the volume as what it is, if it is of this format: some of its calls
+    /// (cloning, resizing) read by what libvirt has guessed.
+    pub fn is_taken_for(&self, format: &str) -> bool {
+        self.is_image() && self.guessed_format.as_deref().unwrap_or("raw") == format
+    }
+
+    /// Whether libvirt takes the volume for one image, and not for a folder.
+    pub fn is_image(&self) -> bool {
+        matches!(self.kind.as_str(), "file" | "block" | "network")
+    }
+
+    /// The size that a guest sees if the volume is of this format, in bytes. libvirt reads the capacity
+    /// out of what it takes for a header; of a raw volume it is the size of the file.
+    pub fn capacity_as(&self, format: &str) -> u64 {
+        match self.physical {
+            Some(physical) if format == "raw" && !self.is_taken_for("raw") => physical,
+            _ => self.capacity,
+        }
+    }
+}
+
+/// Refuses a volume that libvirt would read as something else than it is.
+pub(crate) fn check_taken_for(id: &VolumeId, facts: &VolumeFacts, format: &str) -> Result<()> {
+    if facts.is_taken_for(format) {
+        return Ok(());
+    }
+    Err(Error::TakenForOther {
+        id: id.clone(),
+        format: format.to_owned(),
+        guessed: match &facts.guessed_format {
+            Some(guessed) if facts.is_image() => guessed.clone(),
+            _ => facts.kind.clone(),
+        },
+    })
 }
 
 #[cfg(test)]

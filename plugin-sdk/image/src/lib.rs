@@ -1,5 +1,6 @@
 //! Disk images worked out on paper: what a volume source needs to turn a handful of files into a CD
-//! or a floppy, and to see what a qcow2 file says about itself.
+//! or a floppy, to tell an image's format by its beginning, and to see what a qcow2 file says about
+//! itself.
 //!
 //! Nothing here does I/O, reads a clock or holds a file's body. A writer takes a [`Tree`] of names
 //! and lengths and answers with an [`Image`]: bytes made here, places where the host splices a file
@@ -22,6 +23,7 @@
 
 mod calendar;
 mod catalog;
+mod container;
 pub mod fat12;
 mod image;
 pub mod iso9660;
@@ -31,5 +33,6 @@ mod testing;
 mod tree;
 mod unique;
 
+pub use container::Container;
 pub use image::{Image, Segment};
 pub use tree::{Entry, Kind, MAX_DEPTH, MAX_ENTRIES, MAX_NAME_BYTES, Tree, TreeError};

@@ -1,6 +1,7 @@
 //! What a downloaded file is, by its first bytes. It may be from a stranger: what would make the
 //! hypervisor read other files than this one is refused.
 
+use lvhost_plugin_sdk::image::Container;
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
 use lvhost_plugin_sdk::{Codec, Error, Image};
 
@@ -24,16 +25,10 @@ const CODECS: [(Codec, &[u8], &str); 4] = [
     (Codec::Zstd, &[0x28, 0xb5, 0x2f, 0xfd], ".zst"),
 ];
 
-/// Formats that are known only to be refused, by the bytes they begin with: the guest would get
-/// the container's own bytes for its disk.
-const OTHER_FORMATS: [(&[u8], &str, &str); 7] = [
-    (b"KDMV", "a VMDK image", CONVERT),
-    (b"# Disk DescriptorFile", "a VMDK descriptor", CONVERT),
-    (b"vhdxfile", "a VHDX image", CONVERT),
-    (b"conectix", "a VHD image", CONVERT),
-    (b"QED\0", "a QED image", CONVERT),
-    (b"PK\x03\x04", "a ZIP archive", UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+/// Archives, which are known only to be refused, by the bytes they begin with.
+const ARCHIVES: [(&[u8], &str); 2] = [
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
 ];
 
 const CONVERT: &str = "convert it first: `qemu-img convert -O qcow2 IMAGE IMAGE.qcow2`";
@@ -133,10 +128,16 @@ pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<Content, Error> 
         });
     }
     refuse_pages(name, beginning)?;
-    for (magic, what, help) in OTHER_FORMATS {
+    // The guest would get the container's own bytes for its disk.
+    if let Some(container) = Container::recognise(beginning) {
+        return Err(Error::Other(format!(
+            "`{name}` is an image of format {container}, which is not supported; {CONVERT}"
+        )));
+    }
+    for (magic, what) in ARCHIVES {
         if beginning.starts_with(magic) {
             return Err(Error::Other(format!(
-                "`{name}` is {what}, which is not supported; {help}"
+                "`{name}` is {what}, which is not supported; {UNPACK}"
             )));
         }
     }

@@ -177,7 +177,7 @@ fn a_download_that_reaches_for_other_files_is_refused() {
 fn what_is_no_image_is_refused() {
     let mut tar = vec![0; 512];
     tar[257..262].copy_from_slice(b"ustar");
-    let cases: [(&str, Vec<u8>, &str); 8] = [
+    let cases: [(&str, Vec<u8>, &str); 10] = [
         ("a.img", vec![], "is empty"),
         ("a.img", b"\n<!DOCTYPE html><title>404".to_vec(), "web page"),
         ("a.img.xz", b"<HTML>".to_vec(), "web page"),
@@ -189,7 +189,17 @@ fn what_is_no_image_is_refused() {
         (
             "a.vmdk",
             b"KDMV and more".to_vec(),
-            "a VMDK image, which is not supported",
+            "an image of format vmdk, which is not supported",
+        ),
+        (
+            "a.vdi",
+            [&[b'<'; 64][..], b"\x7f\x10\xda\xbe\x01\0\x01\0"].concat(),
+            "an image of format vdi, which is not supported",
+        ),
+        (
+            "disk.img",
+            b"LUKS\xba\xbe\0\x01".to_vec(),
+            "an image of format luks, which is not supported",
         ),
         ("a.zip", b"PK\x03\x04".to_vec(), "a ZIP archive"),
         ("a.tar.gz", compressed(Codec::Gzip, &tar), "a tar archive"),

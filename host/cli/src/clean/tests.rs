@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lvhost_engine::{Entry as LogEntry, Identity, JournalFolder, Stage};
 use lvhost_libvirt::fake::{Call as HypervisorCall, FakeHypervisor, Operation};
 use lvhost_libvirt::{
-    Backing, BuildRecord, Disk, DiskDevice, DiskSource, DomainSpec, VolumeId, VolumeSpec,
+    Backing, BuildRecord, Disk, DiskDevice, DiskFormat, DiskSource, DomainSpec, VolumeId,
+    VolumeSpec,
 };
 use uuid::Uuid;
 
@@ -431,7 +432,7 @@ async fn what_others_stand_on_stays_although_the_build_has_made_it() {
         .unwrap();
     let mut theirs = DomainSpec::new("theirs");
     let disk = DiskSource::File(path("dead-2"));
-    theirs.disks = vec![Disk::new(disk, DiskDevice::Disk)];
+    theirs.disks = vec![Disk::new(disk, DiskDevice::Disk, DiskFormat::raw())];
     hypervisor.define_domain(&theirs).await.unwrap();
     let (result, recorded) = scene.call(true, &[], &[], false).await;
     result.unwrap();

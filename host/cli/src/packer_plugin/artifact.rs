@@ -29,6 +29,8 @@ pub(super) struct BuiltVolume {
     origin: Origin,
     volume: VolumeId,
     facts: VolumeFacts,
+    /// What it was made as.
+    format: String,
     /// The copy.
     copy: Option<PathBuf>,
     /// What tells the copy from a file that has come in its place.
@@ -52,6 +54,7 @@ impl BuiltVolume {
             copy_identity: artifact.file.as_deref().and_then(FileIdentity::of),
             volume: artifact.volume.clone(),
             facts: artifact.facts.clone(),
+            format: artifact.format.clone(),
             copy: artifact.file.as_deref().map(|copy| {
                 let relative = copy.strip_prefix(folder);
                 relative.unwrap_or(copy).to_owned()
@@ -125,10 +128,9 @@ impl lvhost_packer::Artifact for BuiltVolume {
     }
 
     fn description(&self) -> String {
-        let format = self.facts.format.as_deref().unwrap_or("raw");
         let mut text = format!(
-            "Libvirt volume {}/{} in {format} format was generated",
-            self.volume.pool, self.volume.name
+            "Libvirt volume {}/{} in {} format was generated",
+            self.volume.pool, self.volume.name, self.format
         );
         if let Some(copy) = &self.copy {
             text.push_str(&format!(", with a copy in {}", copy.display()));
@@ -151,10 +153,7 @@ impl lvhost_packer::Artifact for BuiltVolume {
                 let file = self.own.as_ref().and_then(|own| own.metadata().ok());
                 file.map_or(Value::Null, |file| bytes(file.len()))
             }
-            "Format" => match &self.facts.format {
-                Some(format) => format.as_str().into(),
-                None => Value::Null,
-            },
+            "Format" => self.format.as_str().into(),
             "RemotePath" => self.facts.path.as_str().into(),
             _ => Value::Null,
         }

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use lvhost_config::{SourceValue, VolumeSource};
-use lvhost_engine::{Contents, Plan, PlannedVolume, plan};
+use lvhost_engine::{Contents, DiskImage, Plan, PlannedVolume, StatedBy, plan};
 use lvhost_fetch::{CacheEntry, Content, Location, SafeUrl};
-use lvhost_libvirt::{ConnectionUri, InterfaceSource, VolumeFacts, final_domain_xml};
+use lvhost_libvirt::{ConnectionUri, DiskFormat, InterfaceSource, final_domain_xml};
 use lvhost_runtime::Grant;
 use serde::Serialize;
 
@@ -110,8 +110,8 @@ impl Planned {
     /// The template's overlays of the domain's XML don't fit.
     pub(super) fn of(job: &Job, cached: &[CacheEntry]) -> Result<Self, Failure> {
         let plan = plan_of(job);
-        let facts: Vec<VolumeFacts> = plan.volumes.iter().map(facts_to_be).collect();
-        let spec = plan.domain_spec(&job.libvirt, &job.identity, None, &facts);
+        let images: Vec<DiskImage> = plan.volumes.iter().map(image_to_be).collect();
+        let spec = plan.domain_spec(&job.libvirt, &job.identity, None, &images);
         let domain_xml = final_domain_xml(&spec)
             .map_err(|error| Failure::unable("the domain's XML can't be made", error))?;
         let volumes = plan.volumes.iter().enumerate();
@@ -146,16 +146,20 @@ pub(super) fn plan_of(job: &Job) -> Plan {
 }
 
 /// What will be known of a volume, as far as it can be told before it is made.
-fn facts_to_be(volume: &PlannedVolume) -> VolumeFacts {
-    let path = format!("(where the pool {} has {})", volume.id.pool, volume.id.name);
-    VolumeFacts {
-        key: path.clone(),
-        path,
+fn image_to_be(volume: &PlannedVolume) -> DiskImage {
+    let format = match (&volume.format, &volume.contents) {
+        (Some(format), _) => format,
+        (None, Contents::Blank) => "raw",
+        (None, Contents::Existing) => "(what its header says)",
+        (None, Contents::Source { .. }) => "(that of its source)",
+    };
+    DiskImage {
+        path: format!("(where the pool {} has {})", volume.id.pool, volume.id.name),
         capacity: volume.capacity.unwrap_or_default(),
-        allocation: volume.allocation,
-        format: volume.format.clone(),
-        backing: None,
-        written: None,
+        format: DiskFormat::new(format),
+        stated_by: StatedBy::Template,
+        resembles: None,
+        is_image_to_libvirt: true,
     }
 }
 

@@ -186,8 +186,7 @@ pub(crate) struct ArtifactFacts<'a> {
     pub(crate) capacity: u64,
     /// Bytes it takes up.
     pub(crate) allocation: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) format: Option<&'a str>,
+    pub(crate) format: &'a str,
 }
 
 impl<'a> From<&'a Artifact> for ArtifactFacts<'a> {
@@ -198,7 +197,7 @@ impl<'a> From<&'a Artifact> for ArtifactFacts<'a> {
             path: &artifact.facts.path,
             capacity: artifact.facts.capacity,
             allocation: artifact.facts.allocation,
-            format: artifact.facts.format.as_deref(),
+            format: &artifact.format,
         }
     }
 }

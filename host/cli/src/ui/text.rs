@@ -207,9 +207,7 @@ fn artifact_lines(artifact: &ArtifactFacts<'_>) -> Vec<String> {
             BinaryBytes(artifact.allocation)
         ),
     ];
-    if let Some(format) = artifact.format {
-        lines.push(format!("format: {format}"));
-    }
+    lines.push(format!("format: {}", artifact.format));
     lines
 }
 
@@ -310,7 +308,7 @@ mod tests {
                 path: "/pool/web",
                 capacity: 8 << 30,
                 allocation: 1 << 30,
-                format: Some("qcow2"),
+                format: "qcow2",
             }),
         };
         let mut expected = messages(&[

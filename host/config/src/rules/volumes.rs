@@ -122,6 +122,15 @@ fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
             "the artifact is a medium that most guests don't write to",
         ));
     }
+    if volume.source.is_none() && !origin.is_unknown("source") && origin.is_set("source_format") {
+        report.push(
+            Diagnostic::warning(
+                origin.span_of("source_format"),
+                "`source_format` has no effect: the volume has no `source`",
+            )
+            .help("for a volume that is there already write `format`"),
+        );
+    }
     bus(volume, report);
 }
 

@@ -47,7 +47,7 @@ pub(super) enum Compacted {
     Left(UnfinishedFile, &'static str),
 }
 
-/// Compacts the image in `image`, of libvirt's `format`. A file that is needed for it comes from
+/// Compacts the image in `image`, which was made in the format `format`. A file that is needed for it comes from
 /// `new_file`. What is made of it after `cancel` is of no use to anybody.
 ///
 /// # Errors
@@ -143,7 +143,7 @@ fn obstacle(file: &File) -> io::Result<Option<&'static str>> {
     let header = Header::parse(&beginning)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(match header {
-        None => Some("it is not the qcow2 image that its pool takes it for"),
+        None => Some("it is not the qcow2 image that it was made as"),
         Some(header) if header.backing_file.is_some() => {
             Some("it is an overlay, and what it lies on is not part of it")
         }

@@ -53,6 +53,7 @@ pub(super) async fn download(
     build: &Build,
     volume: &VolumeId,
     facts: &VolumeFacts,
+    format: &str,
     directory: &Path,
     compact: bool,
 ) -> Result<PathBuf, Error> {
@@ -78,7 +79,7 @@ pub(super) async fn download(
         .try_clone()
         .map_err(failed("write into", directory))?;
     // Of other formats only the guest's size is known beforehand.
-    let total = (facts.format.as_deref() == Some("raw")).then_some(facts.capacity);
+    let total = (format == "raw").then_some(facts.capacity);
     let transfer = build
         .ui
         .transfer(&format!("download {}", volume.name), total);
@@ -101,7 +102,6 @@ pub(super) async fn download(
         build
             .ui
             .say(&format!("Compacting the copy of {}", volume.name));
-        let format = facts.format.as_deref().unwrap_or("raw");
         let work = compact::compact(partial, format, new_file, &build.cancel);
         let work = work.await.map_err(failed("compact", &path))?;
         partial = match work {

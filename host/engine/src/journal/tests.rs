@@ -14,8 +14,10 @@ fn facts(path: &Path) -> VolumeFacts {
         path,
         capacity: 1,
         allocation: 1,
-        format: Some("raw".to_owned()),
-        backing: None,
+        physical: None,
+        kind: "file".to_owned(),
+        guessed_format: Some("raw".to_owned()),
+        guessed_backing: None,
         written: None,
     }
 }

@@ -11,15 +11,17 @@ fn facts(path: &str) -> VolumeFacts {
         path: path.to_owned(),
         capacity: 1,
         allocation: 1,
-        format: None,
-        backing: None,
+        physical: None,
+        kind: "file".to_owned(),
+        guessed_format: None,
+        guessed_backing: None,
         written: None,
     }
 }
 
 fn on(path: &str, base: &str) -> VolumeFacts {
     VolumeFacts {
-        backing: Some(Backing {
+        guessed_backing: Some(Backing {
             path: base.to_owned(),
             format: None,
         }),
@@ -122,7 +124,11 @@ async fn what_the_hypervisor_has_is_found() {
     let top = spec("top", backing);
     fake.create_volume(&top).await.unwrap();
     fake.add_pool("off", 1, false);
-    let disk = Disk::new(DiskSource::Volume(top.id.clone()), DiskDevice::Disk);
+    let disk = Disk::new(
+        DiskSource::Volume(top.id.clone()),
+        DiskDevice::Disk,
+        lvhost_libvirt::DiskFormat::raw(),
+    );
     let vm = DomainSpec {
         disks: vec![disk],
         ..DomainSpec::new("vm")

@@ -3,22 +3,22 @@
 use lvhost_config::{AttachAs, LibvirtSource};
 use lvhost_libvirt::{
     BuildRecord, Disk, DiskDevice, DiskSource, DomainSpec, Firmware, FirmwareChoice, Graphics,
-    GraphicsServer, Interface, Loader, LoaderType, Nvram, Owner, Tpm, TpmVersion, VolumeFacts,
-    XmlOverlay,
+    GraphicsServer, Interface, Loader, LoaderType, Nvram, Owner, Tpm, TpmVersion, XmlOverlay,
 };
 
 use super::{Plan, PlannedInterface, PlannedVolume};
+use crate::disk_image::DiskImage;
 use crate::identity::Identity;
 
 impl Plan {
-    /// The domain. `facts` are those of the volumes, in the same order; before there are any, the
-    /// domain has no disks.
+    /// The domain. `images` are its volumes, in the same order; before there are any, the domain has no
+    /// disks.
     pub fn domain_spec(
         &self,
         source: &LibvirtSource,
         identity: &Identity,
         owner: Option<Owner>,
-        facts: &[VolumeFacts],
+        images: &[DiskImage],
     ) -> DomainSpec {
         DomainSpec {
             uuid: Some(identity.domain_uuid()),
@@ -58,8 +58,8 @@ impl Plan {
             disks: self
                 .volumes
                 .iter()
-                .zip(facts)
-                .map(|(volume, facts)| disk(volume, facts))
+                .zip(images)
+                .map(|(volume, image)| disk(volume, image))
                 .collect(),
             interfaces: self.interfaces.iter().map(interface).collect(),
             graphics: source.graphics.iter().map(graphics).collect(),
@@ -113,29 +113,20 @@ fn overlays(source: &LibvirtSource) -> Vec<XmlOverlay> {
         .collect()
 }
 
-fn disk(volume: &PlannedVolume, facts: &VolumeFacts) -> Disk {
+fn disk(volume: &PlannedVolume, image: &DiskImage) -> Disk {
     Disk {
         source: match volume.attach_as {
-            AttachAs::Volume => DiskSource::Volume(volume.id.clone()),
-            AttachAs::File if facts.path.starts_with("/dev/") => {
-                DiskSource::Block(facts.path.clone())
-            }
-            AttachAs::File => DiskSource::File(facts.path.clone()),
+            // libvirt gives no domain a volume that it takes for a folder.
+            AttachAs::Volume if image.is_image_to_libvirt => DiskSource::Volume(volume.id.clone()),
+            _ if image.path.starts_with("/dev/") => DiskSource::Block(image.path.clone()),
+            _ => DiskSource::File(image.path.clone()),
         },
         device: volume.device,
         bus: volume.bus,
-        format: facts.format.as_deref().map(driver_format),
+        format: image.format.clone(),
         read_only: volume.read_only || volume.device == DiskDevice::Cdrom,
         serial: None,
         alias: volume.alias.clone(),
-    }
-}
-
-/// QEMU's name for a volume's format: libvirt tells some raw ones apart by what is in them.
-fn driver_format(volume_format: &str) -> String {
-    match volume_format {
-        "iso" | "bochs" | "dir" | "ext2" | "extended" | "none" | "unknown" => "raw".to_string(),
-        other => other.to_string(),
     }
 }
 

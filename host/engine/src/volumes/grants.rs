@@ -60,6 +60,11 @@ impl Grants {
         }
     }
 
+    /// The component's name.
+    pub(crate) fn component(&self) -> &str {
+        &self.component
+    }
+
     /// Whether the component may be run at all.
     pub(crate) fn may_run(&self) -> Result<(), ServiceError> {
         match self.permission {

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use lvhost_fetch::{FetchError, Fetcher, Location, LocationError, SafeUrl};
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::Matches;
 use super::grants::Grants;
-use super::target::{Target, service_error};
+use super::inspect::{Stated, inspect};
+use super::target::{Target, Uploaded, service_error};
 use crate::error::with_causes;
 use crate::ledger::{Ledger, LedgerError};
 use crate::ui::{Transfer, Ui};
@@ -33,6 +34,8 @@ pub(super) struct VolumeServices {
     pub(super) wanted: Wanted,
     /// What log lines and bars begin with.
     pub(super) label: String,
+    /// The format of the image that was uploaded, once one is.
+    pub(super) uploaded: OnceLock<String>,
 }
 
 /// What the template says of the volume.
@@ -42,6 +45,22 @@ pub(super) struct Wanted {
     pub(super) capacity: Option<u64>,
     pub(super) allocation: u64,
     pub(super) format: Option<String>,
+    /// The format of the volume that this one is made from.
+    pub(super) source_format: Option<String>,
+    /// The volumes that that one may lean on.
+    pub(super) backing_volumes: Vec<String>,
+}
+
+impl Wanted {
+    /// What the template says of the volume that this one is made from.
+    pub(super) fn stated_of_source<'a>(&'a self, source: &'a VolumeId) -> Stated<'a> {
+        Stated {
+            format: self.source_format.as_deref(),
+            option: "source_format",
+            backing_volumes: &self.backing_volumes,
+            pool: &source.pool,
+        }
+    }
 }
 
 impl VolumeServices {
@@ -51,6 +70,25 @@ impl VolumeServices {
         tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Err(ServiceError::Other(error.to_string())))
+    }
+
+    /// Facts of a volume that is there, as lvhost has read them.
+    async fn inspected(
+        &self,
+        id: &VolumeId,
+        facts: &lvhost_libvirt::VolumeFacts,
+    ) -> Result<VolumeFacts, ServiceError> {
+        let stated = self.wanted.stated_of_source(id);
+        let image = inspect(self.hypervisor.as_ref(), id, facts, stated)
+            .await
+            .map_err(|error| ServiceError::Other(with_causes(&error)))?;
+        let backing = image.format.backing_paths().next().map(str::to_owned);
+        Ok(VolumeFacts {
+            capacity: image.capacity,
+            format: image.format.name,
+            path: image.path,
+            backing,
+        })
     }
 
     fn check_image(&self, image: &Image) -> Result<(), ServiceError> {
@@ -139,7 +177,7 @@ impl Services for VolumeServices {
         let id = VolumeId::new(&id.pool, &id.name);
         self.grants.volume(&id)?;
         match self.hypervisor.volume(&id).await.map_err(service_error)? {
-            Some(facts) => Ok(volume_facts(facts)),
+            Some(facts) => self.inspected(&id, &facts).await,
             None => Err(ServiceError::NotFound(format!("there is no volume {id}"))),
         }
     }
@@ -151,15 +189,24 @@ impl Services for VolumeServices {
             .volume_by_path(path)
             .await
             .map_err(service_error)?;
-        Ok(found.map(|(_, facts)| volume_facts(facts)))
+        match found {
+            Some((id, facts)) => self.inspected(&id, &facts).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn create_target(&self, image: &Image) -> Result<Box<dyn Sink>, ServiceError> {
         self.check_image(image)?;
+        // A raw one is made as large as it will be: libvirt grows a volume by what it takes it for.
+        let capacity = match image.format.as_str() {
+            "raw" => self.wanted.capacity.unwrap_or(0).max(image.capacity),
+            _ => image.capacity,
+        };
+        let padding = capacity - image.capacity;
         let spec = VolumeSpec {
             id: self.wanted.id.clone(),
-            capacity: image.capacity,
-            allocation: Some(self.wanted.allocation.min(image.capacity)),
+            capacity,
+            allocation: Some(self.wanted.allocation.min(capacity)),
             format: Some(image.format.clone()),
             backing: None,
         };
@@ -170,9 +217,11 @@ impl Services for VolumeServices {
                 LedgerError::Hypervisor(error) => service_error(error),
                 LedgerError::Journal(error) => ServiceError::Other(with_causes(&error)),
             })?;
+        // Asked for once in a preparation: the runtime sees to that.
+        let _ = self.uploaded.set(image.format.clone());
         let upload = self
             .hypervisor
-            .open_upload(&self.wanted.id, image.length)
+            .open_upload(&self.wanted.id, image.length.map(|length| length + padding))
             .await
             .map_err(service_error)?;
         let transfer = self
@@ -181,7 +230,12 @@ impl Services for VolumeServices {
         Ok(Box::new(Target::new(
             upload,
             transfer,
-            image.format.clone(),
+            Uploaded {
+                component: self.grants.component().to_owned(),
+                volume: self.wanted.id.clone(),
+                format: image.format.clone(),
+                padding,
+            },
         )))
     }
 
@@ -214,15 +268,6 @@ impl Services for VolumeServices {
 
     fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
-    }
-}
-
-fn volume_facts(facts: lvhost_libvirt::VolumeFacts) -> VolumeFacts {
-    VolumeFacts {
-        capacity: facts.capacity,
-        format: facts.format.unwrap_or_else(|| "raw".to_string()),
-        path: facts.path,
-        backing: facts.backing.map(|backing| backing.path),
     }
 }
 

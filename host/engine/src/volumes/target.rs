@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lvhost_image::qcow2;
-use lvhost_libvirt::Upload;
+use lvhost_image::{Container, qcow2};
+use lvhost_libvirt::{Upload, VolumeId};
 use lvhost_runtime::{Blob, ServiceError, Sink, read_error};
 use tokio::sync::mpsc;
 
@@ -18,75 +18,114 @@ use crate::ui::Transfer;
 /// How much is read at once from a reader that is drained.
 const PIECE: usize = 256 * 1024;
 /// Pieces that may wait for the hypervisor: enough to keep both sides busy, little enough for memory.
-const PIECES_WAITING: usize = 4;
+pub(super) const PIECES_WAITING: usize = 4;
 /// A run of zeros becomes a hole from this size on: the block size of most file systems' extents.
 const HOLE: usize = 64 * 1024;
+/// The first bytes keep their holes from this size on: the block of most file systems, since they may
+/// come from a file that had them.
+const BLOCK: usize = 4096;
 /// How often a bar moves while a splice runs.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An upload that a component steers.
+///
+/// ```text
+///   first bytes: kept ──► enough of them, or the end: judged ─┬─► sent, and all that follows
+///                                                             └─► refused; nothing was sent
+/// ```
+///
+/// What was looked at is what is sent, so no file can change in between.
 pub(super) struct Target {
     upload: Box<dyn Upload>,
     transfer: Box<dyn Transfer>,
-    format: String,
-    /// The first bytes of the image, kept to be judged at the end.
-    head: Vec<u8>,
+    image: Uploaded,
+    /// The first bytes of the image, until they have been judged.
+    head: Option<Vec<u8>>,
+}
+
+/// What is uploaded, by whom, and where to.
+pub(super) struct Uploaded {
+    pub(super) component: String,
+    pub(super) volume: VolumeId,
+    pub(super) format: String,
+    /// Zeros behind it that make it as large as the volume: a hole ends a raw volume where it ends.
+    pub(super) padding: u64,
 }
 
 impl Target {
     pub(super) fn new(
         upload: Box<dyn Upload>,
         transfer: Box<dyn Transfer>,
-        format: String,
+        image: Uploaded,
     ) -> Self {
         Self {
             upload,
             transfer,
-            format,
-            head: Vec::new(),
+            image,
+            head: Some(Vec::new()),
         }
     }
 
-    fn see(&mut self, bytes: &[u8]) {
-        let room = qcow2::HEADER_BYTES.saturating_sub(self.head.len());
-        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    /// Bytes that are still to be seen before anything is sent.
+    fn unseen(&self) -> usize {
+        let head = self.head.as_ref();
+        head.map_or(0, |head| qcow2::HEADER_BYTES.saturating_sub(head.len()))
     }
 
-    fn see_zeros(&mut self, length: u64) {
-        let room = qcow2::HEADER_BYTES.saturating_sub(self.head.len());
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(room);
-        self.head.resize(self.head.len() + length, 0);
-    }
-
-    fn see_file(&mut self, file: &File, offset: u64, length: u64) -> Result<(), ServiceError> {
-        let room = qcow2::HEADER_BYTES.saturating_sub(self.head.len());
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(room)];
-        file.read_exact_at(&mut bytes, offset)
-            .map_err(|error| ServiceError::Other(format!("can't read the image: {error}")))?;
-        self.head.extend_from_slice(&bytes);
+    /// Takes bytes: into the head first, and from there on to the hypervisor.
+    async fn send(&mut self, mut bytes: Bytes) -> Result<(), ServiceError> {
+        let unseen = self.unseen().min(bytes.len());
+        if let Some(head) = &mut self.head {
+            head.extend_from_slice(&bytes.split_to(unseen));
+        }
+        self.pass_head(false).await?;
+        if !bytes.is_empty() {
+            self.upload.data(bytes).await.map_err(service_error)?;
+        }
         Ok(())
     }
 
-    /// Refuses an image that would make the hypervisor open other files than this volume. The format
-    /// is written into the domain, so what is uploaded as `raw` is never looked into.
-    fn judge(&self) -> Result<(), ServiceError> {
-        if self.format != "qcow2" {
+    async fn send_zeros(&mut self, length: u64) -> Result<(), ServiceError> {
+        let unseen = self.unseen();
+        let seen = usize::try_from(length).unwrap_or(usize::MAX).min(unseen);
+        if let Some(head) = &mut self.head {
+            head.resize(head.len() + seen, 0);
+        }
+        self.pass_head(false).await?;
+        match length - seen as u64 {
+            0 => Ok(()),
+            rest => self.upload.hole(rest).await.map_err(service_error),
+        }
+    }
+
+    /// Judges the first bytes and sends them, if there are enough of them or no more will come.
+    async fn pass_head(&mut self, is_end: bool) -> Result<(), ServiceError> {
+        if self.unseen() > 0 && !is_end {
             return Ok(());
         }
-        let corrupt = |why: String| ServiceError::Corrupt(why);
-        let header = qcow2::Header::parse(&self.head)
-            .map_err(|error| corrupt(error.to_string()))?
-            .ok_or_else(|| corrupt("the image was said to be qcow2 and is not".to_string()))?;
-        if let Some(file) = header.backing_file {
-            return Err(corrupt(format!(
-                "the image leans on another file (`{file}`), which lvhost does not allow in images \
-                 that are uploaded; flatten it with `qemu-img convert`"
-            )));
-        }
-        if header.external_data_file {
-            return Err(corrupt(
-                "the image keeps its data in another file, which lvhost does not allow".to_string(),
-            ));
+        let Some(head) = self.head.take() else {
+            return Ok(());
+        };
+        judge(&self.image, &head)?;
+        let head = Bytes::from(head);
+        let is_zero = |at: usize| {
+            let block = head.get(at..(at + BLOCK).min(head.len()));
+            block.is_some_and(|block| block.iter().all(|byte| *byte == 0))
+        };
+        let mut start = 0;
+        while start < head.len() {
+            let zero = is_zero(start);
+            let mut end = start + BLOCK;
+            while end < head.len() && is_zero(end) == zero {
+                end += BLOCK;
+            }
+            let end = end.min(head.len());
+            let sent = match zero {
+                true => self.upload.hole((end - start) as u64).await,
+                false => self.upload.data(head.slice(start..end)).await,
+            };
+            sent.map_err(service_error)?;
+            start = end;
         }
         Ok(())
     }
@@ -115,6 +154,51 @@ impl Target {
     }
 }
 
+/// Refuses an image that would make whoever guesses its format, or reads it in the one that was said,
+/// open other files than this volume.
+fn judge(image: &Uploaded, head: &[u8]) -> Result<(), ServiceError> {
+    let Uploaded {
+        component,
+        volume,
+        format,
+        ..
+    } = image;
+    let corrupt = |why: String| {
+        let who = format!("the source `{component}` fills the volume {volume}");
+        ServiceError::Corrupt(format!("{who} {why}"))
+    };
+    let container = Container::recognise(head);
+    match (format.as_str(), container) {
+        ("qcow2", Some(Container::Qcow2)) => {}
+        ("qcow2", _) => {
+            return Err(corrupt("with what it calls qcow2 and is not".to_owned()));
+        }
+        (_, None) => return Ok(()),
+        (_, Some(container)) => {
+            return Err(corrupt(format!(
+                "with what it calls {format}, and the bytes begin like an image of format \
+                 {container}; programs that guess would open the files that it names"
+            )));
+        }
+    }
+    let header = qcow2::Header::parse(head)
+        .map_err(|error| corrupt(format!("with an image that can't be used: {error}")))?
+        .ok_or_else(|| corrupt("with what it calls qcow2 and is not".to_owned()))?;
+    if let Some(file) = header.backing_file {
+        return Err(corrupt(format!(
+            "with an image that leans on another file (`{file}`), which lvhost does not allow in \
+             images that are uploaded; flatten it with `qemu-img convert`"
+        )));
+    }
+    if header.external_data_file || header.external_data_file_name.is_some() {
+        return Err(corrupt(
+            "with an image that keeps its data in another file, which lvhost does not allow"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// What the hypervisor says, for a component to pass on.
 pub(super) fn service_error(error: lvhost_libvirt::Error) -> ServiceError {
     use lvhost_libvirt::Error;
@@ -129,15 +213,13 @@ pub(super) fn service_error(error: lvhost_libvirt::Error) -> ServiceError {
 #[async_trait]
 impl Sink for Target {
     async fn write(&mut self, data: Bytes) -> Result<(), ServiceError> {
-        self.see(&data);
-        self.upload.data(data).await.map_err(service_error)?;
+        self.send(data).await?;
         self.moved();
         Ok(())
     }
 
     async fn zeros(&mut self, length: u64) -> Result<(), ServiceError> {
-        self.see_zeros(length);
-        self.upload.hole(length).await.map_err(service_error)?;
+        self.send_zeros(length).await?;
         self.moved();
         Ok(())
     }
@@ -148,10 +230,20 @@ impl Sink for Target {
         offset: u64,
         length: u64,
     ) -> Result<(), ServiceError> {
-        self.see_file(&source.file, offset, length)?;
-        self.splice(Arc::clone(&source.file), offset, length)
-            .await
-            .map_err(service_error)?;
+        let seen = length.min(self.unseen() as u64);
+        if seen > 0 {
+            let mut bytes = vec![0; usize::try_from(seen).unwrap_or(0)];
+            source
+                .file
+                .read_exact_at(&mut bytes, offset)
+                .map_err(|error| ServiceError::Other(format!("can't read the image: {error}")))?;
+            self.send(bytes.into()).await?;
+        }
+        if length > seen {
+            self.splice(Arc::clone(&source.file), offset + seen, length - seen)
+                .await
+                .map_err(service_error)?;
+        }
         self.moved();
         Ok(())
     }
@@ -161,18 +253,17 @@ impl Sink for Target {
         let reading = tokio::task::spawn_blocking(move || read_pieces(source, &sender));
         let mut total = 0;
         while let Some(piece) = pieces.recv().await {
-            let (length, result) = match piece {
+            total += match piece {
                 Piece::Data(bytes) => {
-                    self.see(&bytes);
-                    (bytes.len() as u64, self.upload.data(bytes).await)
+                    let length = bytes.len() as u64;
+                    self.send(bytes).await?;
+                    length
                 }
                 Piece::Hole(length) => {
-                    self.see_zeros(length);
-                    (length, self.upload.hole(length).await)
+                    self.send_zeros(length).await?;
+                    length
                 }
             };
-            result.map_err(service_error)?;
-            total += length;
             self.moved();
         }
         match reading.await {
@@ -181,8 +272,12 @@ impl Sink for Target {
         }
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), ServiceError> {
-        self.judge()?;
+    async fn finish(mut self: Box<Self>) -> Result<(), ServiceError> {
+        self.pass_head(true).await?;
+        if self.image.padding > 0 {
+            let hole = self.upload.hole(self.image.padding).await;
+            hole.map_err(service_error)?;
+        }
         let done = self.upload.transferred();
         self.upload.finish().await.map_err(service_error)?;
         self.transfer.set_position(done.bytes());
@@ -191,7 +286,8 @@ impl Sink for Target {
     }
 }
 
-enum Piece {
+/// A part of an image on its way.
+pub(super) enum Piece {
     Data(Bytes),
     Hole(u64),
 }
@@ -256,3 +352,6 @@ fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     }
     Ok(length)
 }
+
+#[cfg(test)]
+mod tests;

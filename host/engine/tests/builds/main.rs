@@ -7,6 +7,7 @@
 mod bad_input;
 mod compact;
 mod faults;
+mod formats;
 mod guest;
 mod install;
 mod key_pair;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use lvhost_engine::{Doubt, Error, OnError, ProvisionError};
 use lvhost_libvirt::fake::Call;
 use lvhost_libvirt::{
-    BuildRecord, Disk, DiskDevice, DiskSource, DomainSpec, DomainState, Hypervisor, Owner,
-    VolumeId, VolumeSpec,
+    BuildRecord, Disk, DiskDevice, DiskFormat, DiskSource, DomainSpec, DomainState, Hypervisor,
+    Owner, VolumeId, VolumeSpec,
 };
 
 use crate::scene::{BLANK, FaultyJournal, Scene, TEMPLATE};
@@ -203,7 +203,7 @@ async fn an_artifact_that_a_domain_stands_on_stays() {
         DiskSource::Volume(overlay.id),
     ] {
         let spec = DomainSpec {
-            disks: vec![Disk::new(source, DiskDevice::Disk)],
+            disks: vec![Disk::new(source, DiskDevice::Disk, DiskFormat::raw())],
             ..DomainSpec::new("production")
         };
         let id = scene.hypervisor.define_domain(&spec).await.unwrap();

@@ -83,6 +83,39 @@ impl Session {
         })
     }
 
+    /// The first bytes of a volume.
+    pub(super) fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
+        let context = Context::new(self, format!("read the beginning of the volume {id}"));
+        let volume = self.find_volume(id)?;
+        let stream = Stream::new(&self.connect, 0).map_err(|error| context.error(error))?;
+        volume
+            .download(&stream, 0, length as u64, 0)
+            .map_err(|error| context.error(error))?;
+        let mut head = vec![0; length];
+        let mut filled = 0;
+        let result = loop {
+            let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) else {
+                break Ok(());
+            };
+            match receive(&stream, room) {
+                Ok(Received::Data(count)) => filled += count,
+                // Of a hole's length as much is kept as there is room for.
+                Ok(Received::Hole(hole)) => {
+                    let hole = usize::try_from(hole).unwrap_or(usize::MAX);
+                    filled += hole.min(room.len());
+                }
+                Ok(Received::End) => break Ok(()),
+                Err(error) => break Err(context.error(error)),
+            }
+        };
+        // The rest of the stream is of no interest.
+        if let Err(error) = stream.abort() {
+            tracing::debug!(%id, %error, "a download could not be ended");
+        }
+        head.truncate(filled);
+        result.map(|()| head)
+    }
+
     fn open_download(&self, id: &VolumeId) -> Result<Stream> {
         let volume = self.find_volume(id)?;
         let context = Context::new(self, format!("download the volume {id}"));

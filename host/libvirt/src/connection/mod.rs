@@ -164,17 +164,22 @@ impl Hypervisor for Libvirt {
             .await
     }
 
-    async fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts> {
-        let (spec, source) = (spec.clone(), source.clone());
+    async fn clone_volume(
+        &self,
+        spec: &VolumeSpec,
+        source: &VolumeId,
+        source_format: &str,
+    ) -> Result<VolumeFacts> {
+        let (spec, source, format) = (spec.clone(), source.clone(), source_format.to_owned());
         self.workers
-            .call_long(move |session| session.clone_volume(&spec, &source))
+            .call_long(move |session| session.clone_volume(&spec, &source, &format))
             .await
     }
 
-    async fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()> {
-        let id = id.clone();
+    async fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()> {
+        let (id, format) = (id.clone(), format.to_owned());
         self.workers
-            .call(move |session| session.resize_volume(&id, capacity))
+            .call(move |session| session.resize_volume(&id, &format, capacity))
             .await
     }
 
@@ -189,6 +194,13 @@ impl Hypervisor for Libvirt {
     async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>> {
         let upload = upload::open(&self.workers, id.clone(), length).await?;
         Ok(Box::new(upload))
+    }
+
+    async fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
+        let id = id.clone();
+        self.workers
+            .call(move |session| session.volume_head(&id, length))
+            .await
     }
 
     async fn download_volume(

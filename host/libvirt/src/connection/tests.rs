@@ -118,7 +118,7 @@ async fn volumes_are_made_cloned_found_and_deleted() {
     assert_eq!(libvirt.volume(&spec.id).await.unwrap(), None);
     let made = libvirt.create_volume(&spec).await.unwrap();
     assert_eq!(
-        (made.capacity, made.format.as_deref()),
+        (made.capacity, made.guessed_format.as_deref()),
         (1 << 20, Some("qcow2"))
     );
     let error = libvirt.create_volume(&spec).await.unwrap_err();
@@ -128,9 +128,16 @@ async fn volumes_are_made_cloned_found_and_deleted() {
     );
 
     let clone = volume("clone");
-    libvirt.clone_volume(&clone, &spec.id).await.unwrap();
+    libvirt
+        .clone_volume(&clone, &spec.id, "qcow2")
+        .await
+        .unwrap();
     let missing = libvirt
-        .clone_volume(&volume("x"), &VolumeId::new("default-pool", "missing"))
+        .clone_volume(
+            &volume("x"),
+            &VolumeId::new("default-pool", "missing"),
+            "raw",
+        )
         .await
         .unwrap_err();
     assert!(matches!(missing, Error::NoSuchVolume { .. }), "{missing:?}");
@@ -182,10 +189,19 @@ async fn what_the_driver_cannot_do_is_told_apart() {
         panic!("the test driver has no uploads");
     };
     assert!(matches!(upload, Error::NotSupported { .. }), "{upload:?}");
-    let resize = libvirt.resize_volume(&spec.id, 2 << 20).await.unwrap_err();
+    let resize = libvirt
+        .resize_volume(&spec.id, "qcow2", 2 << 20)
+        .await
+        .unwrap_err();
     assert!(matches!(resize, Error::NotSupported { .. }), "{resize:?}");
-    libvirt.resize_volume(&spec.id, 1 << 20).await.unwrap();
-    let shrink = libvirt.resize_volume(&spec.id, 1).await.unwrap_err();
+    libvirt
+        .resize_volume(&spec.id, "qcow2", 1 << 20)
+        .await
+        .unwrap();
+    let shrink = libvirt
+        .resize_volume(&spec.id, "qcow2", 1)
+        .await
+        .unwrap_err();
     assert!(matches!(shrink, Error::InvalidValue { .. }), "{shrink:?}");
     let id = libvirt.define_domain(&test_domain("vm")).await.unwrap();
     libvirt.start_domain(&id).await.unwrap();

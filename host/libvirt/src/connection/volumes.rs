@@ -1,4 +1,6 @@
 //! Pools, networks and volumes.
+use std::path::Path;
+
 use virt::{
     error::{Error as VirtError, ErrorNumber},
     network::Network,
@@ -8,9 +10,15 @@ use virt::{
 
 use super::{Session, errors::Context};
 use crate::{
-    Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec, volume_xml,
+    Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec, is_local,
+    volume::check_taken_for,
+    volume_xml,
     xml::{self, check_characters},
 };
+
+/// libvirt's type of a volume that begins like an image of Parallels: it holds such volumes to be
+/// folders with the image in them, and does so of files, too.
+const FOLDER_OF_PARALLELS: &str = "ploop";
 
 impl Session {
     pub(super) fn pools(&self) -> Result<Vec<String>> {
@@ -115,7 +123,12 @@ impl Session {
         self.facts_or_delete(id, &volume)
     }
 
-    pub(super) fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts> {
+    pub(super) fn clone_volume(
+        &self,
+        spec: &VolumeSpec,
+        source: &VolumeId,
+        source_format: &str,
+    ) -> Result<VolumeFacts> {
         let id = &spec.id;
         let action = format!("clone the volume {source} to {id}");
         let pool = self.active_pool(&id.pool)?;
@@ -123,6 +136,13 @@ impl Session {
         check_characters(&action, &xml)?;
         let original = self.find_volume(source)?;
         self.refuse_existing(id, &pool)?;
+        // libvirt copies a raw volume byte by byte, and all others by `qemu-img convert`, with the
+        // rights of root and in the format that it has guessed.
+        check_taken_for(
+            source,
+            &self.volume_facts(source, &original)?,
+            source_format,
+        )?;
         let volume = StorageVol::create_xml_from(&pool, &xml, &original, 0)
             .map_err(|error| self.creation_error(id, action, error))
             .map_err(|error| {
@@ -135,7 +155,8 @@ impl Session {
         if facts.capacity >= spec.capacity {
             return Ok(facts);
         }
-        match self.grow(id, &volume, facts.capacity, spec.capacity) {
+        let format = spec.format.as_deref().unwrap_or("raw");
+        match self.grow(id, &volume, &facts, format, spec.capacity) {
             Ok(()) => self.facts_or_delete(id, &volume),
             Err(error) => {
                 self.delete_again(id, &volume);
@@ -144,23 +165,60 @@ impl Session {
         }
     }
 
-    pub(super) fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()> {
+    pub(super) fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()> {
         let volume = self.find_volume(id)?;
         let facts = self.volume_facts(id, &volume)?;
-        self.grow(id, &volume, facts.capacity, capacity)
+        self.grow(id, &volume, &facts, format, capacity)
     }
 
     pub(super) fn delete_volume(&self, id: &VolumeId) -> Result<()> {
         let volume = self.find_volume(id)?;
-        volume.delete(0).map_err(|error| match error.code() {
+        let Err(error) = volume.delete(0) else {
+            return Ok(());
+        };
+        Err(match error.code() {
             ErrorNumber::NoStorageVolume => Error::NoSuchVolume { id: id.clone() },
             // "volume '…' is still in use", or "… being allocated" (storage_driver.c).
             ErrorNumber::OperationInvalid => Error::VolumeInUse {
                 id: id.clone(),
                 message: error.message().to_owned(),
             },
-            _ => Context::new(self, format!("delete the volume {id}")).error(error),
+            _ => match self.volume_facts(id, &volume) {
+                Ok(facts) if facts.kind == FOLDER_OF_PARALLELS => {
+                    return self.delete_taken_for_folder(id, &facts);
+                }
+                _ => Context::new(self, format!("delete the volume {id}")).error(error),
+            },
         })
+    }
+
+    /// Deletes a file that libvirt takes for a folder because of its first bytes, and so can't delete.
+    /// There is no call of libvirt for that: it takes a hypervisor on this host, and the right to write
+    /// into the pool.
+    fn delete_taken_for_folder(&self, id: &VolumeId, facts: &VolumeFacts) -> Result<()> {
+        let context = Context::new(self, format!("delete the volume {id}"));
+        let uri = self
+            .connect
+            .get_uri()
+            .map_err(|error| context.error(error))?;
+        let pool = self.active_pool(&id.pool)?;
+        let folder = self.pool_facts(&pool, &id.pool)?.target_path;
+        let path = Path::new(&facts.path);
+        // The volume's own file, and not what a name may lead to.
+        let is_own = folder.is_some_and(|folder| path.parent() == Some(Path::new(&folder)))
+            && path.symlink_metadata().is_ok_and(|file| file.is_file());
+        let removed = match is_local(&uri) && is_own {
+            true => std::fs::remove_file(path).map_err(|error| error.to_string()),
+            false => Err("libvirt can't, and the file is not on this host".to_owned()),
+        };
+        removed.map_err(|message| Error::TakenForFolder {
+            id: id.clone(),
+            path: facts.path.clone(),
+            message,
+        })?;
+        pool.refresh(0)
+            .map(drop)
+            .map_err(|error| context.error(error))
     }
 
     /// A volume, or [`Error::NoSuchVolume`].
@@ -218,10 +276,20 @@ impl Session {
         }
     }
 
-    fn grow(&self, id: &VolumeId, volume: &StorageVol, from: u64, to: u64) -> Result<()> {
+    fn grow(
+        &self,
+        id: &VolumeId,
+        volume: &StorageVol,
+        facts: &VolumeFacts,
+        format: &str,
+        to: u64,
+    ) -> Result<()> {
+        let from = facts.capacity_as(format);
         if to == from {
             return Ok(());
         }
+        // libvirt runs `qemu-img resize` on what it does not take for raw.
+        check_taken_for(id, facts, format)?;
         if to < from {
             return Err(Error::shrink(id, from, to));
         }

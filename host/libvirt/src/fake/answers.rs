@@ -101,25 +101,38 @@ impl Hypervisor for FakeHypervisor {
             .create_volume(spec)
     }
 
-    async fn clone_volume(&self, spec: &VolumeSpec, source: &VolumeId) -> Result<VolumeFacts> {
+    async fn clone_volume(
+        &self,
+        spec: &VolumeSpec,
+        source: &VolumeId,
+        source_format: &str,
+    ) -> Result<VolumeFacts> {
         self.call(Call::CloneVolume, &spec.id)?
             .world
-            .clone_volume(spec, source)
+            .clone_volume(spec, source, source_format)
     }
 
-    async fn resize_volume(&self, id: &VolumeId, capacity: u64) -> Result<()> {
+    async fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()> {
         self.call(Call::ResizeVolume, id)?
             .world
-            .resize_volume(id, capacity)
+            .resize_volume(id, format, capacity)
     }
 
     async fn delete_volume(&self, id: &VolumeId) -> Result<()> {
-        self.call(Call::DeleteVolume, id)?.world.delete_volume(id)
+        let mut state = self.call(Call::DeleteVolume, id)?;
+        let is_local = !state.remote;
+        state.world.delete_volume(id, is_local)
     }
 
     async fn open_upload(&self, id: &VolumeId, length: Option<u64>) -> Result<Box<dyn Upload>> {
         self.call(Call::OpenUpload, id)?.world.check_upload(id)?;
         Ok(Box::new(FakeUpload::new(self.clone(), id.clone(), length)))
+    }
+
+    async fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
+        self.call(Call::VolumeHead, id)?
+            .world
+            .volume_head(id, length)
     }
 
     async fn download_volume(
@@ -129,27 +142,30 @@ impl Hypervisor for FakeHypervisor {
         progress: Progress,
     ) -> Result<()> {
         let pieces = self.call(Call::DownloadVolume, id)?.world.pieces(id)?;
-        let write = |piece: Piece| -> std::io::Result<()> {
-            match piece {
-                Piece::Data(bytes) => {
-                    sink.data(&bytes)?;
-                    progress.add(bytes.len() as u64);
-                }
-                Piece::Hole(length) => {
-                    sink.hole(length)?;
-                    progress.add(length);
-                }
+        // The sink may block.
+        let written = tokio::task::spawn_blocking(move || {
+            for piece in pieces {
+                let length = match piece {
+                    Piece::Data(bytes) => {
+                        sink.data(&bytes)?;
+                        bytes.len() as u64
+                    }
+                    Piece::Hole(length) => {
+                        sink.hole(length)?;
+                        length
+                    }
+                };
+                progress.add(length);
             }
-            Ok(())
-        };
-        pieces
-            .into_iter()
-            .try_for_each(write)
-            .and_then(|()| sink.finish())
-            .map_err(|source| Error::WriteTarget {
-                id: id.clone(),
-                source,
-            })
+            sink.finish()
+        });
+        let written = written
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        written.map_err(|source| Error::WriteTarget {
+            id: id.clone(),
+            source,
+        })
     }
 
     async fn list_domains(&self) -> Result<Vec<DomainFacts>> {
@@ -182,7 +198,7 @@ impl Hypervisor for FakeHypervisor {
 
     async fn start_domain(&self, id: &DomainId) -> Result<()> {
         let mut state = self.call(Call::StartDomain, &id.name)?;
-        state.world.check_start(id)?;
+        state.world.start(id)?;
         state.enter(id, DomainState::Running);
         state.consoles.boot(id.uuid);
         Ok(())
@@ -190,7 +206,7 @@ impl Hypervisor for FakeHypervisor {
 
     async fn start_domain_paused(&self, id: &DomainId) -> Result<()> {
         let mut state = self.call(Call::StartDomainPaused, &id.name)?;
-        state.world.check_start(id)?;
+        state.world.start(id)?;
         state.enter(id, DomainState::Paused);
         Ok(())
     }

@@ -46,6 +46,8 @@ named! {
         UploadFinish = "upload_finish",
         /// An upload was dropped before its end. Recorded, and never fails.
         UploadAbort = "upload_abort",
+        /// `volume_head`
+        VolumeHead = "volume_head",
         /// `download_volume`
         DownloadVolume = "download_volume",
         /// `list_domains`

@@ -36,14 +36,31 @@ impl SparseBytes {
         self
     }
 
-    /// Whether something behind these bytes is cut off.
-    pub(super) fn has_holes(&self) -> bool {
-        self.has_holes
-    }
-
-    /// Bytes from the first to the last, holes included.
+    /// Where the last of them ends, holes included.
     pub(super) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Makes them at least so many: zeros follow.
+    pub(super) fn reach(&mut self, end: u64) {
+        self.end = self.end.max(end);
+    }
+
+    /// Puts other bytes in the place of the first ones.
+    pub(super) fn overwrite(&mut self, bytes: &[u8]) {
+        let covered: Vec<u64> = self
+            .runs
+            .range(..bytes.len() as u64)
+            .map(|(start, _)| *start)
+            .collect();
+        let mut first = bytes.to_vec();
+        for start in covered {
+            let run = self.runs.remove(&start).unwrap_or_default();
+            let rest = first.len().saturating_sub(start as usize);
+            first.extend(run.get(rest..).unwrap_or_default());
+        }
+        self.reach(first.len() as u64);
+        self.runs.insert(0, first);
     }
 
     /// Bytes that are really kept.
@@ -73,8 +90,8 @@ pub(super) enum Piece {
 }
 
 impl SparseBytes {
-    /// All parts in order, to `end` or to the last byte that was written.
-    pub(super) fn pieces(&self, end: u64) -> Vec<Piece> {
+    /// All parts in order.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut position = 0;
         for (&start, run) in &self.runs {
@@ -84,9 +101,8 @@ impl SparseBytes {
             pieces.push(Piece::Data(run.clone()));
             position = start + run.len() as u64;
         }
-        let end = end.max(self.end);
-        if end > position {
-            pieces.push(Piece::Hole(end - position));
+        if self.end > position {
+            pieces.push(Piece::Hole(self.end - position));
         }
         pieces
     }

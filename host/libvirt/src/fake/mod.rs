@@ -3,8 +3,9 @@
 //!
 //! It refuses what a real one refuses: a volume that exists is not made again, one that is a disk
 //! of a running domain is not deleted, a running domain is not undefined, an upload takes no more
-//! than was announced. Contents are kept sparsely. Events come through the same channel as real
-//! ones.
+//! than was announced. It guesses as a real one guesses: what a volume begins with decides what it
+//! takes the volume for, and it keeps account of the files that are opened because of that. Contents
+//! are kept sparsely. Events come through the same channel as real ones.
 //!
 //! ```
 //! use lvhost_libvirt::{DomainSpec, DomainState, Hypervisor, fake::{Call, FakeHypervisor}};
@@ -21,6 +22,7 @@ mod answers;
 mod calls;
 mod console;
 mod disk;
+mod guess;
 mod script;
 mod upload;
 mod world;

@@ -64,7 +64,7 @@ impl FakeHypervisor {
         state.world.create_volume(spec)?;
         state
             .world
-            .write_volume(&spec.id, &SparseBytes::from_bytes(bytes))
+            .upload_volume(&spec.id, SparseBytes::from_bytes(bytes))
     }
 
     /// Makes the `number`-th call from now on fail, counted from 1.
@@ -198,6 +198,26 @@ impl FakeHypervisor {
     /// zeros.
     pub fn read_volume(&self, id: &VolumeId, offset: u64, length: usize) -> Option<Vec<u8>> {
         Some(self.lock().world.content(id)?.read(offset, length))
+    }
+
+    /// A guest (or whoever may) writes to the beginning of its disk. The hypervisor does not look at it
+    /// before the pool is [refreshed](Self::refresh).
+    ///
+    /// # Errors
+    /// [`NoSuchVolume`](Error::NoSuchVolume), and those of the pool.
+    pub fn overwrite_volume(&self, id: &VolumeId, bytes: &[u8]) -> Result<()> {
+        self.lock().world.overwrite(id, bytes)
+    }
+
+    /// Somebody has the hypervisor look at all volumes of a pool and guess what they are.
+    pub fn refresh(&self, pool: &str) {
+        self.lock().world.refresh(pool);
+    }
+
+    /// The files that QEMU and qemu-img have opened so far, beside the volumes they were told to work
+    /// on: those that images lean on.
+    pub fn opened_files(&self) -> Vec<String> {
+        self.lock().world.opened().to_vec()
     }
 
     fn guest_ends(&self, domain: &str, to: DomainState) {

@@ -22,6 +22,7 @@ async fn running(fake: &FakeHypervisor, volume: &VolumeId) -> DomainId {
         disks: vec![Disk::new(
             DiskSource::Volume(volume.clone()),
             DiskDevice::Disk,
+            DiskFormat::raw(),
         )],
         interfaces: vec![Interface::new(InterfaceSource::Network {
             network: "default".into(),
@@ -76,9 +77,7 @@ async fn a_qcow2_header_decides_the_capacity() {
         format: Some("qcow2".into()),
         ..spec("image")
     };
-    let mut header = vec![0; 104];
-    header[..4].copy_from_slice(b"QFI\xfb");
-    header[24..32].copy_from_slice(&(5_u64 << 30).to_be_bytes());
+    let header = super::guess::empty_qcow2(5 << 30, None);
     fake.add_volume(&volume, &header).unwrap();
     assert_eq!(
         fake.volume(&volume.id).await.unwrap().unwrap().capacity,
@@ -89,7 +88,7 @@ async fn a_qcow2_header_decides_the_capacity() {
         ..volume.clone()
     };
     assert_eq!(
-        fake.clone_volume(&clone, &volume.id)
+        fake.clone_volume(&clone, &volume.id, "qcow2")
             .await
             .unwrap()
             .capacity,
@@ -97,7 +96,7 @@ async fn a_qcow2_header_decides_the_capacity() {
     );
     assert_eq!(fake.read_volume(&clone.id, 0, 3).unwrap(), b"QFI");
     assert!(matches!(
-        fake.resize_volume(&clone.id, 1).await,
+        fake.resize_volume(&clone.id, "qcow2", 1).await,
         Err(Error::InvalidValue { .. })
     ));
 }
@@ -332,7 +331,10 @@ async fn pools_without_formats_take_raw_volumes_only() {
         ..spec("lv")
     };
     let facts = fake.create_volume(&volume).await.unwrap();
-    assert_eq!((facts.format, facts.allocation), (None, volume.capacity));
+    assert_eq!(
+        (facts.guessed_format, facts.allocation),
+        (None, volume.capacity)
+    );
     let image = VolumeSpec {
         id: VolumeId::new("vg", "image"),
         format: Some("qcow2".into()),

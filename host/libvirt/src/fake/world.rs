@@ -1,13 +1,17 @@
 //! What a fake hypervisor has, and the rules it keeps.
 mod domains;
+mod opened;
 
 use std::{collections::BTreeMap, time::SystemTime};
 
 use self::domains::Domain;
-use super::disk::{Piece, SparseBytes};
+use super::{
+    disk::{Piece, SparseBytes},
+    guess,
+};
 use crate::{
     Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
-    xml::check_characters,
+    volume::check_taken_for, xml::check_characters,
 };
 
 /// Of libvirt's numbers of errors (`virErrorNumber`) those that the fake answers with.
@@ -22,6 +26,8 @@ pub(super) struct World {
     pools: BTreeMap<String, Pool>,
     networks: BTreeMap<String, NetworkFacts>,
     domains: BTreeMap<String, Domain>,
+    /// The files that were opened because of what volumes say.
+    opened: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -131,13 +137,25 @@ impl World {
         Ok(self.active_pool(pool)?.volumes.keys().cloned().collect())
     }
 
-    /// What a download gives: of a raw volume all of it, of others the file.
+    /// What a download gives: the file, whatever is in it.
     pub(super) fn pieces(&self, id: &VolumeId) -> Result<Vec<Piece>> {
+        Ok(self.file(id, "download")?.pieces())
+    }
+
+    /// The first bytes of the file.
+    pub(super) fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
+        let content = self.file(id, "read the beginning of")?;
+        let length = usize::try_from(content.end()).map_or(length, |end| end.min(length));
+        Ok(content.read(0, length))
+    }
+
+    fn file(&self, id: &VolumeId, action: &str) -> Result<&SparseBytes> {
         let missing = || Error::NoSuchVolume { id: id.clone() };
         let facts = self.volume(id)?.ok_or_else(missing)?;
-        let content = self.content(id).ok_or_else(missing)?;
-        let raw = facts.format.as_deref().is_none_or(|format| format == "raw");
-        Ok(content.pieces(if raw { facts.capacity } else { 0 }))
+        if !facts.is_image() {
+            return Err(no_folder(id, action));
+        }
+        self.content(id).ok_or_else(missing)
     }
 
     pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
@@ -194,14 +212,36 @@ impl World {
             path,
             capacity: spec.capacity,
             allocation,
-            format: formats.then(|| adapted.format.unwrap_or_else(|| "raw".into())),
-            backing: spec.backing.clone(),
+            physical: None,
+            kind: if formats { "file" } else { "block" }.into(),
+            guessed_format: formats.then(|| adapted.format.unwrap_or_else(|| "raw".into())),
+            guessed_backing: spec.backing.clone(),
             written: None,
         };
+        let mut content = SparseBytes::default();
+        match facts.guessed_format.as_deref() {
+            None | Some("raw") => content.reach(spec.capacity),
+            Some("qcow2") => {
+                content.overwrite(&guess::empty_qcow2(spec.capacity, spec.backing.as_ref()));
+            }
+            // The fake looks into no others.
+            Some(_) => {}
+        }
+        let facts = VolumeFacts {
+            physical: Some(content.end()),
+            ..facts
+        };
+        if let Some(backing) = &spec.backing {
+            // qemu-img looks how large it is, and opens it for that.
+            let format = backing.format.as_deref().unwrap_or("raw");
+            let opened = self.opened_by_header(&backing.path, format);
+            self.opened.push(backing.path.clone());
+            self.opened.extend(opened);
+        }
         let volume = Volume {
             spec: spec.clone(),
             facts: facts.clone(),
-            content: SparseBytes::default(),
+            content,
         };
         if let Some(pool) = self.pools.get_mut(&id.pool) {
             pool.volumes.insert(id.name.clone(), volume);
@@ -224,32 +264,67 @@ impl World {
         &mut self,
         spec: &VolumeSpec,
         source: &VolumeId,
+        source_format: &str,
     ) -> Result<VolumeFacts> {
         let original = self
             .volume(source)?
             .ok_or_else(|| Error::NoSuchVolume { id: source.clone() })?;
-        let content = self.content(source).cloned().unwrap_or_default();
+        check_taken_for(source, &original, source_format)?;
+        let content = self.file(source, "clone")?.clone();
         self.create_volume(&VolumeSpec {
             capacity: spec.capacity.max(original.capacity),
             ..spec.clone()
         })?;
+        let guessed = original.guessed_format.as_deref().unwrap_or("raw");
+        let opened = self.opened_by_header(&original.path, guessed);
+        self.opened.extend(opened);
         let volume = self.volume_mut(&spec.id)?;
         volume.facts.allocation = volume.facts.allocation.max(content.stored());
-        volume.content = content;
+        // What is converted, or made whole from an overlay, the fake has no bytes of.
+        if volume.facts.is_taken_for(guessed) && original.guessed_backing.is_none() {
+            let end = volume.content.end();
+            volume.content = content;
+            volume.content.reach(end);
+        }
         Ok(volume.facts.clone())
     }
 
-    pub(super) fn resize_volume(&mut self, id: &VolumeId, capacity: u64) -> Result<()> {
-        let facts = &mut self.volume_mut(id)?.facts;
-        if capacity < facts.capacity {
-            return Err(Error::shrink(id, facts.capacity, capacity));
+    pub(super) fn resize_volume(
+        &mut self,
+        id: &VolumeId,
+        format: &str,
+        capacity: u64,
+    ) -> Result<()> {
+        let volume = self.volume_mut(id)?;
+        let from = volume.facts.capacity_as(format);
+        if capacity < from {
+            return Err(Error::shrink(id, from, capacity));
         }
-        facts.capacity = capacity;
+        if capacity == from {
+            return Ok(());
+        }
+        check_taken_for(id, &volume.facts, format)?;
+        volume.facts.capacity = capacity;
+        if format == "raw" {
+            volume.content.reach(capacity);
+            volume.facts.physical = Some(volume.content.end());
+        }
+        let path = volume.facts.path.clone();
+        let opened = self.opened_by_header(&path, format);
+        self.opened.extend(opened);
         Ok(())
     }
 
-    pub(super) fn delete_volume(&mut self, id: &VolumeId) -> Result<()> {
-        self.volume_mut(id)?;
+    /// What libvirt takes for a folder can be deleted on its own host only.
+    pub(super) fn delete_volume(&mut self, id: &VolumeId, is_local: bool) -> Result<()> {
+        let facts = &self.volume_mut(id)?.facts;
+        if !facts.is_image() && !is_local {
+            return Err(Error::TakenForFolder {
+                id: id.clone(),
+                path: facts.path.clone(),
+                message: "libvirt can't, and the file is not on this host".into(),
+            });
+        }
         if let Some(pool) = self.pools.get_mut(&id.pool) {
             pool.volumes.remove(&id.name);
         }
@@ -257,40 +332,17 @@ impl World {
     }
 
     /// What takes an upload: any volume, of whatever size it may be by then.
-    pub(super) fn check_upload(&mut self, id: &VolumeId) -> Result<()> {
-        self.volume_mut(id).map(drop)
+    pub(super) fn check_upload(&self, id: &VolumeId) -> Result<()> {
+        self.file(id, "upload to").map(drop)
     }
 
-    /// Puts bytes into a volume. As with libvirt, the header of a qcow2 image decides the volume's
-    /// capacity.
-    pub(super) fn write_volume(&mut self, id: &VolumeId, content: &SparseBytes) -> Result<()> {
-        const QCOW2_MAGIC: &[u8] = b"QFI\xfb";
-        const QCOW2_SIZE: std::ops::Range<usize> = 24..32;
-        let volume = self.volume_mut(id)?;
-        let header = content.read(0, QCOW2_SIZE.end);
-        if volume.facts.format.as_deref() == Some("qcow2") && header.starts_with(QCOW2_MAGIC) {
-            volume.facts.capacity = header[QCOW2_SIZE]
-                .iter()
-                .fold(0, |size, byte| size << 8 | u64::from(*byte));
-        }
-        volume.facts.allocation = volume.facts.allocation.max(content.stored());
-        volume.content = content.clone();
-        Ok(())
-    }
-
-    /// What an upload has brought. As with libvirt, it is written over what was there, and a hole ends a
-    /// raw volume where the hole ends.
+    /// What an upload has brought. As with libvirt, it is written over what was there, a hole ends the
+    /// volume where the hole ends, and the pool is refreshed.
     pub(super) fn upload_volume(&mut self, id: &VolumeId, content: SparseBytes) -> Result<()> {
-        let (end, has_holes) = (content.end(), content.has_holes());
-        let old = self.volume_mut(id)?.content.clone();
-        self.write_volume(id, &content.over(&old))?;
-        let facts = &mut self.volume_mut(id)?.facts;
-        if facts.format.as_deref() == Some("raw") {
-            facts.capacity = match has_holes {
-                true => end,
-                false => end.max(facts.capacity),
-            };
-        }
+        let volume = self.volume_mut(id)?;
+        volume.content = content.over(&volume.content);
+        volume.facts.allocation = volume.facts.allocation.max(volume.content.stored());
+        self.refresh(&id.pool);
         Ok(())
     }
 
@@ -321,6 +373,15 @@ fn libvirt_error(action: String, code: i32, message: String) -> Error {
         code,
         message,
     }
+}
+
+/// What libvirt answers of a volume that it takes for a folder, and that is none.
+fn no_folder(id: &VolumeId, action: &str) -> Error {
+    libvirt_error(
+        format!("{action} the volume {id}"),
+        SYSTEM_ERROR,
+        "Not a directory".into(),
+    )
 }
 
 fn pool_path(name: &str) -> String {

@@ -4,8 +4,8 @@ use super::{
     element::Element,
 };
 use crate::{
-    BootDevice, Disk, DiskBus, DiskDevice, DiskSource, DomainSpec, Graphics, GraphicsServer,
-    Interface, InterfaceSource, PortForward, TpmModel, TpmVersion, devices::is_x86,
+    BootDevice, Disk, DiskBus, DiskDevice, DiskFormat, DiskSource, DomainSpec, Graphics,
+    GraphicsServer, Interface, InterfaceSource, PortForward, TpmModel, TpmVersion, devices::is_x86,
 };
 
 pub(super) fn devices(spec: &DomainSpec) -> Element {
@@ -81,17 +81,16 @@ fn disk_element(disk: &Disk, bus: DiskBus, target: String, boot_order: &mut Boot
         DiskSource::File(path) => ("file", Element::new("source").attribute("file", path)),
         DiskSource::Block(path) => ("block", Element::new("source").attribute("dev", path)),
     };
-    let driver = disk.format.as_ref().map(|format| {
-        Element::new("driver")
-            .attribute("name", "qemu")
-            .attribute("type", format)
-    });
+    let driver = Element::new("driver")
+        .attribute("name", "qemu")
+        .attribute("type", &disk.format.name);
     let read_only = disk.read_only || disk.device == DiskDevice::Cdrom;
     Element::new("disk")
         .attribute("type", kind)
         .attribute("device", disk.device)
-        .children(driver)
+        .child(driver)
         .child(source)
+        .child(backing_store(&disk.format))
         .child(
             Element::new("target")
                 .attribute("dev", target)
@@ -105,6 +104,24 @@ fn disk_element(disk: &Disk, bus: DiskBus, target: String, boot_order: &mut Boot
         )
         .children(boot_order.next(boot_device_of(disk.device)))
         .children(disk.alias.as_deref().map(alias))
+}
+
+/// All that an image leans on. The empty element at the end keeps libvirt and QEMU from looking for more
+/// in the image (<https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms>).
+fn backing_store(format: &DiskFormat) -> Element {
+    let element = Element::new("backingStore");
+    let Some(image) = &format.backing else {
+        return element;
+    };
+    let (kind, attribute) = match image.path.starts_with("/dev/") {
+        true => ("block", "dev"),
+        false => ("file", "file"),
+    };
+    element
+        .attribute("type", kind)
+        .child(Element::new("format").attribute("type", &image.format.name))
+        .child(Element::new("source").attribute(attribute, &image.path))
+        .child(backing_store(&image.format))
 }
 
 fn boot_device_of(device: DiskDevice) -> BootDevice {

@@ -53,8 +53,14 @@ pub(crate) fn volume_facts(xml: &str) -> Result<VolumeFacts> {
         key: text(volume, &["key"]).unwrap_or(&path).to_owned(),
         capacity: number(volume, "capacity")?,
         allocation: number(volume, "allocation")?,
-        format: format(&["target", "format"]),
-        backing: text(volume, &["backingStore", "path"]).map(|path| Backing {
+        physical: number(volume, "physical").ok(),
+        kind: volume.attribute("type").unwrap_or("file").to_owned(),
+        // libvirt calls a LUKS disk raw and encrypted, and would not work on it as on a raw one.
+        guessed_format: match descend(volume, &["target", "encryption"]) {
+            Some(_) => Some("luks".to_owned()),
+            None => format(&["target", "format"]),
+        },
+        guessed_backing: text(volume, &["backingStore", "path"]).map(|path| Backing {
             path: path.to_owned(),
             format: format(&["backingStore", "format"]),
         }),
@@ -214,12 +220,16 @@ mod tests {
         let written = UNIX_EPOCH + Duration::from_secs(1_341_930_622);
         assert_eq!(facts.written, Some(written));
         assert_eq!((facts.capacity, facts.allocation), (1 << 30, 200_704));
-        assert_eq!(facts.format.as_deref(), Some("qcow2"));
+        assert_eq!(facts.guessed_format.as_deref(), Some("qcow2"));
         let backing = Backing {
             path: "/p/base".into(),
             format: Some("raw".into()),
         };
-        assert_eq!(facts.backing, Some(backing));
+        assert_eq!(facts.guessed_backing, Some(backing));
+        assert_eq!(
+            (facts.kind.as_str(), facts.physical),
+            ("file", Some(196_616))
+        );
     }
 
     #[test]

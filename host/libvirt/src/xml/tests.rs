@@ -38,14 +38,20 @@ pub(super) fn simple() -> DomainSpec {
         disks: vec![
             Disk {
                 bus: Some(DiskBus::Sata),
-                format: Some("qcow2".into()),
                 alias: Some("artifact".into()),
-                ..Disk::new(volume("packer-x-artifact"), DiskDevice::Disk)
+                ..Disk::new(
+                    volume("packer-x-artifact"),
+                    DiskDevice::Disk,
+                    DiskFormat::new("qcow2"),
+                )
             },
             Disk {
                 bus: Some(DiskBus::Sata),
-                format: Some("raw".into()),
-                ..Disk::new(volume("packer-x-cloudinit"), DiskDevice::Cdrom)
+                ..Disk::new(
+                    volume("packer-x-cloudinit"),
+                    DiskDevice::Cdrom,
+                    DiskFormat::raw(),
+                )
             },
         ],
         interfaces: vec![Interface {
@@ -62,7 +68,7 @@ pub(super) fn simple() -> DomainSpec {
 fn everything() -> DomainSpec {
     let disk = |name, device, bus| Disk {
         bus,
-        ..Disk::new(volume(name), device)
+        ..Disk::new(volume(name), device, DiskFormat::raw())
     };
     DomainSpec {
         uuid: Some(Uuid::from_u128(0x1234)),
@@ -99,7 +105,11 @@ fn everything() -> DomainSpec {
                 read_only: true,
                 serial: Some("SN.1".into()),
                 alias: Some("ua-data".into()),
-                ..Disk::new(DiskSource::File("/tmp/it's.img".into()), DiskDevice::Disk)
+                ..Disk::new(
+                    DiskSource::File("/tmp/it's.img".into()),
+                    DiskDevice::Disk,
+                    DiskFormat::raw(),
+                )
             },
         ],
         interfaces: vec![
@@ -200,13 +210,42 @@ fn the_record_of_a_build_comes_back() {
 
 #[test]
 fn domains_give_the_xml_they_are_known_to_give() {
+    let base = BackingImage {
+        path: "/images/base".into(),
+        format: DiskFormat::raw(),
+    };
+    let middle = BackingImage {
+        path: "/dev/vg/middle".into(),
+        format: DiskFormat {
+            name: "qcow2".into(),
+            backing: Some(Box::new(base)),
+        },
+    };
+    let format = DiskFormat {
+        name: "qcow2".into(),
+        backing: Some(Box::new(middle)),
+    };
+    assert!(
+        format
+            .backing_paths()
+            .eq(["/dev/vg/middle", "/images/base"])
+    );
+    let overlaid = DomainSpec {
+        disks: vec![Disk::new(volume("top"), DiskDevice::Disk, format)],
+        ..DomainSpec::new("overlaid")
+    };
+    assert_golden("domain-backing-chain", &domain_xml(&overlaid));
     assert_golden("domain-minimal", &domain_xml(&DomainSpec::new("minimal")));
     assert_golden("domain-simple", &domain_xml(&simple()));
     assert_golden("domain-everything", &domain_xml(&everything()));
     let arm = DomainSpec {
         arch: "aarch64".into(),
         machine: Some("virt".into()),
-        disks: vec![Disk::new(volume("cd"), DiskDevice::Cdrom)],
+        disks: vec![Disk::new(
+            volume("cd"),
+            DiskDevice::Cdrom,
+            DiskFormat::raw(),
+        )],
         ..DomainSpec::new("arm")
     };
     assert_golden("domain-aarch64", &domain_xml(&arm));
@@ -223,8 +262,16 @@ fn domains_give_the_xml_they_are_known_to_give() {
         boot_devices: vec![BootDevice::Cdrom, BootDevice::HardDisk],
         graphics: vec![Graphics::Vnc(GraphicsServer::default())],
         disks: vec![
-            Disk::new(DiskSource::Block("/dev/vg/lv".into()), DiskDevice::Disk),
-            Disk::new(DiskSource::File("/cd.iso".into()), DiskDevice::Cdrom),
+            Disk::new(
+                DiskSource::Block("/dev/vg/lv".into()),
+                DiskDevice::Disk,
+                DiskFormat::raw(),
+            ),
+            Disk::new(
+                DiskSource::File("/cd.iso".into()),
+                DiskDevice::Cdrom,
+                DiskFormat::raw(),
+            ),
         ],
         ..simple()
     };
@@ -376,7 +423,7 @@ fn a_build_is_found_by_its_namespace() {
 #[test]
 fn the_27th_disk_has_a_name() {
     let disks = (0..30)
-        .map(|n| Disk::new(volume(&n.to_string()), DiskDevice::Disk))
+        .map(|n| Disk::new(volume(&n.to_string()), DiskDevice::Disk, DiskFormat::raw()))
         .collect();
     let xml = domain_xml(&DomainSpec {
         disks,
@@ -417,7 +464,7 @@ proptest! {
         let source = DiskSource::File(path.clone());
         let spec = DomainSpec {
             build: Some(BuildRecord::new(path.clone())),
-            disks: vec![Disk::new(source, DiskDevice::Disk)],
+            disks: vec![Disk::new(source, DiskDevice::Disk, DiskFormat::raw())],
             ..DomainSpec::new(name.clone())
         };
         let xml = domain_xml(&spec);

@@ -131,6 +131,7 @@ pub(crate) async fn a_domain_does_not_start_without_what_it_names(place: &Place)
         disks: vec![Disk::new(
             DiskSource::Volume(volume.id.clone()),
             DiskDevice::Disk,
+            DiskFormat::raw(),
         )],
         ..place.domain()
     };
@@ -192,10 +193,7 @@ pub(crate) async fn a_list_of_domains_tells_what_they_are_made_of(place: &Place)
         DiskSource::File(top_facts.path),
     ];
     for source in sources {
-        let disk = Disk {
-            format: Some("qcow2".into()),
-            ..Disk::new(source.clone(), DiskDevice::Disk)
-        };
+        let disk = Disk::new(source.clone(), DiskDevice::Disk, DiskFormat::new("qcow2"));
         let spec = DomainSpec {
             disks: vec![disk],
             ..place.domain()

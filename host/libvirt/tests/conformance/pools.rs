@@ -93,11 +93,11 @@ pub(crate) async fn every_call_on_a_volume_tells_of_a_missing_pool(place: &Place
         Error::NoSuchPool { .. }
     );
     assert_fails!(
-        hypervisor.clone_volume(&spec, &id).await,
+        hypervisor.clone_volume(&spec, &id, "raw").await,
         Error::NoSuchPool { .. }
     );
     assert_fails!(
-        hypervisor.resize_volume(&id, 1).await,
+        hypervisor.resize_volume(&id, "raw", 1).await,
         Error::NoSuchPool { .. }
     );
     assert_fails!(

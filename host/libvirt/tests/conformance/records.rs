@@ -21,6 +21,7 @@ pub(crate) async fn a_record_is_read_back_changed_and_kept_through_an_update(pla
         disks: vec![Disk::new(
             DiskSource::Volume(VolumeId::new(&place.pool, "not there yet")),
             DiskDevice::Disk,
+            DiskFormat::raw(),
         )],
         ..place.domain()
     };

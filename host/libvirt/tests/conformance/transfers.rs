@@ -198,7 +198,7 @@ pub(crate) async fn a_header_decides_the_capacity(place: &Place) {
     upload.finish().await.unwrap();
     let facts = hypervisor.volume(&spec.id).await.unwrap().unwrap();
     assert_eq!(
-        (facts.capacity, facts.format.as_deref()),
+        (facts.capacity, facts.guessed_format.as_deref()),
         (5 << 30, Some("qcow2"))
     );
     hypervisor.delete_volume(&spec.id).await.unwrap();

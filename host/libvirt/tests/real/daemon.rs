@@ -112,21 +112,33 @@ async fn overlays_clones_and_resizes() {
         ..spec(&pool, "qcow2", 8 << 20)
     };
     let facts = libvirt.create_volume(&overlay).await.unwrap();
-    assert_eq!((facts.backing, facts.capacity), (Some(backing), 8 << 20));
+    assert_eq!(
+        (facts.guessed_backing, facts.capacity),
+        (Some(backing), 8 << 20)
+    );
 
     // Bug 9 of the Go plugin: a clone kept its source's capacity.
     let clone = spec(&pool, "qcow2", 16 << 20);
-    let facts = libvirt.clone_volume(&clone, &base.id).await.unwrap();
-    assert_eq!((facts.capacity, facts.backing), (16 << 20, None));
+    let facts = libvirt
+        .clone_volume(&clone, &base.id, "qcow2")
+        .await
+        .unwrap();
+    assert_eq!((facts.capacity, facts.guessed_backing), (16 << 20, None));
     let raw = spec(&pool, "raw", 1);
-    let facts = libvirt.clone_volume(&raw, &base.id).await.unwrap();
+    let facts = libvirt.clone_volume(&raw, &base.id, "qcow2").await.unwrap();
     assert_eq!(
-        (facts.capacity, facts.format.as_deref()),
+        (facts.capacity, facts.guessed_format.as_deref()),
         (4 << 20, Some("raw"))
     );
     // Bug 29: nothing has to grow, nothing is called.
-    libvirt.resize_volume(&raw.id, 4 << 20).await.unwrap();
-    libvirt.resize_volume(&raw.id, 32 << 20).await.unwrap();
+    libvirt
+        .resize_volume(&raw.id, "raw", 4 << 20)
+        .await
+        .unwrap();
+    libvirt
+        .resize_volume(&raw.id, "raw", 32 << 20)
+        .await
+        .unwrap();
     assert_eq!(
         libvirt.volume(&raw.id).await.unwrap().unwrap().capacity,
         32 << 20
@@ -159,10 +171,13 @@ async fn qemu_runs_a_domain_with_one_of_everything() {
         libvirt.create_volume(&volume).await.unwrap();
         disks.push(Disk {
             bus,
-            format: Some("raw".into()),
             serial: (device == DiskDevice::Disk).then(|| format!("serial{}", disks.len())),
             alias: Some(format!("disk{}", disks.len())),
-            ..Disk::new(DiskSource::Volume(volume.id.clone()), device)
+            ..Disk::new(
+                DiskSource::Volume(volume.id.clone()),
+                device,
+                DiskFormat::raw(),
+            )
         });
         volumes.push(volume.id);
     }

@@ -45,6 +45,7 @@ async fn guest(libvirt: &Libvirt, pool: &str, change: impl FnOnce(&mut DomainSpe
         disks: vec![Disk::new(
             DiskSource::Volume(volume.id.clone()),
             DiskDevice::Disk,
+            DiskFormat::raw(),
         )],
         ..domain()
     };

@@ -146,7 +146,7 @@ async fn a_volume_group_holds_raw_volumes() {
     let base = spec(disk.pool(), "raw", 8 << 20);
     libvirt.create_volume(&base).await.unwrap();
     let clone = spec(disk.pool(), "raw", 16 << 20);
-    let facts = libvirt.clone_volume(&clone, &base.id).await.unwrap();
+    let facts = libvirt.clone_volume(&clone, &base.id, "raw").await.unwrap();
     assert_eq!(facts.capacity, 16 << 20);
     for id in [base.id, clone.id] {
         libvirt.delete_volume(&id).await.unwrap();

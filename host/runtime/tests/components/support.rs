@@ -18,7 +18,13 @@ use lvhost_runtime::{
 use tokio::sync::Notify;
 
 /// The guest programs. A test sees to it that there are no others.
-pub(crate) const GUESTS: &[&str] = &["hostile", "reaching-out", "talkative", "well-behaved"];
+pub(crate) const GUESTS: &[&str] = &[
+    "hostile",
+    "reaching-out",
+    "talkative",
+    "uploading",
+    "well-behaved",
+];
 
 fn guests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests")

@@ -159,6 +159,9 @@ fn options_of_a_volume() {
         bus: r#""sata""# => r#"Some("sata")"#, "None";
         alias: r#""ua-drivers""# => r#"Some("drivers")"#, "None";
         format: r#""qcow2""# => r#"Some("qcow2")"#, "None";
+        source_format: r#""raw""# => r#"Some("raw")"#, "None";
+        backing_volumes: r#"["base", "images/lts", "/srv/lts"]"#
+            => r#"["base", "images/lts", "/srv/lts"]"#, "[]";
         device: r#""disk""# => "Some(Disk)", "None";
         device: r#""cdrom""# => "Some(Cdrom)", "None";
         device: r#""floppy""# => "Some(Floppy)", "None";

@@ -139,8 +139,17 @@ impl World {
             })
     }
 
+    /// QEMU opens the disks of a domain that can be started.
+    pub(in crate::fake) fn start(&mut self, id: &DomainId) -> Result<()> {
+        self.check_start(id)?;
+        let domain = self.domain(id);
+        let disks = domain.map(|domain| domain.spec.disks.clone());
+        self.open_disks(&disks.unwrap_or_default());
+        Ok(())
+    }
+
     /// A domain can be started if it is off and everything it names is there.
-    pub(in crate::fake) fn check_start(&self, id: &DomainId) -> Result<()> {
+    fn check_start(&self, id: &DomainId) -> Result<()> {
         let domain = self.domain(id).ok_or_else(|| Error::NoSuchDomain {
             name: id.name.clone(),
         })?;
