@@ -14,6 +14,7 @@ mod dependencies;
 mod discs;
 mod documentation;
 mod firmware;
+mod formats;
 mod greedy;
 mod hypervisor;
 mod installation;
