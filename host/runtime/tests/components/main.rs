@@ -1,5 +1,6 @@
 //! Components on the runtime, for real: well-behaved ones, hostile ones, and those that are refused.
 
+mod confined;
 mod hostile;
 mod made;
 mod random;
