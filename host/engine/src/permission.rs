@@ -167,13 +167,13 @@ impl Allowed {
         })
     }
 
-    /// Whether host and port of a URL are named in full: only then the host may be this machine itself,
-    /// and only then the user's log-ins for it go along.
-    pub(crate) fn names_endpoint_of(&self, url: &SafeUrl) -> bool {
-        let endpoint = Endpoint::of(url);
-        let in_urls = self.urls.iter().any(|rule| Endpoint::of(rule) == endpoint);
-        let is_one = |rule: &HostRule| matches!(rule, HostRule::One { .. }) && rule.covers(url);
-        endpoint.is_some() && (in_urls || self.hosts.iter().any(is_one))
+    /// The hosts and ports that are named in full: only these may be this machine itself, and only to these
+    /// the user's log-ins go along.
+    pub(crate) fn endpoints(&self) -> BTreeSet<Endpoint> {
+        let in_urls = self.urls.iter().filter_map(Endpoint::of);
+        in_urls
+            .chain(self.hosts.iter().flat_map(HostRule::endpoints))
+            .collect()
     }
 
     /// The same for the component with this SHA-256, in hexadecimal digits.
@@ -398,6 +398,22 @@ impl HostRule {
             (true, Some(_)) => Err(wrong()),
             (false, port) => Ok(Self::One { host, port }),
         }
+    }
+
+    /// The ports of a host that is named in full; by its usual ones, if none is written.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let urls = match self {
+            Self::Any | Self::Below(_) => Vec::new(),
+            Self::One { host, port: None } => ["http", "https", "smb"]
+                .map(|scheme| format!("{scheme}://{host}/"))
+                .into(),
+            Self::One {
+                host,
+                port: Some(port),
+            } => vec![format!("http://{host}:{port}/")],
+        };
+        let urls = urls.iter().filter_map(|url| SafeUrl::parse(url).ok());
+        urls.filter_map(|url| Endpoint::of(&url)).collect()
     }
 
     fn covers(&self, url: &SafeUrl) -> bool {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lvhost_config::{SourceValue, VolumeSource};
-use lvhost_fetch::{Author, Checksum, Endpoint, HeldFolder, Location, Reach, Request, SafeUrl};
+use lvhost_fetch::{Author, Checksum, HeldFolder, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
 
@@ -103,16 +103,9 @@ impl Grants {
         let mut request = Request::named_by_user(locations, checksum);
         request.held = held;
         if let Permission::Entry(allowed) = &self.permission {
-            // The component has chosen the URLs: what counts is which hosts the user has named.
-            let named =
-                request
-                    .locations
-                    .iter()
-                    .filter_map(|location| match Target::of(location)? {
-                        Target::Web(url) if allowed.names_endpoint_of(&url) => Endpoint::of(&url),
-                        _ => None,
-                    });
-            request.named = named.collect();
+            // The component has chosen the URLs: what counts is which hosts the user has named, also for
+            // where a server leads.
+            request.named = allowed.endpoints();
             request.author = Author::Component {
                 identity: allowed.component().to_owned(),
                 aws_credentials: allowed.aws_credentials(),
