@@ -30,6 +30,7 @@ mod pools;
 mod real_guests;
 mod remote;
 mod scripts;
+mod security;
 mod server;
 mod strangers_words;
 mod third_party;

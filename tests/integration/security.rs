@@ -1,0 +1,139 @@
+//! docs/security.md: each of its promises names a test, and the tests that it names are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders with Rust sources of the repository.
+const SOURCES: &[&str] = &["host", "plugin-sdk", "sources", "tests"];
+
+/// The headings of tables whose last column names tests.
+const SHOWN_BY: &str = "shown by";
+
+#[test]
+fn each_promise_of_trust_names_tests_that_are_there() {
+    let root = repository();
+    let text = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let tests = all_tests(&root);
+    assert!(tests.len() > 500, "only {} tests found", tests.len());
+    let mut wrong = Vec::new();
+    let promises = promises(&text);
+    for (line, shown_by) in &promises {
+        let named: Vec<_> = in_backticks(shown_by).collect();
+        if named.is_empty() {
+            wrong.push(format!("docs/security.md:{line}: no test is named"));
+        }
+        for name in named.into_iter().filter(|name| !tests.contains(*name)) {
+            wrong.push(format!("docs/security.md:{line}: there is no test {name}"));
+        }
+    }
+    assert!(
+        promises.len() > 20,
+        "only {} promises found",
+        promises.len()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn links_into_the_page_about_security_lead_to_its_headings() {
+    let root = repository();
+    let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let headings: BTreeSet<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .map(|heading| anchor(heading.trim_start_matches('#').trim()))
+        .collect();
+    let mut links = 0;
+    let mut wrong = Vec::new();
+    for file in ["README.md", "ARCHITECTURE.md"]
+        .map(|name| root.join(name))
+        .into_iter()
+        .chain(files_below(&root.join("docs"), "md"))
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        for rest in text.split("security.md#").skip(1) {
+            links += 1;
+            let end = rest.find([')', ' ', '\n']).unwrap_or(rest.len());
+            if !headings.contains(&rest[..end]) {
+                wrong.push(format!("{}: security.md#{}", file.display(), &rest[..end]));
+            }
+        }
+    }
+    assert!(links > 0, "nothing leads to the page");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The last cells of the rows of all tables that say by what test a promise is shown, with their lines.
+fn promises(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut in_table = false;
+    for (line, row) in (1..).zip(text.lines()) {
+        let Some(cells) = row.strip_prefix('|').and_then(|row| row.strip_suffix('|')) else {
+            in_table = false;
+            continue;
+        };
+        let last = cells.rsplit('|').next().unwrap_or_default().trim();
+        if last == SHOWN_BY {
+            in_table = true;
+        } else if in_table && !cells.trim_start().starts_with("---") {
+            found.push((line, last.to_owned()));
+        }
+    }
+    found
+}
+
+/// The names of all test functions of the repository.
+fn all_tests(root: &Path) -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for file in SOURCES
+        .iter()
+        .flat_map(|folder| files_below(&root.join(folder), "rs"))
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                is_test = true;
+            } else if let Some((before, name)) = line.split_once("fn ") {
+                if is_test && (before.is_empty() || before.ends_with(' ')) {
+                    let name = name.split('(').next().unwrap_or_default();
+                    tests.insert(name.to_owned());
+                }
+                is_test = false;
+            }
+        }
+    }
+    tests
+}
+
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            found.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// How a forge turns a heading into an anchor.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|it| it.is_alphanumeric() || *it == ' ' || *it == '-')
+        .map(|it| if it == ' ' { '-' } else { it })
+        .collect()
+}
