@@ -4,6 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lvhost_test_daemon::Elsewhere;
+
+/// How long a daemon may take to answer a new connection.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// Guests are emulated, and two at a time are as slow as one after the other: tests that boot one take
 /// turns, so that their time limits mean something.
@@ -62,8 +68,17 @@ pub(crate) fn skipped(why: &str) {
 pub(crate) struct Hypervisor {
     pub(crate) uri: String,
     pub(crate) pool: String,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    place: Place,
     _turn: Turn,
+}
+
+/// Whose daemon it is.
+enum Place {
+    /// All tests'; the test has a folder for its pool.
+    Shared { _folder: tempfile::TempDir },
+    /// The test's own, which goes with it.
+    Own(Box<Mutex<Elsewhere>>),
 }
 
 impl Hypervisor {
@@ -83,10 +98,11 @@ impl Hypervisor {
         let hypervisor = Self {
             uri,
             pool,
-            folder,
+            folder: folder.path().to_owned(),
+            place: Place::Shared { _folder: folder },
             _turn: turn,
         };
-        let target = hypervisor.folder.path().to_str().unwrap().to_string();
+        let target = hypervisor.folder.to_str().unwrap().to_string();
         hypervisor.virsh(&[
             "pool-create-as",
             &hypervisor.pool,
@@ -95,6 +111,47 @@ impl Hypervisor {
             &target,
         ]);
         Ok(hypervisor)
+    }
+
+    /// A daemon of the test's own, which others don't miss when it hangs.
+    pub(crate) fn own() -> Result<Self, String> {
+        let turn = Turn::take();
+        let daemon = Elsewhere::start()?;
+        Ok(Self {
+            uri: daemon.unix(),
+            pool: "default".into(),
+            folder: daemon.pool(),
+            place: Place::Own(Box::new(Mutex::new(daemon))),
+            _turn: turn,
+        })
+    }
+
+    /// Whether the daemon takes a new connection, within what the slowest machine needs.
+    pub(crate) fn answers(&self) -> bool {
+        let limit = ANSWER.as_secs().to_string();
+        let asked = Command::new("timeout")
+            .args([
+                "-k",
+                "5",
+                &limit,
+                "virsh",
+                "-q",
+                "-c",
+                &self.uri,
+                "pool-list",
+            ])
+            .output();
+        asked.is_ok_and(|output| output.status.success())
+    }
+
+    /// Ends a daemon of the test's own, as a crash would, and starts it again. Guests go on.
+    pub(crate) fn restart(&self) {
+        let Place::Own(daemon) = &self.place else {
+            panic!("the daemon at {} is not this test's to end", self.uri);
+        };
+        let mut daemon = daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        daemon.kill();
+        daemon.restart().unwrap();
     }
 
     /// Runs `virsh` and returns what it prints; it must succeed.
@@ -140,8 +197,13 @@ impl Hypervisor {
 
     /// The file of a domain's firmware variables, if there is one where libvirt of this host has them.
     pub(crate) fn variables_of(&self, domain: &str) -> Option<PathBuf> {
-        let path = format!("/var/lib/libvirt/qemu/nvram/{domain}_VARS.fd");
-        Some(PathBuf::from(path)).filter(|path| path.exists())
+        let folder = match &self.place {
+            Place::Shared { .. } => PathBuf::from("/var/lib/libvirt"),
+            // Beside the pool, where its user's configuration is.
+            Place::Own(_) => self.folder.with_file_name("config/libvirt"),
+        };
+        let path = folder.join(format!("qemu/nvram/{domain}_VARS.fd"));
+        Some(path).filter(|path| path.exists())
     }
 
     /// Whether guests of this machine type get Secure Boot and a TPM, or why a test must be skipped.
@@ -166,18 +228,21 @@ impl Hypervisor {
 
     /// Puts a copy of an image into the pool.
     pub(crate) fn add_volume(&self, name: &str, image: &Path) {
-        std::fs::copy(image, self.folder.path().join(name)).unwrap();
+        std::fs::copy(image, self.folder.join(name)).unwrap();
         self.virsh(&["pool-refresh", &self.pool]);
     }
 
     /// Where the pool's volumes are.
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 }
 
 impl Drop for Hypervisor {
     fn drop(&mut self) {
+        if matches!(self.place, Place::Own(_)) {
+            return;
+        }
         // What a test that failed has left.
         for domain in self.domains(&self.pool) {
             for arguments in [

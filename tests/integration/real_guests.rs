@@ -25,6 +25,15 @@ impl Stage {
         })
     }
 
+    /// On another hypervisor, without a guest.
+    pub(crate) fn on(hypervisor: Result<Hypervisor, String>) -> Result<Self, String> {
+        Ok(Self {
+            image: PathBuf::new(),
+            domain_type: variable("LVHOST_TEST_DOMAIN_TYPE")?,
+            hypervisor: hypervisor?,
+        })
+    }
+
     /// The arguments that every template takes, for the test's own pool.
     pub(crate) fn arguments(&self, domain: &str, more: &[(&str, &str)]) -> Vec<String> {
         self.arguments_in(&self.hypervisor.pool, domain, more)
