@@ -1,0 +1,136 @@
+//! Templates of a few lines that ask for any amount of time and memory: the command ends soon, small, and
+//! says where.
+
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lvhost::{Lvhost, Said, template};
+
+/// Peak of resident memory, all of the command included.
+const MEMORY: u64 = 300 << 20;
+
+/// Computing time where nothing is optimised; an optimised command takes less than a second.
+const TIME: Duration = Duration::from_secs(20);
+
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// What a command took, as far as it was seen while it ran.
+struct Measured {
+    said: Said,
+    memory: u64,
+    time: Duration,
+}
+
+fn measure(command: &mut Command) -> Measured {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = Pid::from_child(&child);
+    let read = |name: &str| {
+        let path = format!("/proc/{}/{name}", id.as_raw_nonzero());
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    let (mut memory, mut time) = (0, Duration::ZERO);
+    let waiting = std::thread::spawn(move || child.wait_with_output().unwrap());
+    while !waiting.is_finished() {
+        let peak = read("status").lines().find_map(|line| {
+            let kilobytes = line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?;
+            kilobytes.parse::<u64>().ok()
+        });
+        memory = memory.max(peak.unwrap_or_default() << 10);
+        // The first number there is the time on a processor, in nanoseconds.
+        let spent = read("schedstat");
+        let spent = spent
+            .split_whitespace()
+            .next()
+            .and_then(|it| it.parse().ok());
+        time = time.max(Duration::from_nanos(spent.unwrap_or_default()));
+        if time > TIME {
+            // It may have ended by itself.
+            let _ = kill_process(id, Signal::KILL);
+        }
+        sleep(LOOK);
+    }
+    Measured {
+        said: Said::of(waiting.join().unwrap()),
+        memory,
+        time,
+    }
+}
+
+fn bombs() -> Vec<(&'static str, String)> {
+    let locals = |text: &str| format!("locals {{\n{text}\n}}\n");
+    let doubled = |last: &str| {
+        let lines: Vec<String> = (1..46)
+            .map(|at| format!("  b{at} = [local.b{0}, local.b{0}]", at - 1))
+            .collect();
+        locals(&format!("  b0 = [1]\n{}\n  x = {last}", lines.join("\n")))
+    };
+    let large =
+        |expression: &str| locals(&format!("  large = file(\"large\")\n  x = {expression}"));
+    vec![
+        ("texts", large(r#"[for i in range(1024) : "${i}${local.large}"]"#)),
+        ("matches", large(r#"regexall(".", local.large)"#)),
+        ("parts", large(r#"split("", local.large)"#)),
+        ("replaced", large(r#"[for i in range(1024) : replace(local.large, "x", "y")]"#)),
+        ("digests", large("[for i in range(1024) : sha512(local.large)]")),
+        ("decoded", locals(r#"  x = jsondecode(file("large.json"))"#)),
+        ("passwords", locals(r#"  x = [for i in range(1000) : bcrypt("x", 15)]"#)),
+        ("too dear passwords", locals(r#"  x = [for i in range(1000) : bcrypt("x", 20)]"#)),
+        ("values in values", doubled("length(local.b45)")),
+        ("values that are compared", doubled("local.b45 == [local.b45]")),
+        ("values of an option", doubled("1").replace("x = 1", "x = local.b45")),
+        ("syntax", locals(&format!("  x = [{}]", "1,".repeat(7 << 20)))),
+        ("values of a variable", "variable \"x\" {\n  sensitive = true\n  default = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]\n}\n".to_owned()),
+    ]
+}
+
+#[test]
+fn a_bomb_takes_neither_time_nor_memory() {
+    let lvhost = Lvhost::new()
+        .file("large", &"x".repeat(16 << 20))
+        .file("large.json", &format!("[1{}]", ",1".repeat(4 << 20)));
+    let mut wrong = Vec::new();
+    for (name, text) in bombs() {
+        let text = format!("{text}{}", template("test:///default", ""));
+        let path = lvhost.folder().join("bomb.pkr.hcl");
+        std::fs::write(path, text).unwrap();
+        let Measured { said, memory, time } =
+            measure(&mut lvhost.command(&["validate", "bomb.pkr.hcl"]));
+        println!("{name}: {} MiB, {time:.1?}", memory >> 20);
+        let is_said = said.code == Some(2)
+            && said.messages.contains("bomb.pkr.hcl:")
+            && said.messages.len() < 10_000;
+        if !is_said || memory > MEMORY || time > TIME {
+            let messages: String = said.messages.chars().take(1000).collect();
+            wrong.push(format!(
+                "{name}: {} MiB, {time:?}\n{messages}",
+                memory >> 20
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn ten_thousand_locals_are_evaluated_at_once() {
+    let lines: Vec<String> = (1..10_000)
+        .map(|at| format!("  l{at} = \"${{length(local.l{})}}-{at}\"", at - 1))
+        .collect();
+    let text = format!(
+        "locals {{\n  l0 = \"x\"\n{}\n}}\n{}",
+        lines.join("\n"),
+        template("test:///default", "")
+    );
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &text);
+    let Measured { said, memory, time } = measure(&mut lvhost.command(&["validate", "t.pkr.hcl"]));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+    assert!(memory < MEMORY, "{memory}");
+}
