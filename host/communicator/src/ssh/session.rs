@@ -129,10 +129,10 @@ impl Session {
                 what: "a new session".to_owned(),
                 hint: "see MaxSessions in the guest's sshd_config",
             }),
-            Ok(Err(error)) => Err(self.lost(
-                "before it could be used",
-                Some(describe(&error, Server::Guest)),
-            )),
+            Ok(Err(error)) => {
+                let reason = self.why(describe(&error, Server::Guest)).await;
+                Err(self.lost("before it could be used", Some(reason)))
+            }
             Err(_) => Err(self.lost(
                 "before it could be used",
                 Some(format!("no answer within {} s", bound.as_secs())),
@@ -154,11 +154,19 @@ impl Session {
         match finished {
             // What the work ran into is then only the echo of the lost connection.
             Err(Error::Remote { reason: echo, .. }) if self.is_closed() => {
-                let reason = timeout(GOODBYE_TIMEOUT, self.ended()).await;
-                Err(self.lost(what(), Some(reason.unwrap_or(echo))))
+                Err(self.lost(what(), Some(self.why(echo).await)))
             }
             finished => finished,
         }
+    }
+
+    /// Why something failed with `echo`: if that only tells that the connection is gone, what ended it.
+    async fn why(&self, echo: String) -> String {
+        if !self.is_closed() {
+            return echo;
+        }
+        // The end is told a moment after channels and requests have noticed it.
+        timeout(GOODBYE_TIMEOUT, self.ended()).await.unwrap_or(echo)
     }
 
     /// The error for a connection that went away.
