@@ -1,4 +1,4 @@
-//! docs/security.md: each of its promises names a test, and the tests that it names are there.
+//! docs/security.md: each of its promises names a test, and the tests and files that it names are there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,12 @@ fn each_promise_of_trust_names_tests_that_are_there() {
     assert!(tests.len() > 500, "only {} tests found", tests.len());
     let mut wrong = Vec::new();
     let promises = promises(&text);
-    for (line, shown_by) in &promises {
+    for (line, cells) in &promises {
+        let (promise, shown_by) = cells.rsplit_once('|').unwrap_or(("", cells));
+        let files = in_backticks(promise).filter(|text| text.contains("/src"));
+        for file in files.filter(|file| !root.join("host").join(file).exists()) {
+            wrong.push(format!("docs/security.md:{line}: there is no host/{file}"));
+        }
         let named: Vec<_> = in_backticks(shown_by).collect();
         if named.is_empty() {
             wrong.push(format!("docs/security.md:{line}: no test is named"));
@@ -68,8 +73,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The last cells of the rows of all tables that say by what test a promise is shown, with their lines.
-fn promises(text: &str) -> Vec<(usize, String)> {
+/// The rows of all tables that say in their last cells by what tests a promise is shown, with their lines.
+fn promises(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut in_table = false;
     for (line, row) in (1..).zip(text.lines()) {
@@ -81,7 +86,7 @@ fn promises(text: &str) -> Vec<(usize, String)> {
         if last == SHOWN_BY {
             in_table = true;
         } else if in_table && !cells.trim_start().starts_with("---") {
-            found.push((line, last.to_owned()));
+            found.push((line, cells));
         }
     }
     found
