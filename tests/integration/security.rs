@@ -120,7 +120,7 @@ fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+        if path.is_dir() && !path.join("CACHEDIR.TAG").exists() {
             found.extend(files_below(&path, extension));
         } else if path.extension().is_some_and(|it| it == extension) {
             found.push(path);
