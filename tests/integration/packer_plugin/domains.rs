@@ -23,11 +23,12 @@ const ONLY_IN_GO: &[&str] = &[
 
 /// What only the domain of this plugin has.
 const ONLY_HERE: &[&str] = &[
+    "/domain/devices/disk[volume][sda]/backingStore",
     "/domain/devices/disk[volume][vda] type=volume device=disk",
     "/domain/devices/disk[volume][vda]/alias name=ua-artifact",
+    "/domain/devices/disk[volume][vda]/backingStore",
     "/domain/devices/disk[volume][vda]/boot order=1",
     "/domain/devices/disk[volume][vda]/driver name=qemu type=raw",
-    "/domain/devices/disk[volume][vda]/backingStore",
     "/domain/devices/disk[volume][vda]/source pool=POOL volume=POOL-a",
     "/domain/devices/disk[volume][vda]/target dev=vda bus=virtio",
     "/domain/devices/graphics[vnc] type=vnc port=-1 autoport=yes listen=127.0.0.1",
