@@ -7,8 +7,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
+use crate::guest_component::guest_component;
 use crate::hypervisor::{need, tool};
 use crate::local_guest::LocalGuest;
 use crate::lvhost::{Lvhost, said};
@@ -390,37 +390,11 @@ fn what_a_guest_makes_look_like_a_folder_is_used_by_its_path_and_cleaned_up() {
     assert!(!artifact.exists(), "{text}");
 }
 
-/// The component that uploads what it is told, built once.
-fn component() -> &'static Path {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-        let status = Command::new(env!("CARGO"))
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests"))
-            .args(["build", "--quiet", "--target", "wasm32-wasip2"])
-            .args([
-                "--profile",
-                "component",
-                "--package",
-                "lvhost-guest-uploading",
-            ])
-            .arg("--target-dir")
-            .arg(&target)
-            // Flags meant for the tests themselves don't exist for wasm.
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status()
-            .unwrap();
-        assert!(status.success(), "is the target wasm32-wasip2 installed?");
-        target.join("wasm32-wasip2/component/lvhost_guest_uploading.wasm")
-    });
-    &BUILT
-}
-
 #[test]
 fn no_component_uploads_what_opens_a_file_of_the_host() {
     let attack = need!(Attack::new());
     let file = attack.lvhost.path("uploading.wasm");
-    std::fs::copy(component(), &file).unwrap();
+    std::fs::copy(guest_component("uploading"), &file).unwrap();
     let entry = format!(
         "source_plugin \"uploading\" {{\n  sha256 = \"{}\"\n}}\n",
         sha256(&file)

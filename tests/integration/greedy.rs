@@ -2,11 +2,10 @@
 //! comes from `tests/guests/hostile`, within the limits that `lvhost.hcl` gives it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::guest_component::guest_component;
 use crate::hypervisor::{Hypervisor, need, variable};
 use crate::lvhost::{self, Lvhost, said};
 use crate::real_guests::sha256;
@@ -16,33 +15,6 @@ const MEMORY: u64 = 700 << 20;
 
 /// Much longer than the component may compute, on a machine with ten other things to do.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-fn component() -> &'static Path {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(build);
-    &BUILT
-}
-
-fn build() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-    let built = Command::new(env!("CARGO"))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests"))
-        .args(["build", "--quiet", "--target", "wasm32-wasip2"])
-        .args([
-            "--profile",
-            "component",
-            "--package",
-            "lvhost-guest-hostile",
-        ])
-        .arg("--target-dir")
-        .arg(&target)
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .status()
-        .unwrap();
-    assert!(built.success(), "{built}");
-    target.join("wasm32-wasip2/component/lvhost_guest_hostile.wasm")
-}
 
 /// A frame of zstd with the biggest window that decoders take, 128 MiB, and twice as many zeros: for each
 /// block of 128 KiB its header and the byte that it repeats.
@@ -90,7 +62,7 @@ build {{
 "#
         ),
     );
-    std::fs::copy(component(), lvhost.path("stranger.wasm")).unwrap();
+    std::fs::copy(guest_component("hostile"), lvhost.path("stranger.wasm")).unwrap();
     let digest = sha256(&lvhost.path("stranger.wasm"));
     lvhost.write(
         "lvhost.hcl",

@@ -16,6 +16,7 @@ mod documentation;
 mod firmware;
 mod formats;
 mod greedy;
+mod guest_component;
 mod hypervisor;
 mod installation;
 mod key_pair;
