@@ -192,7 +192,9 @@ impl Attack {
 
     fn run(&self) -> (Option<i32>, String) {
         let output = self.lvhost.run(&["run", "attack.pkr.hcl"]);
-        (output.status.code(), said(&output))
+        let text = said(&output);
+        // Whoever is ended by a signal has no code.
+        (output.status.code(), format!("{}: {text}", output.status))
     }
 
     /// Removes the artifact of a build.
