@@ -5,7 +5,8 @@
 #   build.sh debian    a real Debian with real cloud-init, sshd and qemu-guest-agent
 #
 # Prints the image's path (qcow2) on standard output and everything else on standard error. Beside
-# the small guest's lies small.iso, a disc that boots it and waits for what to set up.
+# the small guest's lies small.iso, a disc that boots it and waits for what to set up; beside the
+# Debian guest's lies debian-cloud.qcow2, which boots the same system with the kernel for clouds.
 # Images are kept in ${XDG_CACHE_HOME:-~/.cache}/lvhost/guests/, in a folder named after a hash of
 # the recipe, so a changed recipe makes a new image and an unchanged one is reused. Two runs at
 # the same time are safe: the second waits for the first.
@@ -67,6 +68,8 @@ trap 'rm -rf "$WORK" "$DIRECTORY.new"' EXIT
 rm -rf "$DIRECTORY.new"
 mkdir "$DIRECTORY.new"
 
+# Other kernels that the disk can boot; each has a $KIND/syslinux-NAME.cfg.
+KERNELS=()
 # shellcheck source=/dev/null
 . "$HERE/disk.sh"
 # shellcheck source=/dev/null
@@ -74,7 +77,15 @@ mkdir "$DIRECTORY.new"
 # The recipe leaves $WORK/disk.raw, and $WORK/disc.iso if there is a disc.
 build_guest >&2
 say "compressing the image"
-qemu-img convert -f raw -O qcow2 "${QCOW2_OPTIONS[@]}" "$WORK/disk.raw" "$DIRECTORY.new/$KIND.qcow2"
+# as_image NAME: the disk as it is now.
+as_image() {
+  qemu-img convert -f raw -O qcow2 "${QCOW2_OPTIONS[@]}" "$WORK/disk.raw" "$DIRECTORY.new/$1.qcow2"
+}
+as_image "$KIND"
+for kernel in "${KERNELS[@]}"; do
+  boot_by "$HERE/$KIND/syslinux-$kernel.cfg"
+  as_image "$KIND-$kernel"
+done
 if [ -f "$WORK/disc.iso" ]; then mv "$WORK/disc.iso" "$DIRECTORY.new/$KIND.iso"; fi
 rm -rf "$DIRECTORY"
 mv -T "$DIRECTORY.new" "$DIRECTORY"

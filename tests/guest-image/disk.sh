@@ -31,3 +31,8 @@ assemble_disk() {
   dd if="$root" of="$disk" conv=notrunc,sparse bs=1M seek=$((BOOT_START_MIB + boot_mib)) status=none
   rm "$fat" "$root"
 }
+
+# boot_by CONFIGURATION: makes $WORK/disk.raw boot by another configuration of syslinux.
+boot_by() {
+  MTOOLS_SKIP_CHECK=1 mcopy -o -i "$WORK/disk.raw@@${BOOT_START_MIB}M" "$1" ::syslinux.cfg
+}

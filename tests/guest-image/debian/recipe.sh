@@ -2,17 +2,19 @@
 # A real Debian with the real cloud-init, OpenSSH and qemu-guest-agent, as a cloud image has them.
 # Read by build.sh.
 
-BOOT_MIB=96
+BOOT_MIB=192
 # cloud-init's logs, apt and whatever a test adds need room; what is not used is a hole.
 ROOT_MIB=1900
 # Uncompressed: a guest under emulation reads it all the time.
 # shellcheck disable=SC2034 # its reader is build.sh
 QCOW2_OPTIONS=()
 
-# linux-image-amd64 and not the smaller cloud kernel, which has no AHCI driver: a template's
-# `bus = "sata"` would be invisible to it.
+# debian.qcow2 boots the generic kernel, debian-cloud.qcow2 the one of Debian's images for clouds, which has
+# drivers for fewer devices: what a template attaches has to be seen by both.
+# shellcheck disable=SC2034 # its reader is build.sh
+KERNELS=(cloud)
 PACKAGES=(
-  linux-image-amd64 initramfs-tools systemd-sysv dbus udev kmod procps iproute2 iputils-ping
+  linux-image-amd64 linux-image-cloud-amd64 initramfs-tools systemd-sysv dbus udev kmod procps iproute2 iputils-ping
   ifupdown isc-dhcp-client netbase cloud-init cloud-guest-utils e2fsprogs openssh-server sudo
   qemu-guest-agent acpid ca-certificates less
 )
@@ -85,6 +87,14 @@ build_guest() {
     --customize-hook="sync-out /boot '$WORK/boot-files'" \
     "$CODENAME" "$WORK/root.tar" "$mirror" >&2
   mkdir "$WORK/boot"
+  local cloud
+  # Names of 8.3 characters are what syslinux finds on any FAT.
+  for cloud in "$WORK"/boot-files/*-cloud-amd64; do
+    case ${cloud##*/} in
+      vmlinuz-*) mv "$cloud" "$WORK/boot/vmlinuz.cld" ;;
+      initrd.img-*) mv "$cloud" "$WORK/boot/initrd.cld" ;;
+    esac
+  done
   cp "$WORK"/boot-files/vmlinuz-* "$WORK/boot/vmlinuz"
   cp "$WORK"/boot-files/initrd.img-* "$WORK/boot/initrd.img"
   cp "$HERE/debian/syslinux.cfg" "$WORK/boot/"
