@@ -88,8 +88,6 @@ source "libvirt" "demo" {
         ]
       }))
     }
-
-    bus = "sata"
   }
 
   shutdown_mode = "acpi"

@@ -44,7 +44,6 @@ source "libvirt" "build" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -1,4 +1,4 @@
-//! The documentation's own example, built with a real cloud image.
+//! The documentation's own examples, built with a real cloud image and with each kernel that such images have.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -94,6 +94,97 @@ fn the_simple_example_builds_and_its_artifact_boots_with_what_was_provisioned() 
         ],
     );
     lvhost.succeed(&strs(&boot));
+}
+
+/// The template in the README.
+fn readme() -> String {
+    let path = template("../../README.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, example) = text.split_once("```hcl\n").unwrap();
+    let (example, _) = example.split_once("```\n").unwrap();
+    example.to_owned()
+}
+
+#[test]
+fn the_readmes_example_logs_in_to_a_guest_with_a_kernel_for_clouds() {
+    let mut stage = need!(Stage::new("LVHOST_TEST_GUEST_DEBIAN"));
+    stage.image = need!(stage.cloud_image());
+    let hypervisor = &stage.hypervisor;
+    let domain = format!("{}-readme", hypervisor.pool);
+    let server = Server::start(stage.image.parent().unwrap());
+    let url = server.url(stage.image.file_name().unwrap().to_str().unwrap());
+    // What can't be as it is, and what shows which kernel there was.
+    let replaced = [
+        (
+            "\"https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2\"".to_owned(),
+            format!("\"{url}\""),
+        ),
+        ("  volume {\n".into(), format!("  volume {{\n    pool = \"{}\"\n", hypervisor.pool)),
+        (
+            "\"qemu:///system\"\n".into(),
+            format!(
+                "\"{}\"\n  domain_name = \"{domain}\"\n  domain_type = \"{}\"\n",
+                hypervisor.uri, stage.domain_type
+            ),
+        ),
+        ("\"debian\"\n".into(), "\"ubuntu\"\n    ssh_timeout = \"15m\"\n".into()),
+        (
+            "[\"sudo apt-get update\", \"sudo apt-get install -y nginx\"]".into(),
+            "[\"uname -r | grep -- -cloud-\", \"sudo true\"]".into(),
+        ),
+    ];
+    let text = replaced
+        .iter()
+        .fold(readme(), |text, (from, to)| replace(&text, from, to));
+    let lvhost = Lvhost::new();
+    let path = lvhost.write("readme.pkr.hcl", &text);
+    lvhost.succeed(&["run", path.to_str().unwrap()]);
+    assert_eq!(hypervisor.volumes(), [format!("{domain}-artifact")]);
+}
+
+/// A template of this repository by its path in it.
+fn of_repository(path: &str) -> String {
+    std::fs::read_to_string(template("../..").join(path)).unwrap()
+}
+
+/// The smallest template of the documentation as the warnings about it want it: without its buses.
+fn smallest() -> String {
+    let text = of_repository("tests/templates/documentation/simple.pkr.hcl");
+    replace(&text, "    bus        = \"sata\"\n", "")
+}
+
+/// The XML of the domain that a template comes to.
+fn planned(lvhost: &Lvhost, text: &str) -> String {
+    // Its text is as good as any other, and known before the build.
+    let text = text.replace("data.sshkey.install.public_key", "\"ssh-ed25519 AAAA\"");
+    let path = lvhost.write("planned.pkr.hcl", &text);
+    let mut arguments = vec!["plan"];
+    if text.contains("variable \"image\" ") {
+        arguments.extend(["-var", "image=/image"]);
+    }
+    arguments.push(path.to_str().unwrap());
+    lvhost.succeed(&arguments)
+}
+
+#[test]
+fn all_examples_attach_their_disc_in_the_way_that_was_tried_with_both_kernels() {
+    let lvhost = Lvhost::new();
+    for (name, text) in [
+        ("README", readme()),
+        ("simple", smallest()),
+        ("demo", of_repository("examples/demo/demo.pkr.hcl")),
+    ] {
+        let plan = planned(&lvhost, &text);
+        for expected in [
+            "<controller type=\"scsi\" index=\"0\" model=\"virtio-scsi\"/>",
+            "<target dev=\"vda\" bus=\"virtio\"/>",
+            "<disk type=\"volume\" device=\"cdrom\">",
+            "<target dev=\"sda\" bus=\"scsi\"/>",
+        ] {
+            assert!(plan.contains(expected), "{name}: no {expected} in:\n{plan}");
+        }
+        assert!(!plan.contains("sata"), "{name}: {plan}");
+    }
 }
 
 /// Runs the command on a terminal, as a person would, and presses Enter at the breakpoint.

@@ -85,6 +85,15 @@ impl Stage {
         }
     }
 
+    /// The image beside the Debian guest's that boots the kernel for clouds.
+    pub(crate) fn cloud_image(&self) -> Result<PathBuf, String> {
+        let image = self.image.with_file_name("debian-cloud.qcow2");
+        match image.exists() {
+            true => Ok(image),
+            false => Err(format!("there is no {}", image.display())),
+        }
+    }
+
     /// Whether guests get Secure Boot and a TPM, or why a test must be skipped.
     pub(crate) fn has_firmware(&self) -> Result<(), String> {
         self.hypervisor.has_firmware(&self.domain_type, "q35")

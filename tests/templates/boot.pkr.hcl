@@ -60,7 +60,6 @@ source "libvirt" "boot" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -48,7 +48,6 @@ source "libvirt" "firmware" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -64,7 +64,6 @@ source "libvirt" "forwarded" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

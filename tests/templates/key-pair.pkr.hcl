@@ -42,7 +42,6 @@ source "libvirt" "keyed" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -53,7 +53,6 @@ source "libvirt" "guest" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -50,7 +50,6 @@ source "libvirt" "volumes" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloudinit"

@@ -75,7 +75,6 @@ source "libvirt" "newest" {
 
   volume {
     pool = var.pool
-    bus  = "sata"
 
     source {
       type = "cloud-init"

@@ -12,6 +12,9 @@ use crate::volume_source::{
 
 const INTRODUCTION: &str = include_str!("reference/introduction.md");
 
+/// Which bus is the default where, and why.
+const BUSES: &str = include_str!("reference/buses.md");
+
 /// The reference of every block, with the volume sources `sources`.
 pub fn reference(sources: &SourceSchemas) -> String {
     let mut text = INTRODUCTION.to_string();
@@ -19,6 +22,7 @@ pub fn reference(sources: &SourceSchemas) -> String {
     for schema in provisioner::SCHEMAS {
         block(&mut text, 2, schema, sources);
     }
+    text.push_str(BUSES);
     text
 }
 

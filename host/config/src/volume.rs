@@ -19,6 +19,18 @@ choices! {
     }
 }
 
+impl Device {
+    /// Whether a device of this kind can hang on a bus, by libvirt's name of it.
+    pub fn takes_bus(self, bus: &str) -> bool {
+        match self {
+            Self::Floppy => bus == "fdc",
+            Self::Cdrom => !matches!(bus, "fdc" | "virtio" | "sd"),
+            Self::Lun => matches!(bus, "scsi" | "virtio"),
+            Self::Disk => bus != "fdc",
+        }
+    }
+}
+
 choices! {
     /// How the domain's XML refers to a volume.
     pub enum AttachAs {
@@ -52,7 +64,8 @@ options! {
             /// Deprecated, without effect: devices are named in the order of the volumes.
             target_dev: Option<String>,
             /// The bus it is attached to: `virtio`, `sata`, `scsi`, `usb`, `ide`,
-            /// `sd`, `xen` or `fdc`. `virtio` for disks, `sata` for CDs and `fdc` for floppies if left out.
+            /// `sd`, `xen` or `fdc`. If left out, `virtio` for disks, `scsi` (virtio-scsi) for CDs and
+            /// `fdc` for floppies, on every machine type. Windows needs `sata` for CDs.
             bus: Option<String>,
             /// An identifier unique within the domain, of letters, digits, `_` and `-`.
             alias: Option<String>,

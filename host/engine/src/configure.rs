@@ -4,9 +4,11 @@
 use lvhost_config::{Device, LibvirtSource, SourceValue, Volume, VolumeSource};
 use lvhost_hcl::{Diagnostic, Diagnostics, Span};
 use lvhost_runtime::{
-    Configuration, Grant, OptionSetting, OptionValue, Severity, Volume as ComponentVolume, VolumeId,
+    Configuration, Defaults, Grant, OptionSetting, OptionValue, Severity,
+    Volume as ComponentVolume, VolumeId,
 };
 
+use crate::attachment;
 use crate::boot;
 use crate::overlay;
 use crate::permission::{self, Permission};
@@ -18,6 +20,11 @@ use crate::sources::Sources;
 pub struct Configured(pub(crate) Vec<Option<Configuration>>);
 
 impl Configured {
+    /// What the component of this volume takes for what the template leaves open, if it was asked.
+    pub(crate) fn defaults(&self, volume: usize) -> Option<&Defaults> {
+        self.0.get(volume)?.as_ref().map(|known| &known.defaults)
+    }
+
     /// What the component of this volume asks to reach.
     pub fn grants(&self, volume: usize) -> &[Grant] {
         match self.0.get(volume) {
@@ -54,7 +61,9 @@ pub async fn configure(
         }
         configured.push(answer);
     }
-    Configured(configured)
+    let configured = Configured(configured);
+    attachment::check(source, sources, &configured, report);
+    configured
 }
 
 async fn ask(

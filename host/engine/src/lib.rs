@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod attachment;
 mod boot;
 pub mod boot_command;
 mod build;

@@ -283,9 +283,12 @@ named! {
 
 impl DiskDevice {
     /// The bus a device hangs on when none is asked for, one that kernels made for clouds have a
-    /// driver for: `fdc` for floppies, `sata` for CD-ROMs where the architecture has it (`scsi`
-    /// elsewhere), `scsi` (which is virtio-scsi) for LUNs, `virtio` for disks. Xen has `xen` for
-    /// disks and `ide` for CD-ROMs.
+    /// driver for: `fdc` for floppies, `virtio` for disks, `scsi` (which is virtio-scsi) for CD-ROMs
+    /// and LUNs. Xen has `xen` for disks and `ide` for CD-ROMs.
+    ///
+    /// The machine type makes no difference for CD-ROMs: a q35 and ARM's `virt` have no IDE, and SATA
+    /// and USB have no driver in Debian 12's kernel for clouds, while all of these and SeaBIOS, OVMF and
+    /// AAVMF know virtio-scsi.
     pub fn default_bus(self, domain_type: &str, arch: &str) -> DiskBus {
         let xen = domain_type == "xen";
         match self {
@@ -293,10 +296,16 @@ impl DiskDevice {
             Self::Cdrom if xen => DiskBus::Ide,
             Self::Disk | Self::Lun if xen => DiskBus::Xen,
             Self::Disk => DiskBus::Virtio,
-            Self::Cdrom if is_x86(arch) => DiskBus::Sata,
+            // Other hypervisors have no virtio-scsi.
+            Self::Cdrom if is_x86(arch) && !is_qemu(domain_type) => DiskBus::Sata,
             Self::Cdrom | Self::Lun => DiskBus::Scsi,
         }
     }
+}
+
+/// Whether QEMU runs domains of this type.
+pub(crate) fn is_qemu(domain_type: &str) -> bool {
+    matches!(domain_type, "kvm" | "qemu" | "hvf" | "test")
 }
 
 /// Whether an architecture is a PC's.

@@ -35,6 +35,28 @@ fn every_example_of_the_documentation_is_valid() {
     assert_eq!(examples, 7);
 }
 
+#[test]
+fn disks_that_a_kernel_for_clouds_does_not_see_are_told_of_before_the_key_is_made() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/templates/documentation/simple.pkr.hcl");
+    let said = Lvhost::new().call(&["validate", example.to_str().unwrap()]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for expected in [
+        "simple.pkr.hcl:48:18",
+        "the guest may not see this disk: kernels made for clouds",
+        "write `bus = \"virtio\"`, or leave `bus` out",
+        "simple.pkr.hcl:64:18",
+        "the guest may not see this CD: kernels made for clouds",
+        "write `bus = \"scsi\"`, or leave `bus` out",
+    ] {
+        assert!(
+            said.messages.contains(expected),
+            "{expected}:\n{}",
+            said.messages
+        );
+    }
+}
+
 /// What it would load takes longer than all the rest, and a machine that only checks templates needs no
 /// libvirt. See `library.rs` of lvhost-libvirt, where a function that is called may be missing.
 #[test]

@@ -153,15 +153,8 @@ fn bus(volume: &Volume, report: &mut Diagnostics) {
     if origin.is_unknown("device") {
         return;
     }
-    let fits = match volume.device {
-        Some(Device::Floppy) => bus == "fdc",
-        Some(Device::Cdrom) => !matches!(bus.as_str(), "fdc" | "virtio" | "sd"),
-        Some(Device::Lun) => matches!(bus.as_str(), "scsi" | "virtio"),
-        Some(Device::Disk) => bus != "fdc",
-        None => true,
-    };
     if let Some(device) = volume.device
-        && !fits
+        && !device.takes_bus(bus)
     {
         report.push(Diagnostic::error(
             span,

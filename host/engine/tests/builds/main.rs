@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on ends")]
 
+mod attachment;
 mod bad_input;
 mod compact;
 mod faults;

@@ -11,12 +11,17 @@ use crate::{
 pub(super) fn devices(spec: &DomainSpec) -> Element {
     let mut boot_order = BootOrder::of(spec);
     let mut names = TargetNames::default();
+    let mut scsi_controllers = 0;
     let disks: Vec<Element> = spec
         .disks
         .iter()
         .map(|disk| {
             let bus = bus_of(disk, spec);
-            disk_element(disk, bus, names.next(bus), &mut boot_order)
+            let target = names.next(bus);
+            if bus == DiskBus::Scsi {
+                scsi_controllers = target.index / DISKS_OF_A_SCSI_CONTROLLER + 1;
+            }
+            disk_element(disk, bus, target.name(), &mut boot_order)
         })
         .collect();
     let interfaces: Vec<Element> = spec
@@ -25,7 +30,7 @@ pub(super) fn devices(spec: &DomainSpec) -> Element {
         .map(|interface| interface_element(interface, spec, &mut boot_order))
         .collect();
     Element::new("devices")
-        .children(controllers(spec))
+        .children(controllers(spec, scsi_controllers))
         .children(disks)
         .children(interfaces)
         .children(consoles_and_channels(spec))
@@ -40,27 +45,31 @@ pub(super) fn devices(spec: &DomainSpec) -> Element {
         .children(virtio_extras(spec))
 }
 
+/// libvirt hangs a SCSI disk on a controller by its target's number: `sda` to `sdg` on the first one, `sdh` on
+/// the next, which it makes by itself, of its default model, where it is not there.
+const DISKS_OF_A_SCSI_CONTROLLER: usize = 7;
+
 /// The controllers whose default model would be of no use.
-fn controllers(spec: &DomainSpec) -> Vec<Element> {
+fn controllers(spec: &DomainSpec, scsi: usize) -> Vec<Element> {
+    let has = |bus| spec.disks.iter().any(|disk| bus_of(disk, spec) == bus);
+    let usb = has(DiskBus::Usb) || has_usb_keyboard(spec);
     // SCSI: libvirt's default on a PC is lsilogic, for which many cloud kernels have no driver.
     // USB: on many machines it is USB 1.1, or nothing. A q35 has no floppy controller of its own.
     [
-        (DiskBus::Scsi, "scsi", Some("virtio-scsi")),
-        (DiskBus::Usb, "usb", Some("qemu-xhci")),
-        (DiskBus::Fdc, "fdc", None),
+        (scsi, "scsi", Some("virtio-scsi")),
+        (usize::from(usb), "usb", Some("qemu-xhci")),
+        (usize::from(has(DiskBus::Fdc)), "fdc", None),
     ]
     .into_iter()
-    .filter(|(bus, ..)| {
-        spec.disks.iter().any(|disk| bus_of(disk, spec) == *bus)
-            || (*bus == DiskBus::Usb && has_usb_keyboard(spec))
-    })
     // Xen and others have no such models.
     .filter(|_| is_qemu(spec))
-    .map(|(_, kind, model)| {
-        Element::new("controller")
-            .attribute("type", kind)
-            .attribute("index", 0)
-            .attribute_if("model", model)
+    .flat_map(|(count, kind, model)| {
+        (0..count).map(move |index| {
+            Element::new("controller")
+                .attribute("type", kind)
+                .attribute("index", index)
+                .attribute_if("model", model)
+        })
     })
     .collect()
 }
@@ -346,12 +355,25 @@ impl BootOrder {
     }
 }
 
-/// Hands out target names, counted per prefix.
+/// Hands out targets, counted per prefix.
 #[derive(Default)]
 struct TargetNames(Vec<(&'static str, usize)>);
 
+/// The target of a disk: the prefix of its name, and its number among those of the same prefix.
+struct Target {
+    prefix: &'static str,
+    index: usize,
+}
+
+impl Target {
+    /// Its name, as `sda`.
+    fn name(&self) -> String {
+        format!("{}{}", self.prefix, letters(self.index))
+    }
+}
+
 impl TargetNames {
-    fn next(&mut self, bus: DiskBus) -> String {
+    fn next(&mut self, bus: DiskBus) -> Target {
         let prefix = match bus {
             DiskBus::Fdc => "fd",
             DiskBus::Ide => "hd",
@@ -370,7 +392,7 @@ impl TargetNames {
                 0
             }
         };
-        format!("{prefix}{}", letters(index))
+        Target { prefix, index }
     }
 }
 

@@ -223,7 +223,7 @@ pub(super) fn is_container(spec: &DomainSpec) -> bool {
 
 /// Whether QEMU is behind a domain type, with its virtio devices; the test driver takes the same.
 pub(super) fn is_qemu(spec: &DomainSpec) -> bool {
-    matches!(spec.domain_type.as_str(), "kvm" | "qemu" | "hvf" | "test")
+    crate::devices::is_qemu(&spec.domain_type)
 }
 
 /// Whether each device can have its place in the boot order. Other drivers know an order of kinds.

@@ -284,6 +284,79 @@ fn domains_give_the_xml_they_are_known_to_give() {
     assert_golden("domain-lxc", &domain_xml(&container));
 }
 
+/// The buses of a disk of each kind without one of its own, in a domain.
+fn default_buses(domain_type: &str, arch: &str, machine: Option<&str>) -> Vec<String> {
+    let kinds = [DiskDevice::Disk, DiskDevice::Cdrom, DiskDevice::Floppy];
+    let spec = DomainSpec {
+        domain_type: domain_type.into(),
+        arch: arch.into(),
+        machine: machine.map(str::to_owned),
+        disks: kinds
+            .map(|kind| Disk::new(volume("v"), kind, DiskFormat::raw()))
+            .into(),
+        ..DomainSpec::new("buses")
+    };
+    let xml = domain_xml(&spec);
+    let document = Document::parse(&xml).unwrap();
+    let buses = descendants(&document, "target").into_iter();
+    buses
+        .filter_map(|target| target.attribute("bus").map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_disk_without_a_bus_hangs_where_every_kernel_sees_it() {
+    for (domain_type, arch, machine, expected) in [
+        ("kvm", "x86_64", None, ["virtio", "scsi", "fdc"]),
+        ("kvm", "x86_64", Some("pc"), ["virtio", "scsi", "fdc"]),
+        ("qemu", "x86_64", Some("q35"), ["virtio", "scsi", "fdc"]),
+        ("qemu", "aarch64", Some("virt"), ["virtio", "scsi", "fdc"]),
+        ("qemu", "riscv64", Some("virt"), ["virtio", "scsi", "fdc"]),
+        ("xen", "x86_64", None, ["xen", "ide", "fdc"]),
+        ("bhyve", "x86_64", None, ["virtio", "sata", "fdc"]),
+    ] {
+        assert_eq!(
+            default_buses(domain_type, arch, machine),
+            expected,
+            "{domain_type} {arch} {machine:?}"
+        );
+    }
+}
+
+#[test]
+fn each_scsi_disk_has_a_controller_that_kernels_have_a_driver_for() {
+    for (before, discs, expected) in [
+        (0, 1, 1),
+        (0, 7, 1),
+        (0, 8, 2),
+        (0, 15, 3),
+        // Names are counted over all buses that begin with `sd`, and libvirt goes by names.
+        (7, 1, 2),
+    ] {
+        let disk = |device, bus| Disk {
+            bus,
+            ..Disk::new(volume("v"), device, DiskFormat::raw())
+        };
+        let mut disks = vec![disk(DiskDevice::Disk, Some(DiskBus::Sata)); before];
+        disks.extend(vec![disk(DiskDevice::Cdrom, None); discs]);
+        let spec = DomainSpec {
+            disks,
+            ..DomainSpec::new("discs")
+        };
+        let xml = domain_xml(&spec);
+        let document = Document::parse(&xml).unwrap();
+        let controllers: Vec<_> = descendants(&document, "controller")
+            .into_iter()
+            .filter(|controller| controller.attribute("type") == Some("scsi"))
+            .collect();
+        assert_eq!(controllers.len(), expected, "{before} and {discs}");
+        for (index, controller) in controllers.iter().enumerate() {
+            assert_eq!(controller.attribute("index"), Some(&*index.to_string()));
+            assert_eq!(controller.attribute("model"), Some("virtio-scsi"));
+        }
+    }
+}
+
 #[test]
 fn volumes_give_the_xml_they_are_known_to_give() {
     let plain = VolumeSpec {
