@@ -1,6 +1,8 @@
 //! One build, from a checked template to an artifact.
 //!
 //! ```text
+//!                              BootCommand
+//!                                   ┊
 //!  Check ─► Volumes ─► Start ─► Connect ─► Provision ─► ShutDown ─► Download ─► CleanUp ─► Artifact
 //!    │         │         │         │           │           │           │           ▲
 //!    └─────────┴─────────┴─────────┴───────────┴───────────┴───────────┴─ failed, ─┘─► Error
@@ -8,10 +10,13 @@
 //! ```
 //!
 //! * **Check** looks at pools, networks and names, and finds or makes the [key pair](crate::key_pair) of
-//!   the log-in; nothing has been made yet that would have to be removed.
+//!   the log-in; nothing has been made yet that would have to be removed. What is in the way is removed
+//!   here, if [`Build::force`] allows it.
 //! * **Volumes** defines the domain, whose metadata claims what the build makes, and makes the volumes,
 //!   several at a time.
-//! * **Start** gives the domain its disks and starts it. From here on its state is followed by events.
+//! * **Start** begins to serve files over HTTP, gives the domain its disks and starts it. From here on its
+//!   state is followed by events.
+//! * **BootCommand** types the `boot_command`, if there is one, beside the first wait of Connect.
 //! * **Connect** waits for an address and for the guest to let us in, at most `ssh_timeout` or
 //!   `winrm_timeout` in all. With `communicator = "none"` there is nothing to connect to, and the guest
 //!   ends the build by powering off.

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 /// A part of a build that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Names, pools, networks and volumes are looked at; nothing is touched.
+    /// Names, pools, networks and volumes are looked at; what is in the way is removed if that was asked for.
     Check,
-    /// The volumes get their bytes.
+    /// The domain is defined, and the volumes get their bytes.
     Volumes,
-    /// The domain is defined and started.
+    /// The HTTP server begins to listen; the domain gets its disks and is started.
     Start,
     /// The `boot_command` is typed.
     BootCommand,
