@@ -24,6 +24,8 @@ SPARSE_BYTES = 8 * GIB
 # 1 GiB of data in pieces over the whole of the sparse image, as file systems leave them.
 SPARSE_PIECES = 64
 SPARSE_PIECE_BYTES = GIB // SPARSE_PIECES
+# A CD of as many files as one may have, and of a tenth of them.
+DISC_FILES = 100_000
 VALIDATIONS = 30
 SMALL_BUILDS = 3
 DEBIAN_BUILDS = 2
@@ -226,6 +228,27 @@ def download(bench: Bench) -> list[Row]:
                 ratio <= 2)]
 
 
+def discs(bench: Bench) -> list[Row]:
+    """CDs of many small files: each file more takes as long as the one before."""
+    times = []
+    for count in (DISC_FILES // 10, DISC_FILES):
+        folder = os.path.join(bench.folder, f"files-{count}")
+        os.mkdir(folder)
+        for number in range(count):
+            with open(os.path.join(folder, f"file-{number:06}.txt"), "w", encoding="utf-8") as file:
+                file.write(f"{number}\n")
+        what = f"a CD of {count} files"
+        ended = bench.build("disc.pkr.hcl", folder, "none", what, interrupt_at=UPLOADED)
+        # The directories of a CD are built in memory: it is no build like the others.
+        del bench.peaks[what]
+        times.append(ended.between(PREPARING, UPLOADED))
+        output(["rm", "-rf", folder])
+    few, many = times
+    ratio = many / few
+    return [Row(f"a CD of {DISC_FILES} files", f"{many:.2f} s, {ratio:.1f} ×",
+                f"a CD of {DISC_FILES // 10} files: {few:.2f} s", "≤ 15 ×", ratio <= 15)]
+
+
 def own_time(ended: Run) -> float:
     """From the start of the process to its end, but for what lvhost's table gives to the guest."""
     guests = [re.search(r"([\d.]+) s  \(the guest's\)$", line) for _, line in ended.lines]
@@ -310,6 +333,7 @@ MEASUREMENTS: list[tuple[str, Callable[[Bench], list[Row]]]] = [
     ("upload of a sparse image", upload_sparse),
     ("upload of a dense image", upload_dense),
     ("download", download),
+    ("discs", discs),
     ("whole builds", whole_builds),
     ("under Packer", under_packer),
     ("memory", memory),

@@ -18,8 +18,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use lvhost_fetch::{HeldFolder, leads_out, open_regular};
 use lvhost_runtime::{Blob, FileEntry, FileKind, ServiceError};
 
-/// The most entries a pattern may match with all that is in them: a CD's directories are built in
-/// the component's memory, and a pattern such as `/*` is a mistake.
+/// The most entries that the patterns of one volume may match, in sum and with all that is in them: a CD's
+/// directories are built in the component's memory, and a pattern such as `/*` is a mistake.
 const MAX_ENTRIES: usize = 100_000;
 /// How deep folders may be nested; Linux itself gives up on paths of about twice that many parts.
 const MAX_DEPTH: usize = 128;
@@ -70,11 +70,24 @@ impl Pattern {
     }
 }
 
-/// What the patterns of one volume match. A pattern is followed once, and what it matched is held, folder and
-/// all: a file that is opened afterwards is beneath the folder in which it was found, and opening many
-/// of them takes no walk for each.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Matches(Arc<Mutex<BTreeMap<String, Arc<Matched>>>>);
+/// What the patterns of one volume match. A pattern is followed once, and what it matched is held for as long as the
+/// volume is made, folder and all: a file that is opened afterwards is beneath the folder in which it was found,
+/// and opening it takes a look-up and no walk.
+#[derive(Debug, Clone)]
+pub(super) struct Matches {
+    by_pattern: Arc<Mutex<BTreeMap<String, Arc<Matched>>>>,
+    /// The most that may be held.
+    room: usize,
+}
+
+impl Default for Matches {
+    fn default() -> Self {
+        Self {
+            by_pattern: Arc::default(),
+            room: MAX_ENTRIES,
+        }
+    }
+}
 
 /// What one pattern matches, by the paths it has in an image.
 type Matched = BTreeMap<String, Found>;
@@ -113,18 +126,22 @@ impl Matches {
         working_directory: &Path,
         bounds: Option<&HeldFolder>,
     ) -> Result<Arc<Matched>, ServiceError> {
-        let held = |matches: &Self| {
-            let by_pattern = matches.0.lock().unwrap_or_else(PoisonError::into_inner);
-            by_pattern.get(pattern).cloned()
+        let held = || {
+            let locked = self.by_pattern.lock();
+            locked.unwrap_or_else(PoisonError::into_inner)
         };
-        if let Some(known) = held(self) {
-            return Ok(known);
+        if let Some(known) = held().get(pattern) {
+            return Ok(Arc::clone(known));
         }
-        let matched = Arc::new(find(pattern, working_directory, bounds)?);
-        let mut by_pattern = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let matched = Arc::new(find(pattern, working_directory, bounds, self.room)?);
+        let mut by_pattern = held();
+        // Nothing of it is let go: what was shown can be opened, without following its pattern again.
         let entries: usize = by_pattern.values().map(|matched| matched.len()).sum();
-        if entries + matched.len() > MAX_ENTRIES {
-            by_pattern.clear();
+        if entries + matched.len() > self.room {
+            return Err(ServiceError::Other(format!(
+                "`{pattern}` and the patterns before it match more than {} files and folders",
+                self.room
+            )));
         }
         by_pattern.insert(pattern.to_owned(), Arc::clone(&matched));
         Ok(matched)
@@ -190,6 +207,7 @@ fn find(
     pattern: &str,
     working_directory: &Path,
     bounds: Option<&HeldFolder>,
+    room: usize,
 ) -> Result<Matched, ServiceError> {
     let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
     let denied = || {
@@ -222,6 +240,7 @@ fn find(
     let mut walk = Walk {
         pattern,
         root,
+        room,
         found: BTreeMap::new(),
     };
     walk.matches(Path::new("."), &parts)?;
@@ -234,6 +253,7 @@ fn find(
 struct Walk<'a> {
     pattern: &'a str,
     root: Arc<Dir>,
+    room: usize,
     found: BTreeMap<String, Found>,
 }
 
@@ -261,7 +281,7 @@ impl Walk<'_> {
                 ServiceError::Other(format!("{name:?} in {} is not UTF-8", folder.display()))
             })?;
             names.push(name);
-            if names.len() > MAX_ENTRIES {
+            if names.len() > self.room {
                 return Err(self.too_many());
             }
         }
@@ -270,8 +290,8 @@ impl Walk<'_> {
 
     fn too_many(&self) -> ServiceError {
         ServiceError::Other(format!(
-            "`{}` matches more than {MAX_ENTRIES} files and folders",
-            self.pattern
+            "`{}` matches more than {} files and folders",
+            self.pattern, self.room
         ))
     }
 
@@ -308,7 +328,7 @@ impl Walk<'_> {
                 path.display()
             )));
         }
-        if self.found.len() >= MAX_ENTRIES {
+        if self.found.len() >= self.room {
             return Err(self.too_many());
         }
         let metadata = self.metadata(&path)?;

@@ -173,6 +173,62 @@ fn a_pattern_is_followed_once() {
 }
 
 #[test]
+fn what_was_shown_is_opened_without_another_walk_whatever_else_was_listed() {
+    let folder = folder();
+    let root = folder.path();
+    let matches = Matches {
+        room: 6,
+        ..Matches::default()
+    };
+    let patterns = ["drivers/*.inf", "drivers/net/*", "outside"];
+    let shown: Vec<(&str, FileEntry)> = patterns
+        .iter()
+        .flat_map(|pattern| {
+            let entries = matches.list(pattern, root, None).unwrap();
+            entries.into_iter().map(|entry| (*pattern, entry))
+        })
+        .filter(|(_, entry)| entry.kind == FileKind::File)
+        .collect();
+    assert_eq!(shown.len(), 3);
+    // Whoever follows a pattern now finds nothing.
+    let aside = tempfile::tempdir().unwrap();
+    for name in ["drivers", "outside"] {
+        std::fs::rename(root.join(name), aside.path().join(name)).unwrap();
+    }
+    list("drivers/*.inf", root, None).unwrap_err();
+    std::fs::rename(aside.path().join("outside"), root.join("outside")).unwrap();
+    // In turns, so that none is the last one for long.
+    for _ in 0..3 {
+        for (pattern, entry) in &shown {
+            let blob = matches.open(pattern, &entry.path, root, None).unwrap();
+            assert_eq!(blob.size, entry.size);
+        }
+    }
+}
+
+#[test]
+fn patterns_of_one_volume_have_one_bound_in_sum() {
+    let folder = folder();
+    let root = folder.path();
+    let matches = Matches {
+        room: 3,
+        ..Matches::default()
+    };
+    assert_eq!(matches.list("drivers/*.*", root, None).unwrap().len(), 2);
+    let error = matches.list("drivers/net", root, None).unwrap_err();
+    assert!(
+        error.to_string().contains("more than 3 files and folders"),
+        "{error}"
+    );
+    // What was there before can still be opened.
+    matches.open("drivers/*.*", "a.inf", root, None).unwrap();
+    let error = matches
+        .list("drivers/*/*/*", root, None)
+        .map(|all| all.len());
+    assert_eq!(error.unwrap(), 1);
+}
+
+#[test]
 fn a_named_pipe_in_the_place_of_a_file_does_not_hang() {
     let folder = folder();
     let root = folder.path();
