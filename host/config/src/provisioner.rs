@@ -11,12 +11,14 @@ use crate::setting::choices;
 use crate::volume_source::SourceSchemas;
 
 options! {
-    /// Runs commands or scripts in the guest.
+    /// Runs commands or scripts in the guest. They have `PACKER_BUILD_NAME` and `PACKER_BUILDER_TYPE` in their
+    /// environment and, where there is an HTTP server, `PACKER_HTTP_ADDR`, `PACKER_HTTP_IP` and `PACKER_HTTP_PORT`.
     pub struct Shell for "provisioner \"shell\"" {
         options {
             /// Commands, run as one script in this order.
             inline: Vec<String>,
-            /// The first line of the script made of `inline`.
+            /// The first line of the script made of `inline`. Not needed where the first command begins
+            /// with `#!`.
             inline_shebang: String = "/bin/sh -e",
             /// Path of a script on this machine.
             script: Option<String>,
@@ -57,7 +59,8 @@ options! {
 }
 
 options! {
-    /// Runs commands or scripts on this machine.
+    /// Runs commands or scripts on this machine. They have the variables of `shell` in their environment, and
+    /// `PACKER_RUN_UUID`.
     pub struct ShellLocal for "provisioner \"shell-local\"" {
         options {
             /// Commands, run as one script in this order.

@@ -14,6 +14,7 @@
 
 mod breakpoint;
 mod environment;
+mod execute_command;
 mod file;
 pub(crate) mod interpolate;
 mod lines;

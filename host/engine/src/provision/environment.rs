@@ -2,13 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use lvhost_hcl::{Diagnostic, Diagnostics, Source};
+use lvhost_hcl::{Diagnostic, Diagnostics, Source, Value};
 
 /// How a variable is put before a command.
-const ASSIGNMENT: &str = "%s='%s' ";
+pub(super) const ASSIGNMENT: &str = "%s='%s' ";
 
 /// How a variable is written into a file that is sourced.
 const EXPORT: &str = "export %s='%s'\n";
+
+/// What the object behind `build.` knows, by the names that Packer gives it for scripts. What there is not has no
+/// variable.
+const OF_BUILD: [(&str, &str); 3] = [
+    ("PACKER_HTTP_ADDR", "PackerHTTPAddr"),
+    ("PACKER_HTTP_IP", "PackerHTTPIP"),
+    ("PACKER_HTTP_PORT", "PackerHTTPPort"),
+];
+
+/// What scripts on this machine have beside that: with Packer it is in the environment that they inherit.
+const OF_BUILD_HERE: [(&str, &str); 1] = [("PACKER_RUN_UUID", "PackerRunUUID")];
 
 /// Variables by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,19 +27,42 @@ pub(super) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// What Packer tells every script, and what the template adds: `pairs` are `NAME=value`.
-    pub(super) fn new(source: &Source, pairs: &[String], named: &BTreeMap<String, String>) -> Self {
+    pub(super) fn new(
+        source: &Source,
+        build: &Value,
+        pairs: &[String],
+        named: &BTreeMap<String, String>,
+    ) -> Self {
         let mut variables = BTreeMap::from([
             ("PACKER_BUILD_NAME".to_string(), source.name.clone()),
             ("PACKER_BUILDER_TYPE".to_string(), source.type_name.clone()),
         ]);
-        let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
-        variables.extend(pairs.map(|(name, value)| (name.to_string(), value.to_string())));
-        variables.extend(
-            named
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        variables.extend(known(build, &OF_BUILD));
+        variables.extend(written(pairs, named));
         Self(variables)
+    }
+
+    /// The same for a script on this machine.
+    pub(super) fn here(
+        source: &Source,
+        build: &Value,
+        pairs: &[String],
+        named: &BTreeMap<String, String>,
+    ) -> Self {
+        let Self(all) = Self::new(source, build, pairs, named);
+        let mut variables: BTreeMap<_, _> = known(build, &OF_BUILD_HERE).collect();
+        variables.extend(all);
+        Self(variables)
+    }
+
+    /// What the template adds, and nothing else.
+    pub(super) fn of_template(pairs: &[String], named: &BTreeMap<String, String>) -> Self {
+        Self(written(pairs, named).collect())
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// By name.
@@ -52,6 +86,32 @@ impl Environment {
             .map(|(name, value)| write(format, name, &inside_quotes(value)))
             .collect()
     }
+}
+
+/// Of these variables, those that the object behind `build.` has something for.
+fn known<'a>(
+    build: &'a Value,
+    names: &'a [(&str, &str)],
+) -> impl Iterator<Item = (String, String)> + 'a {
+    let attributes = build.as_object();
+    names.iter().filter_map(move |(variable, attribute)| {
+        let text = attributes?.get(*attribute)?.to_text()?;
+        (!text.is_empty()).then(|| ((*variable).to_owned(), text))
+    })
+}
+
+/// The template's variables; those by name come last and win.
+fn written<'a>(
+    pairs: &'a [String],
+    named: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+    let named = named
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    pairs
+        .chain(named)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// `value` as it has to stand between single quotes.

@@ -20,17 +20,21 @@ pub(super) enum Script {
 }
 
 impl Script {
-    /// The script made of `inline`, if there is any, and then `script` and `scripts`.
+    /// The script made of `inline`, if there is any, and then `script` and `scripts`. `shebang` is its first
+    /// line, unless it has one of its own.
     pub(super) fn all(
         inline: &[String],
-        shebang: &str,
+        shebang: Option<&str>,
         script: Option<&String>,
         scripts: &[String],
         folder: &Path,
     ) -> Vec<Self> {
         let mut all = Vec::new();
         if !inline.is_empty() {
-            let mut text = format!("#!{shebang}\n");
+            let mut text = match shebang {
+                Some(shebang) => format!("#!{shebang}\n"),
+                None => String::new(),
+            };
             for command in inline {
                 text.push_str(command);
                 text.push('\n');
@@ -52,6 +56,11 @@ impl Script {
             Self::File { name, .. } => format!("the script {name}"),
         }
     }
+}
+
+/// Whether commands begin with the line that says what runs them.
+pub(super) fn has_shebang(inline: &[String]) -> bool {
+    inline.first().is_some_and(|first| first.starts_with("#!"))
 }
 
 /// Whether `code` is success: zero, or one of `valid` if there are any.

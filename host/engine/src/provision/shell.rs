@@ -15,12 +15,13 @@ use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::Job;
-use super::environment::{Environment, word};
+use super::environment::{ASSIGNMENT, Environment, word};
+use super::execute_command;
 use super::interpolate::Names;
 use super::lines::Lines;
 use super::options::{check_later, render_later};
 use super::progress::Silent;
-use super::script::{Script, is_valid};
+use super::script::{Script, has_shebang, is_valid};
 use crate::error::ProvisionError;
 use crate::regular_file::{open_regular, read_regular};
 
@@ -50,6 +51,41 @@ pub(super) fn check(shell: &Shell, names: Names<'_>, report: &mut Diagnostics) {
         &shell.origin,
         report,
     );
+    check_effect(shell, report);
+}
+
+/// Reports an `execute_command` by which scripts would not run, or without their variables.
+fn check_effect(shell: &Shell, report: &mut Diagnostics) {
+    let origin = &shell.origin;
+    let template = execute_command(shell);
+    let is_known = |option| !origin.is_unknown(option);
+    if !is_known("execute_command") {
+        return;
+    }
+    let paths = [&shell.remote_path, &shell.remote_file];
+    let is_named = paths
+        .into_iter()
+        .flatten()
+        .any(|path| template.contains(path.as_str()));
+    if !is_named && !execute_command::names_one_of(template, &[".Path"]) {
+        execute_command::script_is_missing(".Path", origin, report);
+        return;
+    }
+    let environment = Environment::of_template(&shell.environment_vars, &shell.env);
+    if environment.is_empty() || !is_known("environment_vars") || !is_known("env") {
+        return;
+    }
+    let what = if shell.use_env_var_file {
+        ".EnvVarFile"
+    } else {
+        ".Vars"
+    };
+    if !execute_command::names_one_of(template, &[what]) {
+        execute_command::variables_are_missing(what, origin, report);
+    } else if !shell.use_env_var_file && is_known("env_var_format") {
+        let format = shell.env_var_format.as_deref().unwrap_or(ASSIGNMENT);
+        execute_command::check_quotes(template, format, environment.iter(), origin, report);
+    }
 }
 
 /// Runs every script.
@@ -57,7 +93,7 @@ pub(super) async fn run(shell: &Shell, job: &Job<'_>) -> Result<(), ProvisionErr
     let script = shell.script.as_ref();
     let scripts = Script::all(
         &shell.inline,
-        &shell.inline_shebang,
+        shebang(shell),
         script,
         &shell.scripts,
         job.folder,
@@ -76,6 +112,13 @@ pub(super) async fn run(shell: &Shell, job: &Job<'_>) -> Result<(), ProvisionErr
         tokio::time::sleep(shell.pause_after).await;
     }
     Ok(())
+}
+
+/// The first line of the inline script: as in Packer since 1.13, that of the commands if they have one and the
+/// template asks for no other.
+fn shebang(shell: &Shell) -> Option<&str> {
+    let is_theirs = has_shebang(&shell.inline) && !shell.origin.is_set("inline_shebang");
+    (!is_theirs).then_some(shell.inline_shebang.as_str())
 }
 
 fn execute_command(shell: &Shell) -> &str {
@@ -105,7 +148,8 @@ impl<'a> Run<'a> {
             (None, Some(file)) => format!("{folder}/{file}"),
             (None, None) => format!("{folder}/script_{}.sh", job.word),
         };
-        let environment = Environment::new(job.source, &shell.environment_vars, &shell.env);
+        let environment =
+            Environment::new(job.source, job.build, &shell.environment_vars, &shell.env);
         let format = shell.env_var_format.as_deref();
         let variables = shell.use_env_var_file.then(|| {
             (

@@ -19,11 +19,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 use super::Job;
-use super::environment::{Environment, word};
+use super::environment::{ASSIGNMENT, Environment, word};
+use super::execute_command;
 use super::interpolate::Names;
 use super::lines::Lines;
 use super::options::{check_later, render_later};
-use super::script::{Script, is_valid};
+use super::script::{Script, has_shebang, is_valid};
 use crate::error::ProvisionError;
 use crate::ui::Stream;
 
@@ -60,6 +61,53 @@ pub(super) fn check(shell: &ShellLocal, names: Names<'_>, report: &mut Diagnosti
             ),
         );
     }
+    check_effect(shell, report);
+}
+
+/// Reports an `execute_command` by which scripts would not run, or with other variables, and a first line that
+/// decides nothing.
+fn check_effect(shell: &ShellLocal, report: &mut Diagnostics) {
+    let origin = &shell.origin;
+    let is_known = |option| !origin.is_unknown(option);
+    let written = [
+        ("inline", shell.inline.as_slice()),
+        ("command", shell.command.as_slice()),
+    ];
+    for (option, inline) in written {
+        if is_known(option) && has_shebang(inline) && !origin.is_set("inline_shebang") {
+            report.push(
+                Diagnostic::warning(
+                    origin.span_of(option),
+                    format!(
+                        "the first line of `{option}` has no effect: the script begins with `#!{}`",
+                        shell.inline_shebang
+                    ),
+                )
+                .detail("Packer's `shell-local` does the same, other than its `shell`")
+                .help("write it into `inline_shebang`"),
+            );
+        }
+    }
+    if shell.execute_command.is_empty() || !is_known("execute_command") {
+        return;
+    }
+    let is_run = |argument: &String| {
+        let mut scripts = shell.script.iter().chain(&shell.scripts);
+        execute_command::names_one_of(argument, &[".Script", ".Command"])
+            || scripts.any(|script| argument.contains(script.as_str()))
+    };
+    if !shell.execute_command.iter().any(is_run) {
+        execute_command::script_is_missing(".Script", origin, report);
+        return;
+    }
+    // Several arguments go to no shell of ours.
+    if let [command] = without_variables(&shell.execute_command).as_slice()
+        && is_known("environment_vars")
+        && is_known("env")
+    {
+        let environment = Environment::of_template(&shell.environment_vars, &shell.env);
+        execute_command::check_quotes(command, ASSIGNMENT, environment.iter(), origin, report);
+    }
 }
 
 /// Runs every script.
@@ -71,7 +119,7 @@ pub(super) async fn run(shell: &ShellLocal, job: &Job<'_>) -> Result<(), Provisi
         ));
         return Ok(());
     }
-    let (shebang, script) = (&shell.inline_shebang, shell.script.as_ref());
+    let (shebang, script) = (Some(shell.inline_shebang.as_str()), shell.script.as_ref());
     let mut scripts = Script::all(&shell.inline, shebang, script, &shell.scripts, job.folder);
     if let Some(command) = &shell.command {
         scripts.extend(Script::all(
@@ -110,7 +158,7 @@ async fn run_script(
             (temporary.to_path_buf(), Some(temporary))
         }
     };
-    let environment = Environment::new(job.source, &shell.environment_vars, &shell.env);
+    let environment = Environment::here(job.source, job.build, &shell.environment_vars, &shell.env);
     let arguments = arguments(shell, job, &path, &environment)?;
     let [program, arguments @ ..] = arguments.as_slice() else {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Provisioners from the text of a template to what reaches the guest, this machine and the user.
 
+mod effect;
 mod file;
 mod order;
 mod shell;
