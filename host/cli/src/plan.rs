@@ -87,7 +87,7 @@ pub(crate) fn plan(
     for job in &jobs {
         let mut planned = Planned::of(job, &cached)?;
         if arguments.check {
-            planned.check = Some(runtime.block_on(check::check(job)));
+            planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }
         if !arguments.output.json {
             text::show(&planned, printer);

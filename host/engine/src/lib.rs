@@ -51,4 +51,4 @@ pub use provision::{Provision, ProvisionContext, TemplateProvisioners};
 pub use removal::Removal;
 pub use sources::{NameClash, SourceKind, Sources};
 pub use ui::{Step, Stream, Transfer, Ui};
-pub use volumes::InspectError;
+pub use volumes::{InspectError, Original};

@@ -17,6 +17,7 @@ mod copy;
 mod files;
 mod grants;
 mod inspect;
+mod originals;
 mod services;
 mod target;
 
@@ -31,6 +32,7 @@ use self::files::Matches;
 use self::grants::Grants;
 pub use self::inspect::InspectError;
 use self::inspect::{Stated, inspect};
+pub use self::originals::Original;
 use self::services::{VolumeServices, Wanted};
 use crate::build::Build;
 use crate::configure::{component_volume, options};

@@ -78,7 +78,11 @@ pub enum Error {
         id: VolumeId,
     },
     /// There is no such volume.
-    #[error("there is no volume {id}")]
+    #[error(
+        "there is no volume {id}; correct the name, or put the image into the pool (`virsh vol-list {}` \
+         shows what it has)",
+        id.pool
+    )]
     NoSuchVolume {
         /// The volume.
         id: VolumeId,

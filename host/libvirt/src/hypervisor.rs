@@ -62,7 +62,8 @@ pub trait Hypervisor: Send + Sync {
     /// [`NetworkInactive`](crate::Error::NetworkInactive).
     async fn network(&self, name: &str) -> Result<NetworkFacts>;
 
-    /// The names of an active pool's volumes, sorted.
+    /// The names of an active pool's volumes as they were seen last, sorted. It is for pools that nobody
+    /// has named, too, so none is refreshed: libvirt stops a pool that it can't look through.
     ///
     /// # Errors
     /// Those of [`Self::pool`].
@@ -70,6 +71,11 @@ pub trait Hypervisor: Send + Sync {
 
     /// A volume, or `None` if the pool has none of that name. A missing or inactive pool is an
     /// error.
+    ///
+    /// Here and in every call that takes the name or path of a volume: before it is called missing, the
+    /// pool is refreshed once and looked at again. Somebody may have put a file into the pool's folder,
+    /// or taken one out. While libvirt is at work on another volume of a pool it refuses to refresh it;
+    /// what it knows already has to do then.
     async fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>>;
 
     /// The volume of whatever active pool that has this path on the hypervisor's host.

@@ -195,3 +195,54 @@ fn what_is_there_and_what_is_missing_is_told() {
         );
     }
 }
+
+/// The test driver's pool has no volume at all.
+#[test]
+fn what_a_volume_is_made_from_is_looked_at() {
+    let own = template("test:///default", "").replace(
+        "alias    = \"artifact\"",
+        "pool = \"default-pool\"\n    alias    = \"artifact\"",
+    );
+    let volume = |lines: &str| {
+        let more = format!("  volume {{\n    pool = \"default-pool\"\n{lines}\n  }}\n  volume {{");
+        own.replacen("  volume {", &more, 1)
+    };
+    for (lines, expected) in [
+        (
+            "source {\ntype = \"cloning\"\nvolume = \"fedora\"\n}",
+            "there is no volume \"fedora\" in pool \"default-pool\"",
+        ),
+        (
+            "source {\ntype = \"backing-store\"\nvolume = \"fedora\"\n}",
+            "there is no volume \"fedora\" in pool \"default-pool\"",
+        ),
+        (
+            "source {\ntype = \"cloning\"\nvolume = \"fedora\"\npool = \"images\"\n}",
+            "there is no storage pool \"images\"",
+        ),
+        (
+            "source {\ntype = \"backing-store\"\npath = \"/images/fedora\"\n}",
+            "the hypervisor knows `/images/fedora` as no volume",
+        ),
+        (
+            "name = \"fedora\"",
+            "the volume \"fedora\" in pool \"default-pool\" is missing",
+        ),
+    ] {
+        let said =
+            Lvhost::new()
+                .file("t.pkr.hcl", &volume(lines))
+                .call(&["plan", "--check", "t.pkr.hcl"]);
+        assert_eq!(said.code, Some(1), "{lines}: {said:?}");
+        let problems: Vec<_> = said
+            .results
+            .lines()
+            .filter(|line| line.contains("problem"))
+            .collect();
+        assert!(
+            matches!(problems[..], [problem] if problem.contains(expected)),
+            "{lines}: {}",
+            said.results
+        );
+    }
+}

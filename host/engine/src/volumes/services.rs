@@ -178,7 +178,9 @@ impl Services for VolumeServices {
         self.grants.volume(&id)?;
         match self.hypervisor.volume(&id).await.map_err(service_error)? {
             Some(facts) => self.inspected(&id, &facts).await,
-            None => Err(ServiceError::NotFound(format!("there is no volume {id}"))),
+            None => Err(ServiceError::NotFound(
+                lvhost_libvirt::Error::NoSuchVolume { id }.to_string(),
+            )),
         }
     }
 

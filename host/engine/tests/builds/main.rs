@@ -19,4 +19,5 @@ mod output;
 mod ownership;
 mod plans;
 mod scene;
+mod unseen;
 mod volumes;

@@ -86,7 +86,7 @@ impl Session {
     /// The first bytes of a volume.
     pub(super) fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
         let context = Context::new(self, format!("read the beginning of the volume {id}"));
-        let volume = self.find_volume(id)?;
+        let (volume, _) = self.find_file(id)?;
         let stream = Stream::new(&self.connect, 0).map_err(|error| context.error(error))?;
         volume
             .download(&stream, 0, length as u64, 0)
@@ -117,7 +117,7 @@ impl Session {
     }
 
     fn open_download(&self, id: &VolumeId) -> Result<Stream> {
-        let volume = self.find_volume(id)?;
+        let (volume, _) = self.find_file(id)?;
         let context = Context::new(self, format!("download the volume {id}"));
         let attempt = |flags| {
             let stream = Stream::new(&self.connect, 0).map_err(|error| context.error(error))?;

@@ -23,6 +23,7 @@ mod ffi;
 mod guests;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod library;
+mod look_up;
 mod records;
 mod upload;
 mod volumes;
@@ -147,13 +148,15 @@ impl Hypervisor for Libvirt {
 
     async fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
         let id = id.clone();
-        self.workers.call(move |session| session.volume(&id)).await
+        self.workers
+            .call_long(move |session| session.volume(&id))
+            .await
     }
 
     async fn volume_by_path(&self, path: &str) -> Result<Option<(VolumeId, VolumeFacts)>> {
         let path = path.to_owned();
         self.workers
-            .call(move |session| session.volume_by_path(&path))
+            .call_long(move |session| session.volume_by_path(&path))
             .await
     }
 
@@ -179,7 +182,7 @@ impl Hypervisor for Libvirt {
     async fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()> {
         let (id, format) = (id.clone(), format.to_owned());
         self.workers
-            .call(move |session| session.resize_volume(&id, &format, capacity))
+            .call_long(move |session| session.resize_volume(&id, &format, capacity))
             .await
     }
 
@@ -199,7 +202,7 @@ impl Hypervisor for Libvirt {
     async fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
         let id = id.clone();
         self.workers
-            .call(move |session| session.volume_head(&id, length))
+            .call_long(move |session| session.volume_head(&id, length))
             .await
     }
 

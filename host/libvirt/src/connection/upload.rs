@@ -12,7 +12,7 @@ use std::{fs::File, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use virt::{error::Error as VirtError, storage_vol::StorageVol, stream::Stream};
+use virt::{error::Error as VirtError, stream::Stream};
 use virt_sys as sys;
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     workers::{Workers, worker_died},
 };
 use crate::{
-    Error, Progress, Result, Upload, VolumeId,
+    Error, Progress, Result, Upload, VolumeFacts, VolumeId,
     pump::{PACKET, Pump, PumpError, Sink},
 };
 
@@ -203,8 +203,8 @@ struct StreamSink {
 
 impl StreamSink {
     fn open(session: &Session, id: &VolumeId, length: Option<u64>) -> Result<Self> {
-        let volume = session.find_volume(id)?;
-        let room = session.room_of(id, &volume);
+        let (volume, facts) = session.find_file(id)?;
+        let room = session.room_of(id, &facts);
         let context = Context::new(session, format!("upload to the volume {id}"));
         let attempt = |flags| {
             let stream = Stream::new(&session.connect, 0).map_err(|error| context.error(error))?;
@@ -245,9 +245,8 @@ impl StreamSink {
 
 impl Session {
     /// Bytes a volume can hold, if its pool tells what it has left.
-    fn room_of(&self, id: &VolumeId, volume: &StorageVol) -> Option<u64> {
+    fn room_of(&self, id: &VolumeId, facts: &VolumeFacts) -> Option<u64> {
         let free = self.free_space(&id.pool)?;
-        let facts = self.volume_facts(id, volume).ok()?;
         Some(facts.allocation.saturating_add(free - free / RESERVED))
     }
 }

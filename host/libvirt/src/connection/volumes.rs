@@ -1,4 +1,4 @@
-//! Pools, networks and volumes.
+//! Pools and networks, and what is done to volumes.
 use std::path::Path;
 
 use virt::{
@@ -84,32 +84,6 @@ impl Session {
         sorted(volumes.iter().map(StorageVol::get_name), &context)
     }
 
-    pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
-        match self.find_volume(id) {
-            Ok(volume) => self.volume_facts(id, &volume).map(Some),
-            Err(Error::NoSuchVolume { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(super) fn volume_by_path(&self, path: &str) -> Result<Option<(VolumeId, VolumeFacts)>> {
-        let action = format!("look for the volume at {path:?}");
-        check_characters(&action, path)?;
-        let context = Context::new(self, action);
-        let volume = match StorageVol::lookup_by_path(&self.connect, path) {
-            Ok(volume) => volume,
-            Err(error) if error.code() == ErrorNumber::NoStorageVolume => return Ok(None),
-            Err(error) => return Err(context.error(error)),
-        };
-        let pool = StoragePool::lookup_by_volume(&volume)
-            .and_then(|pool| pool.get_name())
-            .map_err(|error| context.error(error))?;
-        let name = volume.get_name().map_err(|error| context.error(error))?;
-        let id = VolumeId { pool, name };
-        let facts = self.volume_facts(&id, &volume)?;
-        Ok(Some((id, facts)))
-    }
-
     pub(super) fn create_volume(&self, spec: &VolumeSpec) -> Result<VolumeFacts> {
         let id = &spec.id;
         let action = format!("create the volume {id}");
@@ -134,22 +108,14 @@ impl Session {
         let pool = self.active_pool(&id.pool)?;
         let xml = volume_xml(&spec.adapted_to(&self.pool_facts(&pool, &id.pool)?)?);
         check_characters(&action, &xml)?;
-        let original = self.find_volume(source)?;
+        let (original, original_facts) = self.find_file(source)?;
         self.refuse_existing(id, &pool)?;
         // libvirt copies a raw volume byte by byte, and all others by `qemu-img convert`, with the
         // rights of root and in the format that it has guessed.
-        check_taken_for(
-            source,
-            &self.volume_facts(source, &original)?,
-            source_format,
-        )?;
+        check_taken_for(source, &original_facts, source_format)?;
         let volume = StorageVol::create_xml_from(&pool, &xml, &original, 0)
             .map_err(|error| self.creation_error(id, action, error))
-            .map_err(|error| {
-                let needed = self.volume_facts(source, &original);
-                let needed = needed.map_or(spec.capacity, |facts| facts.allocation);
-                self.measured(error, &id.pool, needed)
-            })?;
+            .map_err(|error| self.measured(error, &id.pool, original_facts.allocation))?;
         let facts = self.facts_or_delete(id, &volume)?;
         // libvirt gives a clone its source's capacity, whatever the XML asks for.
         if facts.capacity >= spec.capacity {
@@ -166,8 +132,7 @@ impl Session {
     }
 
     pub(super) fn resize_volume(&self, id: &VolumeId, format: &str, capacity: u64) -> Result<()> {
-        let volume = self.find_volume(id)?;
-        let facts = self.volume_facts(id, &volume)?;
+        let (volume, facts) = self.find_file(id)?;
         self.grow(id, &volume, &facts, format, capacity)
     }
 
@@ -219,40 +184,6 @@ impl Session {
         pool.refresh(0)
             .map(drop)
             .map_err(|error| context.error(error))
-    }
-
-    /// A volume, or [`Error::NoSuchVolume`].
-    pub(super) fn find_volume(&self, id: &VolumeId) -> Result<StorageVol> {
-        let action = format!("look for the volume {id}");
-        check_characters(&action, &id.name)?;
-        let pool = self.active_pool(&id.pool)?;
-        StorageVol::lookup_by_name(&pool, &id.name).map_err(|error| match error.code() {
-            ErrorNumber::NoStorageVolume => Error::NoSuchVolume { id: id.clone() },
-            _ => Context::new(self, action).error(error),
-        })
-    }
-
-    fn active_pool(&self, name: &str) -> Result<StoragePool> {
-        let action = format!("look at the storage pool {name:?}");
-        check_characters(&action, name)?;
-        let context = Context::new(self, action);
-        let pool = match StoragePool::lookup_by_name(&self.connect, name) {
-            Ok(pool) => pool,
-            Err(error) if error.code() == ErrorNumber::NoStoragePool => {
-                return Err(Error::NoSuchPool {
-                    name: name.to_owned(),
-                    existing: self.pools()?,
-                });
-            }
-            Err(error) => return Err(context.error(error)),
-        };
-        if pool.is_active().map_err(|error| context.error(error))? {
-            Ok(pool)
-        } else {
-            Err(Error::PoolInactive {
-                name: name.to_owned(),
-            })
-        }
     }
 
     pub(super) fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
@@ -339,6 +270,10 @@ impl Session {
     fn creation_error(&self, id: &VolumeId, action: String, error: VirtError) -> Error {
         match error.code() {
             ErrorNumber::StorageVolExist => Error::VolumeExists { id: id.clone() },
+            // Its file is there, and libvirt had not looked: "volume target path … already exists".
+            ErrorNumber::OperationInvalid if self.find_volume(id).is_ok() => {
+                Error::VolumeExists { id: id.clone() }
+            }
             _ => Context::new(self, action).error(error),
         }
     }

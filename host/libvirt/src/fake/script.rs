@@ -67,6 +67,26 @@ impl FakeHypervisor {
             .upload_volume(&spec.id, SparseBytes::from_bytes(bytes))
     }
 
+    /// Puts a file with these first bytes into a pool's folder: what [`Self::add_volume`] makes, and the
+    /// hypervisor does not know of it before the pool is [refreshed](Self::refresh).
+    ///
+    /// # Errors
+    /// Those of [`Hypervisor::create_volume`].
+    pub fn put_file(&self, spec: &VolumeSpec, bytes: &[u8]) -> Result<()> {
+        self.add_volume(spec, bytes)?;
+        self.lock().world.hide(&spec.id);
+        Ok(())
+    }
+
+    /// Takes a volume's file out of the pool's folder. The hypervisor does not know before the pool is
+    /// [refreshed](Self::refresh).
+    ///
+    /// # Errors
+    /// [`NoSuchVolume`](Error::NoSuchVolume), and those of the pool.
+    pub fn lose_file(&self, id: &VolumeId) -> Result<()> {
+        self.lock().world.lose_file(id)
+    }
+
     /// Makes the `number`-th call from now on fail, counted from 1.
     pub fn fail_at(&self, number: usize) {
         self.lock().record.fail_at(number);

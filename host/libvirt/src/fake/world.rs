@@ -36,6 +36,8 @@ struct Pool {
     capacity: u64,
     active: bool,
     volumes: BTreeMap<String, Volume>,
+    /// Files that somebody has put into its folder, and that have not been looked at.
+    unseen: BTreeMap<String, Volume>,
 }
 
 impl Pool {
@@ -52,6 +54,8 @@ struct Volume {
     spec: VolumeSpec,
     facts: VolumeFacts,
     content: SparseBytes,
+    /// Somebody has removed its file.
+    is_lost: bool,
 }
 
 /// Pools and networks.
@@ -62,6 +66,7 @@ impl World {
             capacity,
             active,
             volumes: BTreeMap::new(),
+            unseen: BTreeMap::new(),
         };
         self.pools.insert(name.into(), pool);
     }
@@ -138,18 +143,18 @@ impl World {
     }
 
     /// What a download gives: the file, whatever is in it.
-    pub(super) fn pieces(&self, id: &VolumeId) -> Result<Vec<Piece>> {
+    pub(super) fn pieces(&mut self, id: &VolumeId) -> Result<Vec<Piece>> {
         Ok(self.file(id, "download")?.pieces())
     }
 
     /// The first bytes of the file.
-    pub(super) fn volume_head(&self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
+    pub(super) fn volume_head(&mut self, id: &VolumeId, length: usize) -> Result<Vec<u8>> {
         let content = self.file(id, "read the beginning of")?;
         let length = usize::try_from(content.end()).map_or(length, |end| end.min(length));
         Ok(content.read(0, length))
     }
 
-    fn file(&self, id: &VolumeId, action: &str) -> Result<&SparseBytes> {
+    fn file(&mut self, id: &VolumeId, action: &str) -> Result<&SparseBytes> {
         let missing = || Error::NoSuchVolume { id: id.clone() };
         let facts = self.volume(id)?.ok_or_else(missing)?;
         if !facts.is_image() {
@@ -158,21 +163,35 @@ impl World {
         self.content(id).ok_or_else(missing)
     }
 
-    pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
+    /// A volume, after another look at the pool if it has none of that name or no file of it.
+    pub(super) fn volume(&mut self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
+        self.look_again(id)?;
+        self.known(id)
+    }
+
+    /// A volume as it was seen last.
+    fn known(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
         let pool = self.active_pool(&id.pool)?;
-        Ok(pool
-            .volumes
-            .get(&id.name)
-            .map(|volume| volume.facts.clone()))
+        let volume = pool.volumes.get(&id.name);
+        Ok(volume.map(|volume| volume.facts.clone()))
     }
 
     pub(super) fn content(&self, id: &VolumeId) -> Option<&SparseBytes> {
         Some(&self.pools.get(&id.pool)?.volumes.get(&id.name)?.content)
     }
 
-    pub(super) fn volume_by_path(&self, path: &str) -> Option<(VolumeId, VolumeFacts)> {
+    pub(super) fn volume_by_path(&mut self, path: &str) -> Option<(VolumeId, VolumeFacts)> {
+        let (folder, name) = path.rsplit_once('/')?;
+        if let Some(pool) = folder.strip_prefix("/fake/") {
+            // A pool that is missing or stopped has no volumes.
+            let _ = self.look_again(&VolumeId::new(pool, name));
+        }
+        self.known_by_path(path)
+    }
+
+    fn known_by_path(&self, path: &str) -> Option<(VolumeId, VolumeFacts)> {
         self.volume_ids().into_iter().find_map(|id| {
-            let facts = self.volume(&id).ok()??;
+            let facts = self.known(&id).ok()??;
             (facts.path == path).then_some((id, facts))
         })
     }
@@ -184,11 +203,12 @@ impl World {
         let adapted = spec.adapted_to(&facts)?;
         check_name(&format!("create the volume {id}"), &id.name)?;
         let pool = self.active_pool(&id.pool)?;
-        if pool.volumes.contains_key(&id.name) {
+        if pool.volumes.contains_key(&id.name) || pool.unseen.contains_key(&id.name) {
+            self.refresh(&id.pool);
             return Err(Error::VolumeExists { id: id.clone() });
         }
         if let Some(backing) = &spec.backing
-            && self.volume_by_path(&backing.path).is_none()
+            && self.known_by_path(&backing.path).is_none()
         {
             return Err(libvirt_error(
                 format!("create the volume {id}"),
@@ -242,6 +262,7 @@ impl World {
             spec: spec.clone(),
             facts: facts.clone(),
             content,
+            is_lost: false,
         };
         if let Some(pool) = self.pools.get_mut(&id.pool) {
             pool.volumes.insert(id.name.clone(), volume);
@@ -295,6 +316,7 @@ impl World {
         format: &str,
         capacity: u64,
     ) -> Result<()> {
+        self.look_again(id)?;
         let volume = self.volume_mut(id)?;
         let from = volume.facts.capacity_as(format);
         if capacity < from {
@@ -317,6 +339,10 @@ impl World {
 
     /// What libvirt takes for a folder can be deleted on its own host only.
     pub(super) fn delete_volume(&mut self, id: &VolumeId, is_local: bool) -> Result<()> {
+        // The name is enough: the file may be gone.
+        if self.known(id)?.is_none() {
+            self.refresh(&id.pool);
+        }
         let facts = &self.volume_mut(id)?.facts;
         if !facts.is_image() && !is_local {
             return Err(Error::TakenForFolder {
@@ -332,7 +358,7 @@ impl World {
     }
 
     /// What takes an upload: any volume, of whatever size it may be by then.
-    pub(super) fn check_upload(&self, id: &VolumeId) -> Result<()> {
+    pub(super) fn check_upload(&mut self, id: &VolumeId) -> Result<()> {
         self.file(id, "upload to").map(drop)
     }
 

@@ -9,6 +9,7 @@ mod place;
 mod pools;
 mod records;
 mod transfers;
+mod unseen;
 mod volumes;
 
 /// Makes of each case two tests: `fake::NAME` and `real::NAME`.
@@ -54,6 +55,12 @@ conformance! {
         a_volume_grows_and_never_shrinks,
         a_full_pool_takes_nothing,
         the_volume_of_a_running_guest_can_be_deleted;
+    unseen:
+        a_file_that_was_put_into_a_pool_is_found_by_every_call,
+        a_file_that_was_put_into_a_pool_is_not_made_anew,
+        a_volume_whose_file_is_gone_is_missing_for_every_call,
+        a_volume_whose_file_is_gone_can_be_deleted,
+        what_is_nowhere_stays_missing;
     transfers:
         what_is_uploaded_is_downloaded,
         holes_stay_holes,

@@ -81,6 +81,43 @@ impl Place {
         }
     }
 
+    /// Puts a raw image of these bytes into the pool's folder, past the hypervisor; or says why it can't.
+    pub(crate) async fn put_file(&self, bytes: &[u8]) -> Option<VolumeId> {
+        let spec = self.volume("raw", bytes.len() as u64);
+        match &self.kind {
+            Kind::Fake(fake) => fake.put_file(&spec, bytes).unwrap(),
+            Kind::Real { .. } => {
+                let path = self.path(&spec.id).await;
+                if let Err(error) = std::fs::write(&path, bytes) {
+                    skipped(&format!("can't write {path}: {error}"));
+                    return None;
+                }
+            }
+        }
+        Some(spec.id)
+    }
+
+    /// Takes the file of a volume out of the pool's folder, past the hypervisor; or says why it can't.
+    pub(crate) async fn lose_file(&self, id: &VolumeId) -> Option<()> {
+        match &self.kind {
+            Kind::Fake(fake) => fake.lose_file(id).unwrap(),
+            Kind::Real { .. } => {
+                let path = self.path(id).await;
+                if let Err(error) = std::fs::remove_file(&path) {
+                    skipped(&format!("can't remove {path}: {error}"));
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Where the file of a volume is, or would be.
+    pub(crate) async fn path(&self, id: &VolumeId) -> String {
+        let pool = self.hypervisor.pool(&id.pool).await.unwrap();
+        format!("{}/{}", pool.target_path.unwrap(), id.name)
+    }
+
     /// A small emulated domain of a name of its own.
     pub(crate) fn domain(&self) -> DomainSpec {
         DomainSpec {

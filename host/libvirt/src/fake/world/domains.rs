@@ -165,7 +165,7 @@ impl World {
         };
         for disk in &domain.spec.disks {
             if let DiskSource::Volume(volume) = &disk.source
-                && !matches!(self.volume(volume), Ok(Some(_)))
+                && !matches!(self.known(volume), Ok(Some(_)))
             {
                 return refused(NO_STORAGE_VOLUME, format!("no storage volume {volume}"));
             }

@@ -1,4 +1,4 @@
-//! What guests write, what is guessed from it, and which files are opened because of that.
+//! What guests and others write, what is known of it, and which files are opened because of that.
 use lvhost_image::qcow2;
 
 use super::World;
@@ -16,11 +16,37 @@ impl World {
         Ok(())
     }
 
+    /// Somebody takes the file of a volume out of the pool's folder, and libvirt does not know.
+    pub(in crate::fake) fn lose_file(&mut self, id: &VolumeId) -> Result<()> {
+        self.volume_mut(id)?.is_lost = true;
+        Ok(())
+    }
+
+    /// What was made of a volume is still in the pool's folder, and libvirt has not seen it.
+    pub(in crate::fake) fn hide(&mut self, id: &VolumeId) {
+        if let Some(pool) = self.pools.get_mut(&id.pool)
+            && let Some((name, volume)) = pool.volumes.remove_entry(&id.name)
+        {
+            pool.unseen.insert(name, volume);
+        }
+    }
+
+    /// Looks through the pool if it has no volume of that name, or no file of it.
+    pub(super) fn look_again(&mut self, id: &VolumeId) -> Result<()> {
+        let known = self.active_pool(&id.pool)?.volumes.get(&id.name);
+        if known.is_none_or(|volume| volume.is_lost) {
+            self.refresh(&id.pool);
+        }
+        Ok(())
+    }
+
     /// libvirt looks at all volumes of a pool.
     pub(in crate::fake) fn refresh(&mut self, pool: &str) {
         let Some(pool) = self.pools.get_mut(pool) else {
             return;
         };
+        pool.volumes.append(&mut pool.unseen);
+        pool.volumes.retain(|_, volume| !volume.is_lost);
         for volume in pool.volumes.values_mut() {
             if volume.facts.guessed_format.is_some() {
                 guess::look(&mut volume.facts, &volume.content);
@@ -34,7 +60,7 @@ impl World {
             let id = match &disk.source {
                 DiskSource::Volume(id) => Some(id.clone()),
                 DiskSource::File(path) | DiskSource::Block(path) => {
-                    self.volume_by_path(path).map(|(id, _)| id)
+                    self.known_by_path(path).map(|(id, _)| id)
                 }
             };
             let header = id.and_then(|id| self.header(&id, &disk.format.name));
@@ -47,7 +73,7 @@ impl World {
 
     /// What qemu-img opens beside an image of this format because of what stands in it.
     pub(super) fn opened_by_header(&self, path: &str, format: &str) -> Vec<String> {
-        let Some((id, _)) = self.volume_by_path(path) else {
+        let Some((id, _)) = self.known_by_path(path) else {
             return Vec::new();
         };
         let Some(header) = self.header(&id, format) else {
