@@ -25,6 +25,7 @@ mod downloads;
 mod exit_code;
 mod findings;
 mod input;
+mod local_paths;
 mod logging;
 mod logs;
 mod packer_plugin;

@@ -20,7 +20,6 @@ mod communicator;
 mod examine;
 mod hook;
 mod interpolate;
-mod key_files;
 mod messages;
 mod options;
 mod request;

@@ -25,6 +25,7 @@ use crate::components::Components;
 use crate::exit_code::Failure;
 use crate::findings::{Finding, findings};
 use crate::input::{self, Given, InputError};
+use crate::local_paths;
 use crate::printer::Printer;
 use crate::selection::Selection;
 use crate::surroundings::Surroundings;
@@ -209,6 +210,7 @@ impl<'a> Examiner<'a> {
             self.allowed_uris.check(&libvirt, report);
             let domain = domain_name(&libvirt, &identity);
             let configured = configure(&libvirt, sources, &domain, report).await;
+            local_paths::check(&libvirt, &configured, sources, &self.surroundings, report);
             let provision = TemplateProvisioners {
                 provisioners: Arc::clone(&provisioners),
                 source,

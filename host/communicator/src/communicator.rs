@@ -95,8 +95,29 @@ pub trait Communicator: Send + Sync {
         progress: &dyn Progress,
     ) -> Result<()>;
 
+    /// What in the guest a pattern (`*`, `?` and `[…]`) stands for; nothing is an empty list.
+    ///
+    /// # Errors
+    /// A communicator that has no patterns says so by [`Error::NotSupported`](crate::Error::NotSupported),
+    /// as this method does by itself.
+    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+        let _ = pattern;
+        Err(Error::NotSupported {
+            what: "patterns of files in the guest; name each file, or the folder",
+        })
+    }
+
     /// Says goodbye and closes the connection. A connection that is already gone is not an error.
     async fn disconnect(&self) -> Result<()>;
+}
+
+/// A file or folder in the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its path, as the pattern begins.
+    pub path: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
 }
 
 /// One command for the guest.

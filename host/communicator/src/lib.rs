@@ -19,7 +19,8 @@ pub mod ssh;
 mod taker;
 pub mod winrm;
 
-pub use communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
+pub use communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Streams};
 pub use error::{Error, Result};
+pub use local_file::NewFile;
 pub use ssh::Ssh;
 pub use winrm::WinRm;

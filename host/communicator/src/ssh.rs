@@ -29,6 +29,7 @@ mod introduced;
 mod known_hosts;
 mod listing;
 mod loan;
+mod pattern;
 mod proxy;
 mod questions;
 mod route;
@@ -72,7 +73,7 @@ pub use settings::{
 };
 pub use tunnel::{Tunnel, TunnelError};
 
-use crate::communicator::{Command, Communicator, ExitStatus, Output, Progress, Streams};
+use crate::communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Streams};
 use crate::error::{Error, Result};
 use crate::taker::Taker;
 
@@ -342,6 +343,10 @@ impl Communicator for Ssh {
                     .await
             }
         }
+    }
+
+    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+        pattern::find(self, pattern).await
     }
 
     async fn disconnect(&self) -> Result<()> {

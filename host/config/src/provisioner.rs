@@ -107,13 +107,15 @@ options! {
     /// Copies files or folders into the guest or out of it.
     pub struct File for "provisioner \"file\"" {
         options {
-            /// What to copy. A folder with a trailing slash stands for what is in it.
+            /// What to copy. A folder with a trailing slash stands for what is in it. Of a download,
+            /// `*`, `?` and `[…]` make a pattern, over SSH: all that matches goes into `destination`.
             source: Option<String>,
             /// Several things to copy.
             sources: Vec<String>,
             /// The text to write, instead of a source.
             content: Option<String>,
-            /// Where to copy it.
+            /// Where to copy it. A file of this machine is replaced when its download is whole, and
+            /// stays if that fails.
             destination: String,
             /// Which way: `upload` or `download`.
             direction: Direction = "upload",

@@ -36,7 +36,6 @@ mod guest;
 mod object;
 mod obstacles;
 mod output;
-mod unfinished;
 
 use std::path::PathBuf;
 use std::sync::Arc;

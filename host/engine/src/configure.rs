@@ -134,7 +134,7 @@ fn not_allowed(grant: &Grant, block: &VolumeSource) -> Diagnostic {
 }
 
 /// Where a text stands in a block.
-fn place_of(block: &VolumeSource, text: &str) -> Option<Span> {
+pub(crate) fn place_of(block: &VolumeSource, text: &str) -> Option<Span> {
     let option = block.settings.iter().find_map(|setting| {
         let name = &setting.name;
         match setting.value.as_ref()? {

@@ -325,6 +325,14 @@ pub enum ProvisionError {
     /// The connection failed.
     #[error(transparent)]
     Communicator(Box<lvhost_communicator::Error>),
+    /// Nothing in the guest matches.
+    #[error(
+        "nothing in the guest matches `{pattern}`; correct the pattern, or remove the download"
+    )]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+    },
     /// A script or command ended with something else than success.
     #[error("{what} ended with {status}")]
     Status {

@@ -21,6 +21,7 @@ mod originals;
 mod services;
 mod target;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -39,6 +40,7 @@ use crate::configure::{component_volume, options};
 use crate::disk_image::{DiskImage, StatedBy};
 use crate::error::{Error, VolumeError};
 use crate::ledger::Ledger;
+use crate::local_paths::readable_file;
 use crate::plan::{Contents, Plan, PlannedVolume};
 
 /// Volumes that are prepared at the same time. An upload holds a few MiB of buffers, and more than
@@ -77,6 +79,19 @@ pub(crate) async fn check(
         }
     }
     Ok(in_the_way)
+}
+
+/// Whether a source's pattern of files matches something that can be read; else what is wrong. This blocks on
+/// the file system.
+pub(crate) fn check_files(pattern: &str, working_directory: &Path) -> Result<(), String> {
+    let matched = Matches::default().list(pattern, working_directory, None);
+    matched.map_err(|error| error.to_string())?;
+    // A name without a pattern, which is looked at more closely.
+    let path = working_directory.join(pattern);
+    match path.is_file() {
+        true => readable_file(&path).map_err(|why| format!("can't read `{pattern}`: {why}")),
+        false => Ok(()),
+    }
 }
 
 /// Prepares the volumes of one build.

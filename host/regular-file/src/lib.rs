@@ -1,4 +1,4 @@
-//! Opens and reads files whose paths come from a user or a template, and which may be anything.
+//! Opens, reads and replaces files whose paths come from a user or a template, and which may be anything.
 //!
 //! A named pipe waits for somebody to write, a device may do something when it is opened, a
 //! folder can be opened and not read, and some files have no end. So only regular files are opened,
@@ -9,8 +9,13 @@
 //! ```
 //! The first look keeps devices closed; the second one, at the open file, is what counts: between the
 //! two somebody may have put something else there.
+//!
+//! What is written comes to its path when it is whole, and not before ([`Replacement`], [`UnfinishedFile`]).
 
 #![forbid(unsafe_code)]
+
+mod replacement;
+mod unfinished;
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -18,6 +23,9 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+
+pub use self::replacement::Replacement;
+pub use self::unfinished::UnfinishedFile;
 
 /// Opens the regular file at `path` for reading. Links are followed.
 ///

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::documentation::example;
 use super::{with_each, with_newest};
+use crate::local_guest::key_pair;
 use crate::packer::Installation;
 use crate::real_guests::template;
 
@@ -21,7 +22,10 @@ const EXAMPLES: [&str; 7] = [
 fn validate_the_examples(packer: &Installation) {
     let inner = template("documentation/Unattend.xml.tmpl");
     std::fs::copy(inner, packer.path("Unattend.xml.tmpl")).unwrap();
-    std::fs::write(packer.path("key"), "").unwrap();
+    // It is called `key`.
+    key_pair(packer.directory.path());
+    std::fs::create_dir(packer.path("drivers")).unwrap();
+    std::fs::write(packer.path("drivers/driver.inf"), "").unwrap();
     for name in EXAMPLES {
         let path = packer.path(&format!("{name}.pkr.hcl"));
         std::fs::write(&path, example(name)).unwrap();

@@ -8,12 +8,12 @@ use lvhost_engine::{Configured, Sources, configure, domain_name};
 use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
 
 use super::interpolate::Interpolation;
-use super::key_files;
 use super::messages::Messages;
 use super::options::{self, Reading};
 use super::request::Request;
 use crate::allowed_uris::AllowedUris;
 use crate::components::Components;
+use crate::local_paths;
 use crate::surroundings::Surroundings;
 
 /// A source that was looked at.
@@ -47,9 +47,7 @@ pub(super) async fn examine(
     AllowedUris::of_environment(surroundings).check(&libvirt, &mut report);
     let domain = domain_name(&libvirt, &request.identity);
     let configured = configure(&libvirt, sources, &domain, &mut report).await;
-    if let Some(communicator) = &libvirt.communicator {
-        key_files::check(communicator, surroundings, &mut report);
-    }
+    local_paths::check(&libvirt, &configured, sources, surroundings, &mut report);
     Examined {
         libvirt,
         configured,

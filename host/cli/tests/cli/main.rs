@@ -9,6 +9,7 @@ mod downloads;
 mod files;
 mod hypervisor;
 mod key_pair;
+mod local_paths;
 mod logs;
 mod lvhost;
 mod plan;

@@ -56,12 +56,17 @@ build {{
     )
 }
 
+/// The folder of the seed's files, and the rest of the surroundings.
+fn with_seed() -> Lvhost {
+    Lvhost::new().file("seed/a.txt", "a")
+}
+
 /// Nobody listens there.
 const NOWHERE: &str = "qemu+tcp://127.0.0.1:1/system";
 
 #[test]
 fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
-    let lvhost = Lvhost::new().file("t.pkr.hcl", &download(NOWHERE));
+    let lvhost = with_seed().file("t.pkr.hcl", &download(NOWHERE));
     let said = lvhost.call(&["plan", "t.pkr.hcl"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for expected in [
@@ -86,13 +91,13 @@ fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
     }
     assert!(!said.results.contains("topsecret"), "{}", said.results);
     assert_eq!(said.messages, "");
-    // No key, no cache, nothing but the template.
-    assert_eq!(std::fs::read_dir(lvhost.folder()).unwrap().count(), 1);
+    // No key, no cache, nothing but the template and the seed's files.
+    assert_eq!(std::fs::read_dir(lvhost.folder()).unwrap().count(), 2);
 }
 
 #[test]
 fn programs_get_the_plan_as_json() {
-    let lvhost = Lvhost::new().file("t.pkr.hcl", &download(NOWHERE));
+    let lvhost = with_seed().file("t.pkr.hcl", &download(NOWHERE));
     let said = lvhost.call(&["plan", "-json", "t.pkr.hcl"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let plan: Value = serde_json::from_str(&said.results).unwrap();

@@ -19,7 +19,7 @@ use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
-use crate::local_file::open_regular;
+use crate::local_file::{NewFile, open_regular};
 
 /// What the host needs in a folder it fills: the owner may read, write and enter.
 pub(super) const OWNER: u32 = 0o700;
@@ -209,9 +209,12 @@ impl Download<'_> {
         let mode = attributes.permissions.map(|mode| mode & PLAIN_PERMISSIONS);
         match attributes.file_type() {
             FileType::File => {
-                let created = fs::File::create(destination).await;
+                let created = NewFile::begin(destination).await;
                 let mut file = created.map_err(local("create", destination))?;
-                self.sftp.download(source, &mut file, self.progress).await?;
+                self.sftp
+                    .download(source, file.writer(), self.progress)
+                    .await?;
+                file.finish().await.map_err(local("write", destination))?;
                 if let Some(mode) = mode {
                     set_local_mode(destination, mode).await?;
                 }

@@ -418,3 +418,30 @@ async fn what_a_guest_may_not_send() {
         assert!(matches!(error, Error::Remote { .. }), "{lines:?}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_comes_in_half_leaves_what_was_there() {
+    for ending in [vec![], vec![Line::End("00".to_owned())]] {
+        for before in [Some("precious"), None] {
+            let mut lines = vec![Line::File("file".to_owned()), Line::Bytes(b"half".to_vec())];
+            lines.extend(ending.clone());
+            let (_server, winrm) = connected(Behaviour {
+                lines: Some(lines),
+                ..Behaviour::default()
+            })
+            .await;
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("file");
+            if let Some(text) = before {
+                std::fs::write(&file, text).unwrap();
+            }
+            winrm
+                .download_directory("folder/", folder.path(), &[], &Unseen)
+                .await
+                .unwrap_err();
+            assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), before);
+            let names = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(names, usize::from(before.is_some()), "no half file is left");
+        }
+    }
+}

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tokio::fs::File;
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream,
     duplex,
@@ -19,7 +18,7 @@ use crate::budget::Budget;
 use crate::communicator::{ExitStatus, Output, Progress};
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
-use crate::local_file::open_regular;
+use crate::local_file::{NewFile, open_regular};
 use crate::taker::Taker;
 
 /// Bytes that wait between a file and the connection.
@@ -315,10 +314,10 @@ pub(super) async fn download_directory(
                 make(folder).await?;
             }
             let failed = |error| local_error("create", &local, error);
-            let mut file = File::create(&local).await.map_err(failed)?;
+            let mut file = NewFile::begin(&local).await.map_err(failed)?;
             progress.started(&remote, None);
-            lines.body(&remote, &mut file, progress).await?;
-            file.flush()
+            lines.body(&remote, file.writer(), progress).await?;
+            file.finish()
                 .await
                 .map_err(|error| local_error("write", &local, error))?;
             progress.finished();

@@ -20,11 +20,10 @@ use imago::{
     DenyImplicitOpenGate, FormatAccess, FormatCreateBuilder, FormatDriverBuilder, Mapping,
 };
 use lvhost_image::qcow2::{HEADER_BYTES, Header};
+use lvhost_regular_file::UnfinishedFile;
 use rustix::fs::{FallocateFlags, fallocate};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-
-use super::unfinished::UnfinishedFile;
 
 /// The size of the clusters of a qcow2 image that is written, in bytes: QEMU's own choice. Blocks of a
 /// raw image are looked at in the same size.

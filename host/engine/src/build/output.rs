@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lvhost_libvirt::{Progress, SparseFile, VolumeFacts, VolumeId};
+use lvhost_regular_file::UnfinishedFile;
 
 use super::Build;
 use super::compact::{self, Compacted};
-use super::unfinished::UnfinishedFile;
 use crate::error::Error;
 use crate::plan::Plan;
 

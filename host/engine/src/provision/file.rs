@@ -6,23 +6,29 @@
 //! | a file | `path` | to that path |
 //! | `folder` (upload) | any | the folder into the destination, under its own name |
 //! | `folder/` | any | what is in it into the destination |
+//! | a pattern (download) | any | all that matches into the destination, a folder |
 //!
-//! A download takes the source for a folder only with a slash at its end.
+//! A download takes the source for a folder only with a slash at its end. A file that is there already is
+//! replaced when the new one is whole, and stays as it is if the download fails.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use lvhost_communicator::{Found, NewFile};
 use lvhost_config::{Direction, File};
 use lvhost_hcl::{Diagnostic, Diagnostics};
-use tokio::io::AsyncWriteExt as _;
 
 use super::Job;
 use super::progress::Bars;
 use crate::error::ProvisionError;
+use crate::local_paths::{place_of_file, place_of_folder, readable_file, readable_folder};
 use crate::regular_file::open_regular;
 
 /// The permission bits that a file in the guest gets from the one here: no set-user-id and such.
 const PERMISSIONS: u32 = 0o777;
+
+/// What a pattern is told by, as in Packer.
+const PATTERN: [char; 3] = ['*', '?', '['];
 
 /// Reports sources that are not there and destinations that can't be.
 pub(super) fn check(file: &File, folder: &Path, report: &mut Diagnostics) {
@@ -43,23 +49,48 @@ pub(super) fn check(file: &File, folder: &Path, report: &mut Diagnostics) {
             "`content` has no name of its own: add one behind the `/`",
         );
     }
+    if file.direction == Direction::Download && !file.destination.is_empty() {
+        let path = folder.join(&file.destination);
+        let has_pattern = sources(file).any(|(_, source)| source.contains(PATTERN));
+        let fits = match into_folder || has_pattern || path.is_dir() {
+            true => place_of_folder(&path),
+            false => place_of_file(&path),
+        };
+        if let Err(why) = fits {
+            let span = origin.span_of("destination");
+            let summary = format!("can't write to `{}`: {why}", file.destination);
+            report.push(
+                Diagnostic::error(span, summary)
+                    .help("name a file or folder of this machine that can be made"),
+            );
+        }
+    }
     let several = sources(file).count() > 1;
     for (option, source) in sources(file).filter(|(option, _)| !origin.is_unknown(option)) {
         let is_file = match file.direction {
-            Direction::Download => !source.ends_with('/'),
-            Direction::Upload => match std::fs::metadata(folder.join(source)) {
-                Ok(metadata) => metadata.is_file(),
-                Err(_) if file.generated => continue,
-                Err(error) => {
-                    let span = origin.span_of(option);
-                    report.push(
-                        Diagnostic::error(span, format!("can't read the source `{source}`"))
-                            .detail(error.to_string())
-                            .help("set `generated = true` if an earlier provisioner makes it"),
-                    );
-                    continue;
+            // What matches a pattern goes into the folder, which is made.
+            Direction::Download => !source.ends_with('/') && !source.contains(PATTERN),
+            Direction::Upload => {
+                let path = folder.join(source);
+                let is_folder = path.is_dir();
+                let readable = match is_folder {
+                    true => readable_folder(&path),
+                    false => readable_file(&path),
+                };
+                match readable {
+                    Ok(()) => !is_folder,
+                    Err(_) if file.generated => continue,
+                    Err(why) => {
+                        let span = origin.span_of(option);
+                        report.push(
+                            Diagnostic::error(span, format!("can't read the source `{source}`"))
+                                .detail(why)
+                                .help("set `generated = true` if an earlier provisioner makes it"),
+                        );
+                        continue;
+                    }
                 }
-            },
+            }
         };
         if several && is_file && !into_folder {
             let span = origin.span_of("destination");
@@ -147,6 +178,10 @@ async fn download(source: &str, destination: &str, job: &Job<'_>) -> Result<(), 
             .download_directory(source, &path, &[], &bars)
             .await?);
     }
+    if source.contains(PATTERN) {
+        make_folder(&path).await?;
+        return download_matches(source, &path, job).await;
+    }
     let path = if destination.ends_with('/') || path.is_dir() {
         make_folder(&path).await?;
         path.join(file_name(source))
@@ -156,10 +191,52 @@ async fn download(source: &str, destination: &str, job: &Job<'_>) -> Result<(), 
         }
         path
     };
-    let unwritable = |source| failed("write", &path, source);
-    let mut file = tokio::fs::File::create(&path).await.map_err(unwritable)?;
-    job.communicator.download(source, &mut file, &bars).await?;
-    file.flush().await.map_err(unwritable)
+    download_file(source, &path, &bars, job).await
+}
+
+/// Downloads all that a pattern stands for into a folder, each under its own name.
+async fn download_matches(
+    pattern: &str,
+    folder: &Path,
+    job: &Job<'_>,
+) -> Result<(), ProvisionError> {
+    let found = job.communicator.find(pattern).await?;
+    if found.is_empty() {
+        return Err(ProvisionError::NoMatch {
+            pattern: pattern.to_owned(),
+        });
+    }
+    let bars = Bars::new(job.ui, "download");
+    for Found { path, is_folder } in found {
+        let name = file_name(&path);
+        // The guest has said it.
+        if matches!(name, "" | "." | "..") {
+            continue;
+        }
+        match is_folder {
+            true => {
+                job.communicator
+                    .download_directory(&path, folder, &[], &bars)
+                    .await?;
+            }
+            false => download_file(&path, &folder.join(name), &bars, job).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn download_file(
+    source: &str,
+    path: &Path,
+    bars: &Bars<'_>,
+    job: &Job<'_>,
+) -> Result<(), ProvisionError> {
+    let unwritable = |source| failed("write", path, source);
+    let mut file = NewFile::begin(path).await.map_err(unwritable)?;
+    job.communicator
+        .download(source, file.writer(), bars)
+        .await?;
+    file.finish().await.map_err(unwritable)
 }
 
 async fn make_folder(path: &Path) -> Result<(), ProvisionError> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use lvhost_config::Origin;
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
+use crate::local_paths::readable_file;
+
 /// One script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Script {
@@ -80,22 +82,21 @@ pub(super) fn check(
     origin: &Origin,
     report: &mut Diagnostics,
 ) {
+    let several = scripts.iter().enumerate();
     let options = script
-        .map(|script| ("script", script))
+        .map(|script| ("script", String::new(), script))
         .into_iter()
-        .chain(scripts.iter().map(|script| ("scripts", script)));
-    for (option, path) in options.filter(|(option, _)| !origin.is_unknown(option)) {
-        let problem = match std::fs::metadata(folder.join(path)) {
-            Ok(metadata) if metadata.is_file() => continue,
-            Ok(_) => "it is not a file".to_string(),
-            Err(error) => error.to_string(),
-        };
-        report.push(
-            Diagnostic::error(
-                origin.span_of(option),
-                format!("can't read the script `{path}`"),
-            )
-            .detail(problem),
-        );
+        .chain(several.map(|(index, script)| ("scripts", format!("[{index}]"), script)));
+    for (option, element, path) in options.filter(|(option, ..)| !origin.is_unknown(option)) {
+        if let Err(why) = readable_file(&folder.join(path)) {
+            report.push(
+                Diagnostic::error(
+                    origin.span_of_element(option, &element),
+                    format!("can't read the script `{path}`"),
+                )
+                .detail(why)
+                .help("correct the path; a relative one is meant from where the build is started"),
+            );
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress, Result};
+use lvhost_communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Result};
 use lvhost_hcl::{Body, DataOutcome, DataSources, Environment, InputFile, Inputs, Value, load};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,10 @@ struct Guest {
     away: Arc<Mutex<usize>>,
     /// What a command prints.
     prints: Vec<u8>,
+    /// What a pattern stands for: paths, those of folders with a `/` at their end.
+    holds: Vec<&'static str>,
+    /// A download breaks off after its first bytes.
+    breaks_off: bool,
     /// Commands are run by this machine's shell, and files written to its disk.
     real: bool,
 }
@@ -234,6 +238,10 @@ impl Communicator for Guest {
         self.enter(format!("download {source}")).await?;
         let text = format!("content of {source}");
         destination.write_all(text.as_bytes()).await.unwrap();
+        if self.breaks_off {
+            *self.away.lock().unwrap() = 1;
+            self.enter(format!("download the rest of {source}")).await?;
+        }
         Ok(text.len().try_into().unwrap())
     }
 
@@ -249,6 +257,15 @@ impl Communicator for Guest {
             destination.display()
         ))
         .await
+    }
+
+    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+        self.enter(format!("find {pattern}")).await?;
+        let found = self.holds.iter().map(|path| Found {
+            path: path.trim_end_matches('/').to_owned(),
+            is_folder: path.ends_with('/'),
+        });
+        Ok(found.collect())
     }
 
     async fn disconnect(&self) -> Result<()> {

@@ -13,7 +13,7 @@ use super::{Measured, quote, receive_file, send_file};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
-use crate::local_file::open_regular;
+use crate::local_file::{NewFile, open_regular};
 use crate::ssh::directory::{DEPTH_MAXIMUM, OWNER, PLAIN_PERMISSIONS, local, set_local_mode, utf8};
 use crate::ssh::listing::safe_name;
 use crate::ssh::sftp::PERMISSIONS;
@@ -221,10 +221,13 @@ pub(in crate::ssh) async fn download(
                 receive_file(wire, length, None, progress).await?;
                 continue;
             }
-            let created = fs::File::create(&place.local).await;
+            let created = NewFile::begin(&place.local).await;
             let mut file = created.map_err(self::local("create", &place.local))?;
             wire.accept().await?;
-            receive_file(wire, length, Some(&mut file), progress).await?;
+            receive_file(wire, length, Some(file.writer()), progress).await?;
+            file.finish()
+                .await
+                .map_err(self::local("write", &place.local))?;
             set_local_mode(&place.local, mode & PLAIN_PERMISSIONS).await?;
         } else {
             let finish = if left_out {

@@ -292,3 +292,27 @@ async fn a_guest_does_not_complain_for_ever() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_file_that_comes_in_half_leaves_what_was_there() {
+    for bytes in [
+        // The connection ends in the middle, and the guest says that it could not read on.
+        &b"D0755 0 tree\nC0644 8 file\nhalf"[..],
+        b"D0755 0 tree\nC0644 8 file\nhalfhalf\x01scp: file: Input/output error\n",
+    ] {
+        for before in [Some("precious"), None] {
+            let (_peer, ssh) = guest_with(sends(bytes)).await;
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("file");
+            if let Some(text) = before {
+                std::fs::write(&file, text).unwrap();
+            }
+            ssh.download_directory("/tree/", folder.path(), &[], &Noted::default())
+                .await
+                .unwrap_err();
+            assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), before);
+            let names = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(names, usize::from(before.is_some()), "no half file is left");
+        }
+    }
+}

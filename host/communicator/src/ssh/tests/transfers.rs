@@ -138,3 +138,23 @@ async fn a_hostile_folder_stays_in_its_bounds() {
         assert!(outside <= 1, "{trouble:?} wrote beside the folder");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_comes_in_half_leaves_what_was_there() {
+    let (_peer, ssh) = guest_with(Some(Trouble::Name("endless".to_owned()))).await;
+    for before in [Some("precious"), None] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("endless");
+        if let Some(text) = before {
+            std::fs::write(&file, text).unwrap();
+        }
+        let error = ssh
+            .download_directory("/tree/", folder.path(), &[], &Noted::default())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Unsafe { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), before);
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, usize::from(before.is_some()), "no half file is left");
+    }
+}

@@ -120,3 +120,80 @@ async fn a_generated_source_that_was_not_made_is_an_error() {
     };
     assert!(path.ends_with("never"));
 }
+
+#[tokio::test]
+async fn a_download_that_fails_leaves_what_was_there() {
+    // At once, as where the guest has no such file; and after some bytes.
+    for breaks_off in [false, true] {
+        for (destination, path) in [("a.conf", "a.conf"), ("./", "a.conf"), ("new", "new")] {
+            let folder = folder();
+            let guest = Guest {
+                breaks_off,
+                away: Arc::new(Mutex::new(usize::from(!breaks_off))),
+                ..Guest::default()
+            };
+            let options = format!(
+                "source = \"/etc/a.conf\"\ndestination = \"{destination}\"\ndirection = \"download\""
+            );
+            let before = std::fs::read_to_string(folder.path().join(path)).ok();
+            let names = std::fs::read_dir(folder.path()).unwrap().count();
+            run_in(&guest, &User::default(), &file(&options), folder.path())
+                .await
+                .unwrap_err();
+            let after = std::fs::read_to_string(folder.path().join(path)).ok();
+            assert_eq!(after, before, "{destination}");
+            let left = std::fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(left, names, "{destination}: no half file is left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_downloads_all_that_matches_into_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |destination: &str| {
+        file(&format!(
+            "source = \"/var/log/*\"\ndestination = \"{destination}\"\ndirection = \"download\""
+        ))
+    };
+    for destination in ["logs", "logs/", "deep/logs/"] {
+        let guest = Guest {
+            holds: vec![
+                "/var/log/a.log",
+                "/var/log/apt/",
+                "/var/log/b.log",
+                "/var/log/..",
+            ],
+            ..Guest::default()
+        };
+        run_in(
+            &guest,
+            &User::default(),
+            &options(destination),
+            folder.path(),
+        )
+        .await
+        .unwrap();
+        let path = folder.path().join(destination.trim_end_matches('/'));
+        for name in ["a.log", "b.log"] {
+            let text = std::fs::read_to_string(path.join(name)).unwrap();
+            assert_eq!(text, format!("content of /var/log/{name}"));
+        }
+        let log = guest.log();
+        assert_eq!(log.len(), 4, "{log:?}");
+        assert!(
+            log[2].starts_with("download folder /var/log/apt to "),
+            "{log:?}"
+        );
+    }
+    let error = cause(
+        run_in(
+            &Guest::default(),
+            &User::default(),
+            &options("none"),
+            folder.path(),
+        )
+        .await,
+    );
+    assert!(matches!(error, ProvisionError::NoMatch { .. }), "{error:?}");
+}

@@ -22,7 +22,7 @@ const HIDDEN: &str = ".lvhost-";
 
 /// A file that is gone when it is dropped.
 #[derive(Debug)]
-pub(super) enum UnfinishedFile {
+pub enum UnfinishedFile {
     /// It is gone with the process as well.
     Unnamed(File),
     /// It would stay if the process were killed.
@@ -34,7 +34,7 @@ impl UnfinishedFile {
     ///
     /// # Errors
     /// Those of making a file.
-    pub(super) fn create(directory: &Path) -> io::Result<Self> {
+    pub fn create(directory: &Path) -> io::Result<Self> {
         match unnamed(directory) {
             Ok(file) => Ok(Self::Unnamed(file)),
             // Network file systems can't, and neither can overlays on old kernels. What fails for
@@ -48,7 +48,7 @@ impl UnfinishedFile {
     }
 
     /// The file.
-    pub(super) fn as_file(&self) -> &File {
+    pub fn as_file(&self) -> &File {
         match self {
             Self::Unnamed(file) => file,
             Self::Named(file) => file.as_file(),
@@ -56,7 +56,7 @@ impl UnfinishedFile {
     }
 
     /// A path by which this process can open the file again, for as long as it has no name of its own.
-    pub(super) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         match self {
             Self::Unnamed(file) => own_path(file),
             Self::Named(file) => file.path().to_owned(),
@@ -67,7 +67,7 @@ impl UnfinishedFile {
     ///
     /// # Errors
     /// Those of naming a file; it is gone then.
-    pub(super) fn persist(self, path: &Path) -> io::Result<()> {
+    pub fn persist(self, path: &Path) -> io::Result<()> {
         let file = match self {
             Self::Named(file) => return file.persist(path).map(drop).map_err(Into::into),
             Self::Unnamed(file) => file,
