@@ -175,6 +175,7 @@ impl<'a> Examiner<'a> {
             );
         }
         let secrets = TemplateProvisioners::template_secrets(&document);
+        TemplateProvisioners::check_secrets(&document, report);
         let mut jobs = Vec::new();
         for build in document.builds {
             jobs.extend(self.build(build, sources, &secrets, report).await);

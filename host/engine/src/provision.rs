@@ -32,13 +32,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::Communicator;
-use lvhost_hcl::{BUILD_ATTRIBUTES, Diagnostics, Document, Provisioner, Source, Value};
+use lvhost_hcl::{BUILD_ATTRIBUTES, Diagnostic, Diagnostics, Document, Provisioner, Source, Value};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) use self::lines::Lines;
-use self::mask::{Masked, secrets_in};
+use self::mask::{Masked, is_short, secrets_in};
 use self::options::Prepared;
 use crate::error::{Error, ProvisionError};
 use crate::ui::Ui;
@@ -128,6 +128,22 @@ impl TemplateProvisioners {
             .values()
             .flat_map(|variable| secrets_in(&variable.value))
             .collect()
+    }
+
+    /// Warns of the template's sensitive variables whose values are too short to be hidden.
+    pub fn check_secrets(document: &Document, report: &mut Diagnostics) {
+        for (name, variable) in &document.variables {
+            if secrets_in(&variable.value).iter().any(is_short) {
+                report.push(
+                    Diagnostic::warning(
+                        variable.span,
+                        format!("the value of the sensitive variable `{name}` is too short to be hidden"),
+                    )
+                    .detail("it stands in many other words, and replacing it there would tell what it is")
+                    .help("give it at least 4 characters, or leave `sensitive` out"),
+                );
+            }
+        }
     }
 
     fn selected(&self) -> impl Iterator<Item = &Provisioner> {
