@@ -18,6 +18,7 @@ mod files;
 mod grants;
 mod inspect;
 mod originals;
+mod reported;
 mod services;
 mod target;
 
@@ -34,6 +35,7 @@ use self::grants::Grants;
 pub use self::inspect::InspectError;
 use self::inspect::{Stated, inspect};
 pub use self::originals::Original;
+use self::reported::Reported;
 use self::services::{VolumeServices, Wanted};
 use crate::build::Build;
 use crate::configure::{component_volume, options};
@@ -174,6 +176,7 @@ impl Volumes<'_> {
             },
             label: volume.id.name.clone(),
             uploaded: OnceLock::new(),
+            reported: Reported::default(),
         }
     }
 

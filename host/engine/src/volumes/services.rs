@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::files::Matches;
 use super::grants::Grants;
 use super::inspect::{Stated, inspect};
+use super::reported::Reported;
 use super::target::{Target, Uploaded, service_error};
 use crate::error::with_causes;
 use crate::ledger::{Ledger, LedgerError};
@@ -36,6 +37,8 @@ pub(super) struct VolumeServices {
     pub(super) label: String,
     /// The format of the image that was uploaded, once one is.
     pub(super) uploaded: OnceLock<String>,
+    /// What the component has told of its progress.
+    pub(super) reported: Reported,
 }
 
 /// What the template says of the volume.
@@ -265,7 +268,9 @@ impl Services for VolumeServices {
     }
 
     fn progress(&self, fraction: f64, what: &str) {
-        tracing::debug!(volume = self.label, fraction, what, "component's progress");
+        if let Some(line) = self.reported.line(fraction, what) {
+            self.ui.say(&format!("{}: {line}", self.label));
+        }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -287,6 +292,11 @@ fn out_of_reach(error: &FetchError) -> Option<&SafeUrl> {
 fn fetch_error(error: &FetchError) -> ServiceError {
     match error {
         FetchError::Cancelled => ServiceError::Cancelled,
+        FetchError::AllFailed(failures)
+            if failures.iter().any(|failure| is_corrupt(&failure.error)) =>
+        {
+            ServiceError::Corrupt(error.to_string())
+        }
         FetchError::AllFailed(_) => ServiceError::Network(error.to_string()),
         _ => {
             let mut text = error.to_string();
@@ -299,6 +309,16 @@ fn fetch_error(error: &FetchError) -> ServiceError {
             ServiceError::Other(text)
         }
     }
+}
+
+/// Whether bytes came, and not those that were meant.
+fn is_corrupt(error: &LocationError) -> bool {
+    matches!(
+        error,
+        LocationError::ChecksumMismatch { .. }
+            | LocationError::LocalMismatch { .. }
+            | LocationError::Archive(_)
+    )
 }
 
 /// Hands a download's progress to the user.
@@ -351,4 +371,50 @@ fn shown(path: &Path) -> std::borrow::Cow<'_, str> {
     path.file_name()
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use lvhost_fetch::{Checksum, Failure};
+
+    use super::*;
+
+    fn failure(error: LocationError) -> Failure {
+        let location = Location::parse("disk.raw").unwrap();
+        Failure { location, error }
+    }
+
+    #[test]
+    fn what_came_and_is_not_what_was_meant_is_corrupt() {
+        let Ok(Checksum::Digest(digest)) = Checksum::parse(&"0".repeat(64)) else {
+            panic!("it is a digest");
+        };
+        let mismatch = || LocationError::ChecksumMismatch {
+            expected: digest.clone(),
+            actual: digest.clone(),
+        };
+        let local = LocationError::LocalMismatch {
+            expected: digest.clone(),
+            actual: digest.clone(),
+        };
+        let short = || LocationError::Short {
+            received: 1,
+            announced: 2,
+            source: None,
+        };
+        for (failures, is_corrupt) in [
+            (vec![failure(mismatch())], true),
+            (vec![failure(local)], true),
+            (vec![failure(short()), failure(mismatch())], true),
+            (vec![failure(short())], false),
+            (vec![], false),
+        ] {
+            let error = fetch_error(&FetchError::AllFailed(failures));
+            assert_eq!(
+                matches!(error, ServiceError::Corrupt(_)),
+                is_corrupt,
+                "{error:?}"
+            );
+        }
+    }
 }
