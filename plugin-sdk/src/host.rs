@@ -21,6 +21,10 @@ pub trait Host {
     /// The `urls` are tried in their order until one works. The `checksum` is what the user wrote:
     /// `sha256:…`, bare hexadecimal digits, `none`; nothing is checked if there is none.
     ///
+    /// Of an archive (zip or tar, by its name or by `archive=` in the URL) the file in it is what comes
+    /// back: the host unpacks it, after the checksum of the archive was found right. What is only
+    /// compressed comes back as it is, for [`Reader::decode`](crate::Reader::decode).
+    ///
     /// # Errors
     /// [`Error::Network`] if no URL worked, [`Error::Corrupt`] if the checksum is wrong.
     fn download(&self, urls: &[String], checksum: Option<&str>) -> Result<Blob, Error>;

@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("lvhost-communicator", &["lvhost-regular-file"]),
     ("lvhost-config", &["lvhost-hcl"]),
-    ("lvhost-fetch", &["lvhost-regular-file"]),
+    ("lvhost-fetch", &["lvhost-image", "lvhost-regular-file"]),
     // The fake hypervisor guesses formats, as a real one does.
     ("lvhost-libvirt", &["lvhost-image"]),
     // Each target reaches one door of one crate.

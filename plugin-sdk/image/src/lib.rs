@@ -23,6 +23,7 @@
 
 mod calendar;
 mod catalog;
+mod compression;
 mod container;
 pub mod fat12;
 mod image;
@@ -33,6 +34,7 @@ mod testing;
 mod tree;
 mod unique;
 
+pub use compression::Compression;
 pub use container::Container;
 pub use image::{Image, Segment};
 pub use tree::{Entry, Kind, MAX_DEPTH, MAX_ENTRIES, MAX_NAME_BYTES, Tree, TreeError};

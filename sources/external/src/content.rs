@@ -1,29 +1,11 @@
 //! What a downloaded file is, by its first bytes. It may be from a stranger: what would make the
 //! hypervisor read other files than this one is refused.
 
-use lvhost_plugin_sdk::image::Container;
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
+use lvhost_plugin_sdk::image::{Compression, Container};
 use lvhost_plugin_sdk::{Codec, Error, Image};
 
 use crate::location::Packing;
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Codec(Codec),
-}
-
-/// Codecs by the bytes their streams begin with and the extensions of their files.
-///
-/// RFC 1952 §2.3.1; bzip2's manual, "block-sort header"; the .xz file format §2.1.1.1; RFC 8878
-/// §3.1.1.
-const CODECS: [(Codec, &[u8], &str); 4] = [
-    (Codec::Gzip, &[0x1f, 0x8b, 0x08], ".gz"),
-    (Codec::Bzip2, b"BZh", ".bz2"),
-    (Codec::Xz, &[0xfd, b'7', b'z', b'X', b'Z', 0], ".xz"),
-    (Codec::Zstd, &[0x28, 0xb5, 0x2f, 0xfd], ".zst"),
-];
 
 /// Archives, which are known only to be refused, by the bytes they begin with.
 const ARCHIVES: [(&[u8], &str); 2] = [
@@ -37,7 +19,7 @@ const UNPACK: &str = "unpack it first, or add `?archive=zip` or `?archive=tar` t
 /// Where a tar archive says so: POSIX.1-2017, pax, "ustar Interchange Format".
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
-/// Tells by what its URL says, or else by its first bytes, how a file is compressed.
+/// Tells by what its URL says, or else by its first bytes, how a file is compressed, if it is.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the URL or the name says that it is compressed, and it is not.
@@ -45,41 +27,41 @@ pub(crate) fn compression(
     name: &str,
     packing: Packing,
     beginning: &[u8],
-) -> Result<Compression, Error> {
-    let found = CODECS
-        .iter()
-        .find(|(_, magic, _)| beginning.starts_with(magic))
-        .map(|(codec, ..)| *codec);
+) -> Result<Option<Codec>, Error> {
+    let found = Compression::recognise(beginning);
     let (expected, reason) = match packing {
-        Packing::AsItIs => return Ok(Compression::None),
-        Packing::Compressed(codec) => (codec, "has `archive=` in its URL".to_owned()),
-        Packing::Recognise => match (found, by_extension(name)) {
-            (Some(codec), _) => return Ok(Compression::Codec(codec)),
-            (None, None) => return Ok(Compression::None),
-            (None, Some((codec, extension))) => (codec, format!("ends in `{extension}`")),
+        Packing::AsItIs => return Ok(None),
+        Packing::Compressed(expected) => (expected, "has `archive=` in its URL".to_owned()),
+        Packing::Recognise => match (found, Compression::of_file_name(name)) {
+            (Some(found), _) => return Ok(Some(codec(found))),
+            (None, None) => return Ok(None),
+            (None, Some(expected)) => {
+                let extension = name.rsplit('.').next().unwrap_or_default();
+                (
+                    expected,
+                    format!("ends in `.{}`", extension.to_ascii_lowercase()),
+                )
+            }
         },
     };
     if found == Some(expected) {
-        return Ok(Compression::Codec(expected));
+        return Ok(Some(codec(expected)));
     }
     refuse_pages(name, beginning)?;
     Err(Error::Corrupt(format!(
-        "`{name}` {reason} and is not {}; check what is at its URL",
-        match expected {
-            Codec::Gzip => "compressed by gzip",
-            Codec::Bzip2 => "compressed by bzip2",
-            Codec::Xz => "compressed by xz",
-            Codec::Zstd => "compressed by zstd",
-        }
+        "`{name}` {reason} and is not compressed by {}; check what is at its URL",
+        expected.name()
     )))
 }
 
-fn by_extension(name: &str) -> Option<(Codec, &'static str)> {
-    let lower = name.to_ascii_lowercase();
-    CODECS
-        .iter()
-        .find(|(_, _, extension)| lower.ends_with(extension))
-        .map(|(codec, _, extension)| (*codec, *extension))
+/// What the host decompresses it by.
+fn codec(compression: Compression) -> Codec {
+    match compression {
+        Compression::Gzip => Codec::Gzip,
+        Compression::Bzip2 => Codec::Bzip2,
+        Compression::Xz => Codec::Xz,
+        Compression::Zstd => Codec::Zstd,
+    }
 }
 
 /// What an image is, decompressed.

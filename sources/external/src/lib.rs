@@ -10,7 +10,7 @@ mod checksum;
 mod content;
 mod location;
 
-use content::{Compression, Content};
+use content::Content;
 use lvhost_plugin_sdk::{
     Blob, Codec, Configuration, Description, Diagnostic, Error, Grant, Host, Image, OptionSchema,
     Options, Reader, Recipe, Volume, VolumeSource, export_source, image::qcow2,
@@ -93,13 +93,13 @@ impl VolumeSource for External {
         let first = urls.first().and_then(|url| location::check(url).ok());
         let packing = first.unwrap_or_default().packing;
         match content::compression(&name, packing, &beginning)? {
-            Compression::None => {
+            None => {
                 let content = content::recognise(&name, &beginning)?;
                 let image = content.image(Some(blob.size()))?;
                 check(volume, &name, &content, &image)?;
                 host.create(&image)?.copy_from(&blob, 0, blob.size())?;
             }
-            Compression::Codec(codec) => copy_decompressed(volume, &blob, codec, host)?,
+            Some(codec) => copy_decompressed(volume, &blob, codec, host)?,
         }
         Ok(Recipe::Image)
     }

@@ -1,7 +1,7 @@
 //! Whether a text can be a location, as far as that shows without looking for what is there. Texts
 //! are not repeated in messages: a URL may have a password in it.
 
-use lvhost_plugin_sdk::Codec;
+use lvhost_plugin_sdk::image::Compression;
 
 use crate::checksum;
 
@@ -28,8 +28,8 @@ pub(crate) enum Packing {
     Recognise,
     /// Nothing, whatever it looks like.
     AsItIs,
-    /// It is decompressed by this codec.
-    Compressed(Codec),
+    /// It is compressed like this.
+    Compressed(Compression),
 }
 
 const SUPPORTED: &str = "use an `http`, `https`, `s3` or `smb` URL, or the path of a local file";
@@ -152,10 +152,10 @@ fn packing(word: &str) -> Result<Packing, Problem> {
     match word.to_ascii_lowercase().as_str() {
         "false" | "f" | "0" => Ok(Packing::AsItIs),
         "" | "true" | "t" | "1" => Ok(Packing::Recognise),
-        "gz" => Ok(Packing::Compressed(Codec::Gzip)),
-        "bz2" => Ok(Packing::Compressed(Codec::Bzip2)),
-        "xz" => Ok(Packing::Compressed(Codec::Xz)),
-        "zst" | "zstd" => Ok(Packing::Compressed(Codec::Zstd)),
+        "gz" => Ok(Packing::Compressed(Compression::Gzip)),
+        "bz2" => Ok(Packing::Compressed(Compression::Bzip2)),
+        "xz" => Ok(Packing::Compressed(Compression::Xz)),
+        "zst" | "zstd" => Ok(Packing::Compressed(Compression::Zstd)),
         "zip" | "tar" | "tar.gz" | "tgz" | "tar.bz2" | "tbz2" | "tar.xz" | "txz" | "tar.zst"
         | "tzst" => Ok(Packing::Recognise),
         _ => problem("`archive=` in its query is none that is supported", WORDS),
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn what_steers_is_read() {
         let own = format!("https://h/a?checksum=sha256:{}&archive=0", "0".repeat(64));
-        let xz = Packing::Compressed(Codec::Xz);
+        let xz = Packing::Compressed(Compression::Xz);
         let cases = [
             ("https://h/a?archive=false", Packing::AsItIs, false),
             ("https://h/a?x=1&archive=xz#f", xz, false),

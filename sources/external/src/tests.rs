@@ -1,9 +1,11 @@
 //! Images on their way from a download into the volume.
 
+use lvhost_plugin_sdk::image::Compression;
 use lvhost_plugin_sdk::testing::{FakeHost, Piece, compressed, volume};
 use lvhost_plugin_sdk::{OptionValue, Severity};
 
 use super::*;
+use crate::location::Packing;
 
 const URL: &str = "https://example.org/image";
 
@@ -328,4 +330,20 @@ fn urls_of_one_file_are_packed_alike_and_may_bring_their_checksum() {
     assert_eq!(configure(&[&own, URL]), ["urls", "checksum"]);
     let zips = [URL, "https://h/a.zip", "https://h/a?archive=zip"];
     assert_eq!(configure(&zips), ["checksum"]);
+}
+
+/// What `pzstd` writes begins with a frame that a decoder skips.
+#[test]
+fn frames_that_are_skipped_are_zstd_too() {
+    for mark in [0x50, 0x57, 0x5f] {
+        let beginning = [mark, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 0, 0, 0, 0, 0x28, 0xb5];
+        for (name, packing) in [
+            ("a.img.zst", Packing::Recognise),
+            ("a.img", Packing::Recognise),
+            ("a", Packing::Compressed(Compression::Zstd)),
+        ] {
+            let found = content::compression(name, packing, &beginning);
+            assert_eq!(found, Ok(Some(Codec::Zstd)), "{name}: {mark:#x}");
+        }
+    }
 }

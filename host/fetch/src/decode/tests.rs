@@ -58,7 +58,7 @@ fn what_the_tools_write_is_read_whole_and_in_members() {
             continue;
         };
         assert_eq!(
-            Codec::from_magic(&packed[..Codec::MAGIC_LENGTH]),
+            Codec::recognise(&packed[..Codec::MARK_BYTES]),
             Some(codec),
             "{tool:?}"
         );
@@ -98,7 +98,7 @@ fn a_skippable_zstd_frame_is_skipped() {
     };
     let mut bytes = vec![0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     bytes.extend(packed);
-    assert_eq!(Codec::from_magic(&bytes), Some(Codec::Zstd));
+    assert_eq!(Codec::recognise(&bytes), Some(Codec::Zstd));
     assert!(decode(Codec::Zstd, bytes).unwrap() == sample(1000));
     let cut = vec![0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1];
     assert!(decode(Codec::Zstd, cut).is_err());
@@ -127,7 +127,7 @@ fn names_and_first_bytes() {
         ("xz", None),
     ];
     for (name, codec) in names {
-        assert_eq!(Codec::from_extension(name), codec, "{name}");
+        assert_eq!(Codec::of_file_name(name), codec, "{name}");
     }
     for start in [
         &b""[..],
@@ -136,6 +136,6 @@ fn names_and_first_bytes() {
         b"BZh0zz",
         b"\xfd7zXZ",
     ] {
-        assert_eq!(Codec::from_magic(start), None, "{start:?}");
+        assert_eq!(Codec::recognise(start), None, "{start:?}");
     }
 }
