@@ -75,7 +75,7 @@ impl Diagnostic {
 /// for every element, and nobody reads more.
 pub const MAX_DIAGNOSTICS: usize = 200;
 
-/// Diagnostics in the order they were found, each once.
+/// Diagnostics, each once: in the order they were found until they are sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
@@ -101,6 +101,12 @@ impl Diagnostics {
         for diagnostic in other {
             self.push(diagnostic);
         }
+    }
+
+    /// Puts them in the order of their places: first what is in no file, then file by file from the top.
+    pub fn sort_by_place(&mut self) {
+        let key = |item: &Diagnostic| item.span.map(|span| (span.file, span.start));
+        self.items.sort_by_key(key);
     }
 
     /// Whether any of them is an error.

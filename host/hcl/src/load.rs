@@ -8,6 +8,7 @@
 //! that can't be parsed ends it, since everything missing from it would be reported again.
 
 mod blocks;
+mod brackets;
 mod builds;
 mod graph;
 mod packer;
@@ -15,6 +16,7 @@ mod parse;
 mod references;
 mod settings;
 mod sources;
+mod syntax;
 mod variable_files;
 mod variables;
 

@@ -226,7 +226,10 @@ fn the_settings_are_checked_like_a_template() {
             "source_plugin \"stranger\" {\n  file = \"nothing.wasm\"\n}\n",
             &["lvhost.hcl:2:10", "can't read", "nothing.wasm"],
         ),
-        ("source_plugin \"a\" {", &["lvhost.hcl", "syntax error"]),
+        (
+            "source_plugin \"a\" {",
+            &["lvhost.hcl", "`source_plugin \"a\"` is not closed"],
+        ),
     ];
     for (text, parts) in cases {
         let said = validate(&with_url().file("lvhost.hcl", text));

@@ -4,6 +4,7 @@ use hcl::edit::parser;
 use hcl::edit::structure::Body;
 
 use super::InputFile;
+use super::syntax::explain;
 use crate::budget::Budget;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source_map::{FileId, SourceMap, Span};
@@ -56,45 +57,6 @@ pub(super) fn parse(text: &str, file: FileId, budget: &Budget) -> Result<Body, D
                 .detail("it is too much for one template, together with the files before it"),
         );
     }
-    parser::parse_body(text).map_err(|error| {
-        let offset = error.location().offset();
-        let end = text
-            .get(offset..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(offset, |next| {
-                if next == '\n' || next == '\r' {
-                    offset
-                } else {
-                    offset + next.len_utf8()
-                }
-            });
-        let diagnostic =
-            Diagnostic::error(Span::new(file, offset..end), "syntax error").detail(error.message());
-        match hint(text, offset) {
-            Some(hint) => diagnostic.help(hint),
-            None => diagnostic,
-        }
-    })
-}
-
-/// What is most likely behind an error the parser can only describe by what it expected.
-fn hint(text: &str, offset: usize) -> Option<String> {
-    let (before, rest) = (text.get(..offset)?, text.get(offset..)?);
-    if rest.starts_with('\'') {
-        return Some("strings are in double quotes".to_owned());
-    }
-    if rest.starts_with(['\u{201c}', '\u{201d}']) {
-        return Some("these are typographic quotes; strings are in plain ones".to_owned());
-    }
-    if rest.trim().is_empty() {
-        let hint = "the file ends in the middle of something: is a brace or a heredoc not closed?";
-        return Some(hint.to_owned());
-    }
-    // A string that isn't closed goes on to the next quote, so the error comes lines later.
-    let line = before.matches('\n').count();
-    let lines: Vec<&str> = text.lines().take(line + 1).collect();
-    let odd = |line: &&str| line.replace("\\\"", "").matches('"').count() % 2 == 1;
-    let suspect = lines[..line.min(lines.len())].iter().rposition(odd);
-    let suspect = suspect.or_else(|| lines.last().filter(|line| odd(line)).map(|_| line))?;
-    Some(format!("is the string on line {} not closed?", suspect + 1))
+    parser::parse_body(text)
+        .map_err(|error| explain(text, file, error.location().offset(), error.message()))
 }
