@@ -9,6 +9,7 @@ mod domains;
 mod endings;
 mod side_by_side;
 mod terminal;
+mod two_ways;
 mod validation;
 
 use std::path::PathBuf;

@@ -116,12 +116,18 @@ impl Installation {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Started {
+        self.start_with(arguments, &[])
+    }
+
+    /// With more in its environment.
+    fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Started {
         let mut command = Command::new(&self.packer);
         command
             .args(arguments)
             .current_dir(self.directory.path())
             .env_clear()
             .envs(self.environment())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -151,6 +157,14 @@ impl Installation {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).finish()
+    }
+
+    #[allow(
+        dead_code,
+        reason = "one of the two packages that include this file has no use for it"
+    )]
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
+        self.start_with(arguments, variables).finish()
     }
 
     pub(crate) fn command(&self, command: &str, template: &Path) -> Finished {

@@ -25,6 +25,7 @@ mod downloads;
 mod exit_code;
 mod findings;
 mod input;
+mod interpolation;
 mod local_paths;
 mod logging;
 mod logs;

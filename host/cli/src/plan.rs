@@ -11,13 +11,14 @@ mod check;
 mod describe;
 mod text;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lvhost_fetch::{Cache, CacheEntry};
 use lvhost_hcl::Severity;
 use serde::Serialize;
 
-use self::describe::Planned;
+pub(crate) use self::describe::{Planned, Subject};
 use crate::arguments;
 use crate::async_runtime;
 use crate::components::Components;
@@ -36,9 +37,9 @@ struct Report<'a> {
     builds: &'a [Planned],
 }
 
-/// What was downloaded before. A cache that is not there yet is not made.
-fn cached(surroundings: &Surroundings) -> Result<Vec<CacheEntry>, Failure> {
-    let Some(folder) = surroundings.download_directory().filter(|it| it.is_dir()) else {
+/// What was downloaded before into `folder`. A cache that is not there yet is not made.
+pub(crate) fn cached(folder: Option<PathBuf>) -> Result<Vec<CacheEntry>, Failure> {
+    let Some(folder) = folder.filter(|it| it.is_dir()) else {
         return Ok(Vec::new());
     };
     let entries = Cache::open(&folder).and_then(|cache| cache.entries());
@@ -82,10 +83,10 @@ pub(crate) fn plan(
             return Err(failure);
         }
     };
-    let cached = cached(&surroundings)?;
+    let cached = cached(surroundings.download_directory())?;
     let mut builds = Vec::new();
     for job in &jobs {
-        let mut planned = Planned::of(job, &cached)?;
+        let mut planned = Planned::of(job.subject(), &cached)?;
         if arguments.check {
             planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }

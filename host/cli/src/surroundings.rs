@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lvhost_engine::go_template::BuildFacts;
 use lvhost_engine::{Journal, JournalFolder};
 use lvhost_hcl::Environment;
 use rand::TryRng;
@@ -130,6 +131,15 @@ impl Surroundings {
     /// Whether text for people goes to a terminal that understands more than lines.
     pub(crate) fn has_terminal(&self) -> bool {
         io::stderr().is_terminal() && self.set("TERM") != Some("dumb")
+    }
+
+    /// What Packer's functions in `{{ }}` tell of this process.
+    pub(crate) fn build_facts(&self) -> BuildFacts {
+        BuildFacts {
+            working_directory: self.working_directory.to_string_lossy().into_owned(),
+            now: self.started,
+            ..BuildFacts::default()
+        }
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {

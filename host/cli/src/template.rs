@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lvhost_config::{LibvirtSource, decode_source};
+use lvhost_engine::go_template::{BuildFacts, Functions};
 use lvhost_engine::{Configured, Identity, Sources, TemplateProvisioners, configure, domain_name};
 use lvhost_hcl::{
     Build, DataSources, Diagnostic, Diagnostics, Document, Environment, Inputs, Provisioner,
@@ -25,7 +26,9 @@ use crate::components::Components;
 use crate::exit_code::Failure;
 use crate::findings::{Finding, findings};
 use crate::input::{self, Given, InputError};
+use crate::interpolation::interpolated;
 use crate::local_paths;
+use crate::plan::Subject;
 use crate::printer::Printer;
 use crate::selection::Selection;
 use crate::surroundings::Surroundings;
@@ -50,6 +53,18 @@ pub(crate) struct Job {
     pub(crate) provision: Arc<TemplateProvisioners>,
     /// Where the names of this build come from.
     pub(crate) identity: Identity,
+}
+
+impl Job {
+    /// What its plan is made of.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            name: &self.name,
+            libvirt: &self.libvirt,
+            configured: &self.configured,
+            identity: &self.identity,
+        }
+    }
 }
 
 /// What a template comes to.
@@ -141,11 +156,14 @@ impl<'a> Examiner<'a> {
                     .of_template(&document, folder, &mut files, &mut diagnostics)
         {
             sources = of_template.sources;
-            jobs = self.check(document, &sources, &mut diagnostics).await;
+            jobs = self
+                .check(document, &sources, &files, &mut diagnostics)
+                .await;
             let asked = jobs.iter().flatten();
             let asked = asked.map(|job| (&job.libvirt, &job.configured));
             unlisted::report(&of_template.unlisted, folder, asked, &mut diagnostics);
         }
+        diagnostics.sort_by_place();
         let errors = count(&diagnostics, Severity::Error);
         let jobs = if errors > 0 {
             Err(Failure::Template { errors })
@@ -164,6 +182,7 @@ impl<'a> Examiner<'a> {
         &self,
         document: Document,
         sources: &Sources,
+        files: &SourceMap,
         report: &mut Diagnostics,
     ) -> Result<Vec<Job>, InputError> {
         check_plugins(&document, report);
@@ -178,7 +197,8 @@ impl<'a> Examiner<'a> {
         TemplateProvisioners::check_secrets(&document, report);
         let mut jobs = Vec::new();
         for build in document.builds {
-            jobs.extend(self.build(build, sources, &secrets, report).await);
+            let made = self.build(build, sources, files, &secrets, report).await;
+            jobs.extend(made);
         }
         if jobs.is_empty() {
             return Err(InputError::NothingSelected { existing });
@@ -190,6 +210,7 @@ impl<'a> Examiner<'a> {
         &self,
         build: Build,
         sources: &Sources,
+        files: &SourceMap,
         secrets: &[SecretString],
         report: &mut Diagnostics,
     ) -> Vec<Job> {
@@ -207,7 +228,9 @@ impl<'a> Examiner<'a> {
                 continue;
             }
             let identity = Identity::random();
-            let libvirt = decode_source(&source.body, &sources.schemas(), report);
+            let functions = self.functions(&source);
+            let body = interpolated(&source.body, &functions, files, report);
+            let libvirt = decode_source(&body, &sources.schemas(), report);
             self.allowed_uris.check(&libvirt, report);
             let domain = domain_name(&libvirt, &identity);
             let configured = configure(&libvirt, sources, &domain, report).await;
@@ -215,6 +238,7 @@ impl<'a> Examiner<'a> {
             let provision = TemplateProvisioners {
                 provisioners: Arc::clone(&provisioners),
                 source,
+                functions,
                 build_name: build_name.clone(),
                 working_directory: self.surroundings.working_directory.clone(),
                 secrets: secrets.to_vec(),
@@ -230,6 +254,18 @@ impl<'a> Examiner<'a> {
             });
         }
         jobs
+    }
+}
+
+impl Examiner<'_> {
+    /// Packer's functions, for the texts of `source` and of its provisioners.
+    fn functions(&self, source: &Source) -> Functions {
+        Functions::new(BuildFacts {
+            build_name: source.name.clone(),
+            build_type: source.type_name.clone(),
+            packer_version: self.inputs.packer_version.clone(),
+            ..self.surroundings.build_facts()
+        })
     }
 }
 

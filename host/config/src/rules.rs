@@ -23,7 +23,7 @@ impl LibvirtSource {
             .iter()
             .position(|volume| volume.alias.as_deref() == Some(wanted))
             .or(match self.volume.len() {
-                1 => Some(0),
+                1 if !self.origin.is_set("artifact_volume_alias") => Some(0),
                 _ => None,
             })
     }

@@ -182,14 +182,13 @@ fn filled(text: &str, ip: &str, port: &str, domain: &str) -> Result<String, Inte
     let names = Names {
         fields: &[("HTTPIP", ip), ("HTTPPort", port), ("Name", domain)],
         build: &Value::UNKNOWN,
-        source: None,
+        functions: None,
     };
     match render(text, &names)? {
         Rendered::Text { text, .. } => Ok(text),
-        Rendered::Unknown => Err(InterpolationError {
-            message: "what is known of the running guest can't be typed before it runs".to_owned(),
-            help: None,
-        }),
+        Rendered::Unknown => Err(InterpolationError::new(
+            "what is known of the running guest can't be typed before it runs",
+        )),
     }
 }
 

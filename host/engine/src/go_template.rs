@@ -6,10 +6,15 @@
 //! literal   = '"' … '"' | "`" … "`" ;
 //! comment   = "/*" … "*/" ;
 //! ```
-//! What an action means is for whoever asks: provisioners know the guest, Packer's plugin knows the user's
-//! variables.
+//! What an action means is for whoever asks: provisioners know the guest, the options of a source may have the
+//! build's key. [`Functions`] are the same for all of them.
+
+mod functions;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use self::functions::{BuildFacts, Functions, JsonFacts};
+pub(crate) use self::functions::{FUNCTIONS, refusal};
 
 /// How to write braces that are meant as they stand.
 pub const LITERAL_BRACES: &str =
@@ -63,6 +68,8 @@ pub struct InterpolationError {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// The action that is meant, as it stands in the text.
+    pub action: Option<String>,
 }
 
 impl InterpolationError {
@@ -71,7 +78,15 @@ impl InterpolationError {
         Self {
             message: message.into(),
             help: None,
+            action: None,
         }
+    }
+
+    /// Says which action is meant.
+    #[must_use]
+    pub fn about(mut self, action: &Action<'_>) -> Self {
+        self.action = Some(action.text.to_owned());
+        self
     }
 
     /// Adds what to do.

@@ -41,6 +41,7 @@ pub(crate) use self::lines::Lines;
 use self::mask::{Masked, is_short, secrets_in};
 use self::options::Prepared;
 use crate::error::{Error, ProvisionError};
+use crate::go_template::Functions;
 use crate::ui::Ui;
 
 /// What a guest is provisioned with.
@@ -81,6 +82,8 @@ pub struct TemplateProvisioners {
     pub provisioners: Arc<[Provisioner]>,
     /// The source they run for.
     pub source: Source,
+    /// Packer's functions for their options.
+    pub functions: Functions,
     /// The name of the `build` block; empty if it has none.
     pub build_name: String,
     /// What relative paths are relative to.
@@ -95,6 +98,7 @@ struct Job<'a> {
     ui: &'a dyn Ui,
     build: &'a Value,
     source: &'a Source,
+    functions: &'a Functions,
     /// What relative paths of this machine are relative to.
     folder: &'a Path,
     /// A random word for names in the guest. The same for every retry, so that what an earlier try
@@ -113,6 +117,7 @@ impl TemplateProvisioners {
             options::prepare(
                 block,
                 &self.source,
+                &self.functions,
                 &build,
                 &self.working_directory,
                 &mut report,
@@ -169,7 +174,14 @@ impl TemplateProvisioners {
     ) -> Result<(), ProvisionError> {
         let mut report = Diagnostics::default();
         let folder = &self.working_directory;
-        let prepared = options::prepare(block, &self.source, build, folder, &mut report);
+        let prepared = options::prepare(
+            block,
+            &self.source,
+            &self.functions,
+            build,
+            folder,
+            &mut report,
+        );
         let prepared = match prepared {
             Some(prepared) if !report.has_errors() => prepared,
             _ => return Err(ProvisionError::Options(report)),
@@ -185,6 +197,7 @@ impl TemplateProvisioners {
             ui: &ui,
             build,
             source: &self.source,
+            functions: &self.functions,
             folder,
             word: Uuid::new_v4().simple().to_string(),
         };

@@ -58,7 +58,7 @@ pub use facts::{
 pub use hypervisor::{AddressSource, Hypervisor, KeyCodeSet, MAX_KEYS, ShutdownMode};
 pub use named::UnknownName;
 pub use transfer::{Progress, SparseFile, Upload, VolumeSink};
-pub use uri::{Bastion, ConnectionUri, UriRisk, is_local};
+pub use uri::{Bastion, ConnectionUri, UriFault, UriRisk, is_local};
 pub use volume::{Backing, VolumeFacts, VolumeId, VolumeSpec};
 pub use xml::{
     METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml, volume_xml,

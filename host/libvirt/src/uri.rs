@@ -4,8 +4,10 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+pub use self::fault::UriFault;
 pub use self::risk::UriRisk;
 
+mod fault;
 mod risk;
 
 /// Where a hypervisor is reached, as the user wrote it.
@@ -30,6 +32,12 @@ impl ConnectionUri {
     /// more than name a hypervisor. Of a URI that is not the user's own, such as a template's.
     pub fn risk(&self) -> Option<UriRisk> {
         risk::risk(&self.0)
+    }
+
+    /// Why nothing can be reached at the URI, where that is certain. An alias of the user's `libvirt.conf`
+    /// has no driver and is right all the same.
+    pub fn fault(&self) -> Option<UriFault> {
+        fault::fault(&self.0)
     }
 
     /// The name or address of the host in the URI, an IPv6 address without brackets; `None` if it

@@ -8,13 +8,23 @@ use crate::local_guest::key_pair;
 use crate::real_guests::{Stage, template};
 use crate::server::Server;
 
-/// An example with what real Packers can't have: the plugin of `data "sshkey"` is in no registry, so that the
-/// key comes by a variable.
+/// An example of the documentation [for a real Packer](for_packer).
 pub(super) fn example(name: &str) -> String {
     let path = template(&format!("documentation/{name}.pkr.hcl"));
-    let text = std::fs::read_to_string(path).unwrap();
-    let text = without_block(&text, "    sshkey = {", "    }\n");
-    let text = without_block(&text, "data \"sshkey\" \"install\" {", "}\n");
+    for_packer(&std::fs::read_to_string(path).unwrap())
+}
+
+/// A template with what real Packers can't have: the plugin of `data "sshkey"` is in no registry, so that the
+/// key comes by a variable.
+pub(super) fn for_packer(text: &str) -> String {
+    if !text.contains("data \"sshkey\"") {
+        return text.to_owned();
+    }
+    let text = without_block(text, "    sshkey = {", "    }\n");
+    let text = match text.contains("data \"sshkey\" \"install\" {}\n") {
+        true => text.replace("data \"sshkey\" \"install\" {}\n", ""),
+        false => without_block(&text, "data \"sshkey\" \"install\" {", "}\n"),
+    };
     let text = text
         .replace("data.sshkey.install.private_key_path", "var.key")
         .replace("data.sshkey.install.public_key", "var.public_key");

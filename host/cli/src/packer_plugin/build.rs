@@ -131,7 +131,7 @@ fn terms(examined: &Examined, surroundings: &Surroundings) -> Terms {
 }
 
 /// Downloads are kept where Packer's user wants its caches, or else where `lvhost run` keeps them.
-fn cache_directory(surroundings: &Surroundings) -> Option<PathBuf> {
+pub(super) fn cache_directory(surroundings: &Surroundings) -> Option<PathBuf> {
     match surroundings.set("PACKER_CACHE_DIR") {
         Some(folder) => Some(surroundings.working_directory.join(folder).join("lvhost")),
         None => surroundings.cache_directory(),

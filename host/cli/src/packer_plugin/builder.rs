@@ -11,6 +11,7 @@ use super::build;
 use super::examine::{examine, sources};
 use super::hook::EXTRA_VARIABLES;
 use super::options::Reading;
+use super::plan_log;
 use super::request::Request;
 use super::specification::specification;
 use crate::surroundings::Surroundings;
@@ -43,6 +44,7 @@ impl Plugin {
         let request = Request::new(configs)?;
         let sources = self.sources()?;
         let examined = examine(&request, Reading::Check, &sources, &self.surroundings).await;
+        plan_log::log(&request, &examined, &self.surroundings);
         let mut prepared = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         *prepared = Some(request);
         Ok(Prepared {

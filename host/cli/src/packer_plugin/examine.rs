@@ -7,12 +7,12 @@ use lvhost_config::{LibvirtSource, decode_source, source_shape};
 use lvhost_engine::{Configured, Sources, configure, domain_name};
 use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
 
-use super::interpolate::Interpolation;
 use super::messages::Messages;
 use super::options::{self, Reading};
 use super::request::Request;
 use crate::allowed_uris::AllowedUris;
 use crate::components::Components;
+use crate::interpolation::interpolated;
 use crate::local_paths;
 use crate::surroundings::Surroundings;
 
@@ -34,15 +34,14 @@ pub(super) async fn examine(
     surroundings: &Surroundings,
 ) -> Examined {
     let schemas = sources.schemas();
-    let interpolation = Interpolation::new(request, surroundings);
+    let shape = source_shape(&schemas);
     let mut report = Diagnostics::default();
-    let (body, paths) = options::body(
-        request,
-        reading,
-        &source_shape(&schemas),
-        &interpolation,
-        &mut report,
-    );
+    let (body, paths) = options::body(request, reading, &shape, &mut report);
+    // The places are paths of options, which are in no file.
+    let files = SourceMap::default();
+    let functions = request.functions(surroundings);
+    let mut body = interpolated(&body, &functions, &files, &mut report);
+    options::split_texts(&mut body, &shape);
     let libvirt = decode_source(&body, &schemas, &mut report);
     AllowedUris::of_environment(surroundings).check(&libvirt, &mut report);
     let domain = domain_name(&libvirt, &request.identity);

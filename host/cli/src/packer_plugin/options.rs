@@ -10,7 +10,6 @@ use lvhost_hcl::{
 };
 use lvhost_packer::{Map, Number, UNKNOWN, Value};
 
-use super::interpolate::{Fields, Interpolation};
 use super::request::Request;
 
 /// What the options are read for.
@@ -49,18 +48,16 @@ impl Paths {
     }
 }
 
-/// The body of a source of this `shape`. What can't be interpolated goes to `report`.
+/// The body of a source of this `shape`, with the texts that Packer takes for lists as they are.
 pub(super) fn body(
     request: &Request,
     reading: Reading,
     shape: &Shape,
-    interpolation: &Interpolation,
     report: &mut Diagnostics,
 ) -> (Body, Paths) {
     let mut reader = Reader {
         // Only a template in HCL has placeholders.
         may_be_unknown: request.is_hcl && reading == Reading::Check,
-        interpolation,
         paths: Paths::new(),
         report,
     };
@@ -68,9 +65,27 @@ pub(super) fn body(
     (body, reader.paths)
 }
 
+/// Makes lists of the texts in `body` that stand for some: Packer takes one text, with commas, for several.
+pub(super) fn split_texts(body: &mut Body, shape: &Shape) {
+    for (name, attribute) in &mut body.attributes {
+        let known = shape.attributes.get(name);
+        let is_list = known.is_some_and(|known| known.value_type == ValueType::TextList);
+        if let Some(text) = attribute.value.as_str()
+            && is_list
+            && !text.is_empty()
+        {
+            attribute.value = HclValue::list(text.split(',').map(HclValue::string));
+        }
+    }
+    for block in &mut body.blocks {
+        if let Some(inner) = shape.blocks.get(&block.name) {
+            split_texts(&mut block.body, &inner.shape);
+        }
+    }
+}
+
 struct Reader<'a> {
     may_be_unknown: bool,
-    interpolation: &'a Interpolation,
     paths: Paths,
     report: &'a mut Diagnostics,
 }
@@ -104,20 +119,14 @@ impl Reader<'_> {
             }
             let value_type = shape.attributes.get(name).map(|known| known.value_type);
             let place = self.paths.place(&inner_path);
-            let value = self.value(value, value_type, fields_of(&inner_path), place);
+            let value = self.value(value, value_type, place);
             let attribute = Attribute::new(place, value, place);
             body.attributes.insert(name.to_owned(), attribute);
         }
         body
     }
 
-    fn value(
-        &mut self,
-        value: &Value,
-        value_type: Option<ValueType>,
-        fields: Fields,
-        place: Span,
-    ) -> HclValue {
+    fn value(&mut self, value: &Value, value_type: Option<ValueType>, place: Span) -> HclValue {
         match value {
             Value::Null => HclValue::NULL,
             Value::Bool(value) => (*value).into(),
@@ -126,25 +135,22 @@ impl Reader<'_> {
                 HclValue::NULL
             }
             Value::Number(number) => self.number(*number, place),
-            Value::String(text) => self.text(text, value_type, fields, place),
-            Value::Bytes(bytes) => {
-                let text = String::from_utf8_lossy(bytes);
-                self.text(&text, value_type, fields, place)
-            }
+            Value::String(text) => self.text(text),
+            Value::Bytes(bytes) => self.text(&String::from_utf8_lossy(bytes)),
             Value::List(elements) if elements.is_empty() && self.may_be_unknown => {
                 HclValue::UNKNOWN
             }
             Value::List(elements) => {
                 let elements: Vec<_> = elements
                     .iter()
-                    .map(|element| self.value(element, None, fields, place))
+                    .map(|element| self.value(element, None, place))
                     .collect();
                 HclValue::list(elements)
             }
             Value::Map(entries) => {
                 let entries: Vec<_> = entries
                     .iter()
-                    .map(|(key, entry)| (key.clone(), self.value(entry, None, fields, place)))
+                    .map(|(key, entry)| (key.clone(), self.value(entry, None, place)))
                     .collect();
                 HclValue::object(entries)
             }
@@ -168,45 +174,11 @@ impl Reader<'_> {
         }
     }
 
-    fn text(
-        &mut self,
-        text: &str,
-        value_type: Option<ValueType>,
-        fields: Fields,
-        place: Span,
-    ) -> HclValue {
-        if text == UNKNOWN && self.may_be_unknown {
-            return HclValue::UNKNOWN;
+    fn text(&self, text: &str) -> HclValue {
+        match text == UNKNOWN && self.may_be_unknown {
+            true => HclValue::UNKNOWN,
+            false => HclValue::string(text),
         }
-        let text = match self.interpolation.render(text, fields) {
-            Ok(text) => text,
-            Err(error) => {
-                let diagnostic = Diagnostic::error(place, error.message);
-                self.report.push(match error.help {
-                    Some(help) => diagnostic.help(help),
-                    None => diagnostic,
-                });
-                return HclValue::UNKNOWN;
-            }
-        };
-        match value_type {
-            // Packer takes one text for several.
-            Some(ValueType::TextList) if !text.is_empty() => {
-                HclValue::list(text.split(',').map(HclValue::string))
-            }
-            _ => HclValue::string(text),
-        }
-    }
-}
-
-/// What `{{ .Name }}` can mean in the option at `path`.
-fn fields_of(path: &str) -> Fields {
-    let block = path.rsplit_once('.').map(|(block, _)| block);
-    match path {
-        "boot_command" => Fields::Kept,
-        "http_content" => Fields::PublicKey,
-        _ if block.is_some_and(|block| block.ends_with(".source")) => Fields::PublicKey,
-        _ => Fields::Refused,
     }
 }
 

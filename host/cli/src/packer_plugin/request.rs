@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use lvhost_engine::go_template::{BuildFacts, Functions, JsonFacts};
 use lvhost_engine::{Identity, OnError};
 use lvhost_packer::{Map, Origin, RawConfig, Value};
+
+use crate::surroundings::Surroundings;
 
 /// How everything that Packer says begins.
 const OF_PACKER: &str = "packer_";
@@ -72,6 +75,24 @@ impl Request {
             template_directory: template.and_then(|template| template.parent().map(PathBuf::from)),
             identity: Identity::random(),
             options,
+        })
+    }
+}
+
+impl Request {
+    /// Packer's functions, for the texts of the source.
+    pub(super) fn functions(&self, surroundings: &Surroundings) -> Functions {
+        let directory = self.template_directory.as_ref();
+        let json = (!self.is_hcl).then(|| JsonFacts {
+            variables: self.user_variables.clone(),
+            directory: directory.map(|path| path.to_string_lossy().into_owned()),
+        });
+        Functions::new(BuildFacts {
+            build_name: self.build_name.clone(),
+            build_type: self.builder_type.clone(),
+            packer_version: self.packer_version.clone(),
+            json,
+            ..surroundings.build_facts()
         })
     }
 }

@@ -29,7 +29,7 @@ impl Checked {
 /// Asks the hypervisor of `job`.
 pub(super) async fn check(job: &Job, sources: &Sources) -> Checked {
     match Libvirt::connect(&job.libvirt.libvirt_uri).await {
-        Ok(hypervisor) => compare(&plan_of(job), sources, &hypervisor).await,
+        Ok(hypervisor) => compare(&plan_of(job.subject()), sources, &hypervisor).await,
         Err(error) => Checked {
             problems: vec![with_causes(&error)],
             ..Checked::default()

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 
-use lvhost_config::{SourceValue, VolumeSource};
-use lvhost_engine::{Contents, DiskImage, Plan, PlannedVolume, StatedBy, plan};
+use lvhost_config::{LibvirtSource, SourceValue, VolumeSource};
+use lvhost_engine::{
+    Configured, Contents, DiskImage, Identity, Plan, PlannedVolume, StatedBy, plan,
+};
 use lvhost_fetch::{CacheEntry, Content, Location, SafeUrl};
 use lvhost_libvirt::{ConnectionUri, DiskFormat, InterfaceSource, final_domain_xml};
 use lvhost_runtime::Grant;
@@ -11,11 +13,23 @@ use serde::Serialize;
 
 use super::check::Checked;
 use crate::exit_code::Failure;
-use crate::template::Job;
+
+/// What a plan is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    /// What the build is called.
+    pub(crate) name: &'a str,
+    /// The source's options.
+    pub(crate) libvirt: &'a LibvirtSource,
+    /// What the components say of its volumes.
+    pub(crate) configured: &'a Configured,
+    /// Where the names of the build come from.
+    pub(crate) identity: &'a Identity,
+}
 
 /// What one build would do.
 #[derive(Debug, Serialize)]
-pub(super) struct Planned {
+pub(crate) struct Planned {
     pub(super) build: String,
     /// Without a password.
     pub(super) uri: String,
@@ -104,20 +118,20 @@ pub(super) struct Interface {
 }
 
 impl Planned {
-    /// What `job` would do. `cached` is what was downloaded before.
+    /// What the build would do. `cached` is what was downloaded before.
     ///
     /// # Errors
     /// The template's overlays of the domain's XML don't fit.
-    pub(super) fn of(job: &Job, cached: &[CacheEntry]) -> Result<Self, Failure> {
-        let plan = plan_of(job);
+    pub(crate) fn of(subject: Subject<'_>, cached: &[CacheEntry]) -> Result<Self, Failure> {
+        let plan = plan_of(subject);
         let images: Vec<DiskImage> = plan.volumes.iter().map(image_to_be).collect();
-        let spec = plan.domain_spec(&job.libvirt, &job.identity, None, &images);
+        let spec = plan.domain_spec(subject.libvirt, subject.identity, None, &images);
         let domain_xml = final_domain_xml(&spec)
             .map_err(|error| Failure::unable("the domain's XML can't be made", error))?;
         let volumes = plan.volumes.iter().enumerate();
         Ok(Self {
-            build: job.name.clone(),
-            uri: ConnectionUri::new(job.libvirt.libvirt_uri.as_str()).to_string(),
+            build: subject.name.to_owned(),
+            uri: ConnectionUri::new(subject.libvirt.libvirt_uri.as_str()).to_string(),
             domain: plan.domain.clone(),
             volumes: volumes
                 .map(|(index, planned)| volume(planned, index == plan.artifact, cached))
@@ -136,11 +150,14 @@ impl Planned {
     }
 }
 
-/// The engine's plan of `job`. Ports that lvhost chooses are chosen when the build runs: 0 here.
-pub(super) fn plan_of(job: &Job) -> Plan {
-    let planned = plan(&job.libvirt, &job.configured, &job.identity, || {
-        Ok::<_, Infallible>(0)
-    });
+/// The engine's plan. Ports that lvhost chooses are chosen when the build runs: 0 here.
+pub(super) fn plan_of(subject: Subject<'_>) -> Plan {
+    let planned = plan(
+        subject.libvirt,
+        subject.configured,
+        subject.identity,
+        || Ok::<_, Infallible>(0),
+    );
     let Ok(plan) = planned;
     plan
 }

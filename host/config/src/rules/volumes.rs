@@ -51,15 +51,19 @@ fn artifact(source: &LibvirtSource, report: &mut Diagnostics) {
             Diagnostic::error(source.origin.span(), "the source has no volume")
                 .help("add a `volume` block: it becomes the artifact"),
         ),
-        None => report.push(
-            Diagnostic::error(
-                source.origin.span(),
+        None => {
+            let aliases = source.volume.iter().filter_map(|it| it.alias.as_deref());
+            let error = Diagnostic::error(
+                source.origin.span_of("artifact_volume_alias"),
                 format!("no volume has the alias `{wanted}`, so none is the artifact"),
-            )
-            .help(format!(
-                "add `alias = \"{wanted}\"` to the volume you want to keep"
-            )),
-        ),
+            );
+            report.push(match lvhost_hcl::suggest(wanted, aliases) {
+                Some(close) => error.help(format!("did you mean `{close}`?")),
+                None => error.help(format!(
+                    "add `alias = \"{wanted}\"` to the volume you want to keep"
+                )),
+            });
+        }
         Some(index) => {
             let volume = &source.volume[index];
             if volume.alias.as_ref() != Some(wanted) {

@@ -1,13 +1,13 @@
 //! What the actions of [Go's templates](crate::go_template) mean to provisioners: `{{ .Path }}`,
 //! `` {{ build `Host` }} ``.
 //!
-//! What Packer's functions are for beyond that, the template language does itself; each of those is
-//! refused with the expression that takes its place.
+//! [Packer's functions](crate::go_template::Functions) come beside that.
 
-use lvhost_hcl::{BUILD_ATTRIBUTES, Source, Value, suggest};
+use lvhost_hcl::{BUILD_ATTRIBUTES, Value, suggest};
 
 use crate::go_template::{
-    Action, InterpolationError, LITERAL_BRACES, Piece, Room, STATEMENTS, Token, parse,
+    Action, FUNCTIONS, Functions, InterpolationError, LITERAL_BRACES, Piece, Room, Token, parse,
+    refusal,
 };
 
 /// What actions can refer to.
@@ -17,8 +17,8 @@ pub(crate) struct Names<'a> {
     pub(crate) fields: &'a [(&'a str, &'a str)],
     /// The object that the function `build` looks into.
     pub(crate) build: &'a Value,
-    /// The source that `build_name` and `build_type` speak of, where they can be used.
-    pub(crate) source: Option<&'a Source>,
+    /// Packer's functions, where they have not been called before.
+    pub(crate) functions: Option<&'a Functions>,
 }
 
 /// A text with its actions replaced.
@@ -35,38 +35,6 @@ pub(crate) enum Rendered {
     Unknown,
 }
 
-const FUNCTIONS: &[&str] = &["build", "build_name", "build_type"];
-
-/// Packer's functions that the template language has a better way for.
-const REPLACED: &[(&str, &str)] = &[
-    ("clean_resource_name", "write ${regex_replace(…)}"),
-    (
-        "consul_key",
-        "read it before and hand it over as a variable",
-    ),
-    (
-        "env",
-        "declare a variable with `default = env(\"NAME\")` and write ${var.NAME}",
-    ),
-    (
-        "isotime",
-        "write ${formatdate(\"YYYY-MM-DD'T'hh:mm:ssZ\", timestamp())}",
-    ),
-    ("lower", "write ${lower(…)}"),
-    ("pwd", "write ${path.cwd}"),
-    ("replace", "write ${replace(…)}"),
-    ("split", "write ${split(…)}"),
-    ("template_dir", "write ${path.root}"),
-    ("timestamp", "write ${formatdate(…, timestamp())}"),
-    ("upper", "write ${upper(…)}"),
-    ("user", "write ${var.NAME}"),
-    ("uuid", "write ${uuidv4()}"),
-    (
-        "vault",
-        "read it before and hand it over as a sensitive variable",
-    ),
-];
-
 /// Replaces every action in `text`. A text without `{{` comes back as it is.
 ///
 /// # Errors
@@ -78,7 +46,10 @@ pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, Interpol
     for piece in parse(text)? {
         match piece {
             Piece::Text(text) => output.push_str(text),
-            Piece::Action(action) => match names.evaluate(&action)? {
+            Piece::Action(action) => match names
+                .evaluate(&action)
+                .map_err(|error| error.about(&action))?
+            {
                 Rendered::Text {
                     text,
                     sensitive: marked,
@@ -112,22 +83,20 @@ impl<'a> Names<'a> {
             [] => Ok(text("")),
             [Token::Literal(literal)] => Ok(text(literal)),
             [Token::Word(word)] if word.starts_with('.') => self.field(word).map(text),
-            [Token::Word(word @ ("build_name" | "build_type"))] => match self.source {
-                Some(source) if *word == "build_name" => Ok(text(&source.name)),
-                Some(source) => Ok(text(&source.type_name)),
-                None => Err(InterpolationError::new(format!(
-                    "`{word}` can't be used in this option"
-                ))),
-            },
             [Token::Word("build"), Token::Literal(name)] => self.build_attribute(name),
             [Token::Word("build"), ..] => Err(InterpolationError::new(
                 "`build` takes one name in quotes, such as {{ build `Host` }}",
             )),
-            [Token::Word(name), ..] => Err(Names::no_function(name)),
-            [Token::Pipe, ..] => Err(Names::no_function("|")),
-            [Token::Literal(_), ..] => Err(InterpolationError::new(
-                "there may be nothing behind the text in {{ }}",
-            )),
+            tokens => match (self.functions, tokens) {
+                (_, [Token::Word(name), ..])
+                    if !FUNCTIONS.contains(name) && suggest(name, ["build"]).is_some() =>
+                {
+                    Err(refusal(name).help("did you mean `build`?"))
+                }
+                (Some(functions), _) => functions.evaluate(action).map(|made| text(&made)),
+                (None, [Token::Word(name), ..]) => Err(refusal(name)),
+                (None, _) => Err(InterpolationError::new("a function is missing in {{ }}")),
+            },
         }
     }
 
@@ -142,7 +111,7 @@ impl<'a> Names<'a> {
             .map(|(name, _)| format!("{{{{ .{name} }}}}"))
             .collect();
         let there_is = if known.is_empty() {
-            format!("it can use: {}", FUNCTIONS.join(", "))
+            format!("it can use: build, {}", FUNCTIONS.join(", "))
         } else {
             format!("it can use: {}", known.join(", "))
         };
@@ -185,25 +154,6 @@ impl<'a> Names<'a> {
             None => Err(InterpolationError::new(format!(
                 "`{name}` of `build` is not a text"
             ))),
-        }
-    }
-
-    fn no_function(name: &str) -> InterpolationError {
-        if STATEMENTS.contains(&name) {
-            return InterpolationError::new(format!("{{{{ {name} … }}}} is not supported"))
-                .help("use the template language: %{ if … } and %{ for … }");
-        }
-        if let Some((_, instead)) = REPLACED.iter().find(|(replaced, _)| *replaced == name) {
-            let message = format!("the function `{name}` of {{{{ }}}} is not supported");
-            return InterpolationError::new(message).help(*instead);
-        }
-        let error = InterpolationError::new(format!(
-            "there is no function `{name}` in {{{{ }}}}; there are: {}",
-            FUNCTIONS.join(", ")
-        ));
-        match suggest(name, FUNCTIONS.iter().copied()) {
-            Some(close) => error.help(format!("did you mean `{close}`?")),
-            None => error.help(LITERAL_BRACES),
         }
     }
 }

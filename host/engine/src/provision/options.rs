@@ -12,6 +12,7 @@ use super::interpolate::{Names, Rendered, render};
 use super::mask::secrets_in;
 use super::{environment, file, script, shell, shell_local};
 use crate::error::ProvisionError;
+use crate::go_template::Functions;
 
 /// Options whose `{{ … }}` are for later, when the script's path is known.
 const INTERPOLATED_LATER: &[&str] = &["execute_command"];
@@ -31,6 +32,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(
     block: &Provisioner,
     source: &Source,
+    functions: &Functions,
     build: &Value,
     folder: &Path,
     report: &mut Diagnostics,
@@ -55,13 +57,13 @@ pub(super) fn prepare(
         .collect();
     // What other provisioners do with braces is theirs; that they are not supported is said below.
     if PROVISIONER_TYPES.contains(&block.type_name.as_str()) {
-        interpolate(&mut body, source, build, report);
+        interpolate(&mut body, functions, build, report);
     }
     let options = lvhost_config::Provisioner::decode(&block.type_name, &body, report)?;
     let names = |fields| Names {
         fields,
         build,
-        source: Some(source),
+        functions: Some(functions),
     };
     match &options {
         lvhost_config::Provisioner::Shell(shell) => {
@@ -154,11 +156,11 @@ fn apply(overrides: &Attribute, source: &Source, body: &mut Body, report: &mut D
 }
 
 /// Replaces `{{ … }}` in every option.
-fn interpolate(body: &mut Body, source: &Source, build: &Value, report: &mut Diagnostics) {
+fn interpolate(body: &mut Body, functions: &Functions, build: &Value, report: &mut Diagnostics) {
     let names = Names {
         fields: &[],
         build,
-        source: Some(source),
+        functions: Some(functions),
     };
     for (name, attribute) in &mut body.attributes {
         if INTERPOLATED_LATER.contains(&name.as_str()) || !has_braces(&attribute.value) {

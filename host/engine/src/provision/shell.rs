@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
         let names = Names {
             fields: &fields,
             build: job.build,
-            source: Some(job.source),
+            functions: Some(job.functions),
         };
         let command = render_later("execute_command", execute_command(shell), &names)?;
         Ok(Self {

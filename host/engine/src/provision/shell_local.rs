@@ -234,7 +234,7 @@ fn arguments(
         let names = Names {
             fields: &fields,
             build: job.build,
-            source: Some(job.source),
+            functions: Some(job.functions),
         };
         render_later("execute_command", template, &names)
     };

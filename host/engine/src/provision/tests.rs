@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Provision as _, ProvisionContext, TemplateProvisioners};
 use crate::error::{Error, ProvisionError};
+use crate::go_template::{BuildFacts, Functions};
 use crate::ui::{Step, Stream, Transfer, Ui};
 
 /// The files of this machine, and nothing else of it.
@@ -103,9 +104,15 @@ fn provisioners(blocks: &str, folder: &Path) -> TemplateProvisioners {
     let mut document = document.unwrap_or_else(|| panic!("{shown}"));
     let secrets = TemplateProvisioners::template_secrets(&document);
     let mut build = document.builds.remove(0);
+    let source = build.sources.remove(0);
     TemplateProvisioners {
         provisioners: build.provisioners.into(),
-        source: build.sources.remove(0),
+        functions: Functions::new(BuildFacts {
+            build_name: source.name.clone(),
+            build_type: source.type_name.clone(),
+            ..BuildFacts::default()
+        }),
+        source,
         build_name: build.name.unwrap_or_default(),
         working_directory: folder.to_path_buf(),
         secrets,

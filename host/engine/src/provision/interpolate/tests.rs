@@ -1,18 +1,15 @@
-use lvhost_hcl::{Body, SourceMap, Span};
 use proptest::prelude::*;
 
 use super::*;
+use crate::go_template::BuildFacts;
 
-fn source() -> Source {
-    let file = SourceMap::default().add("test.pkr.hcl", "");
-    let span = Span::new(file, 0..0);
-    let (type_name, name) = ("libvirt".to_string(), "example".to_string());
-    Source {
-        type_name,
-        name,
-        body: Body::empty(span),
-        span,
-    }
+fn functions() -> Functions {
+    Functions::new(BuildFacts {
+        build_name: "example".to_owned(),
+        build_type: "libvirt".to_owned(),
+        now: "2026-01-31T12:34:56Z".parse().unwrap(),
+        ..BuildFacts::default()
+    })
 }
 
 fn rendered(text: &str) -> Result<Rendered, InterpolationError> {
@@ -27,7 +24,7 @@ fn rendered(text: &str) -> Result<Rendered, InterpolationError> {
         &Names {
             fields: &fields,
             build: &build,
-            source: Some(&source()),
+            functions: Some(&functions()),
         },
     )
 }
@@ -46,6 +43,7 @@ fn actions_are_replaced() {
         ("a {{- .Path -}} \n b", "a/tmp/s.shb"),
         ("a {{.Path -}} b", "a /tmp/s.shb"),
         ("{{build `Host`}}", "192.0.2.7"),
+        ("{{ `a` | upper }} {{ isotime \"2006\" }}", "A 2026"),
         ("{{ build \"Host\" }}", "192.0.2.7"),
         ("{{ build_name }}.{{ build_type }}", "example.libvirt"),
         ("{{`{{.Names}}`}}", "{{.Names}}"),
@@ -91,16 +89,8 @@ fn what_can_not_be_replaced_is_said_with_what_can() {
         ),
         ("{{build}}", "`build` takes one name", ""),
         ("{{build `Host` `ID`}}", "`build` takes one name", ""),
-        (
-            "{{user `name`}}",
-            "`user` of {{ }} is not supported",
-            "${var.NAME}",
-        ),
-        (
-            "{{timestamp}}",
-            "`timestamp` of {{ }} is not supported",
-            "timestamp()",
-        ),
+        ("{{user `name`}}", "template in JSON", "${var.name}"),
+        ("{{env `HOME`}}", "can't be used here", "variable"),
         (
             "{{buld `Host`}}",
             "no function `buld`",
@@ -111,7 +101,7 @@ fn what_can_not_be_replaced_is_said_with_what_can() {
             "{{ if … }} is not supported",
             "%{ if … }",
         ),
-        ("{{ `a` | upper }}", "nothing behind the text", ""),
+        ("{{ `a` upper }}", "nothing behind the text", ""),
         ("{{ .Path", "has no }}", ""),
         ("{{ \"a", "has no }}", ""),
         ("{{ `a }}", "has no }}", ""),
@@ -153,7 +143,7 @@ fn what_fields_make_is_bounded() {
     let names = Names {
         fields: &[("Vars", &large)],
         build: &Value::UNKNOWN,
-        source: None,
+        functions: None,
     };
     let error = render(&"{{ .Vars }}".repeat(10_000), &names).unwrap_err();
     assert!(error.message.contains("get too long"), "{error}");

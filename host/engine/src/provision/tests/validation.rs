@@ -89,7 +89,7 @@ fn what_is_wrong_is_found_before_a_build() {
         ),
         (
             r#""shell" { inline = ["{{ user `x` }}"] }"#,
-            "the function `user`",
+            "`user` reads the variables of a template in JSON",
         ),
         (
             r#""shell" { inline = ["{{ build `Hots` }}"] }"#,

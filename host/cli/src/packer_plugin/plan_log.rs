@@ -1,0 +1,40 @@
+//! What the check of a source has come to, in Packer's log. With the plan: what `lvhost plan --json` prints, for those who have no such command.
+
+use tracing::{Level, debug};
+
+use super::build::cache_directory;
+use super::examine::Examined;
+use super::request::Request;
+use crate::plan::{Planned, Subject, cached};
+use crate::surroundings::Surroundings;
+
+/// Logs what the build of `request` would make, if anybody wants to know and nothing is wrong with it.
+pub(super) fn log(request: &Request, examined: &Examined, surroundings: &Surroundings) {
+    if !tracing::enabled!(Level::DEBUG) {
+        return;
+    }
+    debug!("checked the source {:?}", request.build_name);
+    for warning in &examined.messages.warnings {
+        debug!("the source has a warning: {warning}");
+    }
+    for error in &examined.messages.errors {
+        debug!("the source has an error: {error}");
+    }
+    if !examined.messages.errors.is_empty() {
+        return;
+    }
+    let name = format!("{}.{}", request.builder_type, request.build_name);
+    let subject = Subject {
+        name: &name,
+        libvirt: &examined.libvirt,
+        configured: &examined.configured,
+        identity: &request.identity,
+    };
+    let folder = cache_directory(surroundings).map(|folder| folder.join("downloads"));
+    let planned = cached(folder).and_then(|cached| Planned::of(subject, &cached));
+    match planned.map(|planned| serde_json::to_string(&planned)) {
+        Ok(Ok(json)) => debug!("the plan: {json}"),
+        Ok(Err(error)) => debug!("no plan: {error}"),
+        Err(failure) => debug!("no plan: {}", lvhost_engine::with_causes(&failure)),
+    }
+}
