@@ -50,7 +50,7 @@ impl Compression {
         let is_named = |known: &&str| known.eq_ignore_ascii_case(extension);
         FORMATS
             .iter()
-            .find(|(_, _, extensions)| extensions.iter().any(|known| is_named(&known)))
+            .find(|(_, _, extensions)| extensions.iter().any(is_named))
             .map(|(format, ..)| *format)
     }
 
