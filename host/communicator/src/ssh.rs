@@ -29,6 +29,7 @@ mod introduced;
 mod known_hosts;
 mod listing;
 mod loan;
+mod login_steps;
 mod pattern;
 mod proxy;
 mod questions;

@@ -1,21 +1,21 @@
-//! Proving to a server who we are: each credential in its turn.
+//! Proving to a server who we are: what [`Steps`] says is offered, one after the other.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use russh::MethodKind;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
-use russh::{MethodKind, MethodSet};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
 
 use super::attempt::{Failure, Stage};
 use super::callbacks::Callbacks;
 use super::certificate::KeyHolder;
-use super::credential::{Credential, Proof};
+use super::credential::{Credential, Proof, certificate_identity, key_identity};
+use super::login_steps::{Candidate, Offer, Steps};
 use super::questions::{Prompt, Questions, Round};
 use super::session::{Server, describe, readable};
 
@@ -32,44 +32,66 @@ pub(super) async fn log_in(
     username: &str,
     credentials: &[Credential],
 ) -> Result<String, Failure> {
+    let proofs: Vec<Held<'_>> = credentials
+        .iter()
+        .map(|one| Held::Own(&one.proof))
+        .collect();
+    let candidates = credentials
+        .iter()
+        .enumerate()
+        .map(|(proof, one)| Candidate {
+            proof,
+            name: one.name().to_owned(),
+            methods: one.methods().to_vec(),
+            identity: one.identity(),
+            repeats: one.repeats(),
+        });
     let mut login = Login {
         handle,
         server,
         name,
         username,
-        trying: "no credential at all".to_owned(),
-        offered: MethodSet::empty(),
-        refusals: Vec::new(),
+        steps: Steps::new(server, candidates.collect()),
+        proofs,
+        agents: Vec::new(),
     };
     // Asks what the guest offers, and does not count as a try. Some guests let in anyone.
     let asked = login.handle.authenticate_none(username).await;
-    let asked = asked.map_err(|error| login.broken(&error))?;
-    if login.note(asked)? {
-        return Ok(login.trying);
+    match asked.map_err(|error| login.broken(&error))? {
+        AuthResult::Success => return Ok("no credential at all".to_owned()),
+        AuthResult::Failure {
+            remaining_methods, ..
+        } if !login.handle.is_closed() => login.steps.may_continue(&remaining_methods),
+        AuthResult::Failure { .. } => {
+            let remark = "no credential at all was refused and the connection closed";
+            login.steps.remark(remark.to_owned());
+            return Err(login.refused());
+        }
     }
-    for credential in credentials {
-        login.trying = credential.name().to_owned();
-        let mut methods = credential.methods().to_vec();
-        methods.retain(|method| login.offered.contains(method));
-        if methods.is_empty() {
-            login
-                .refusals
-                .push(format!("{server} takes nothing like {}", credential.name()));
-            continue;
+    while let Some(offer) = login.steps.next() {
+        match login.offer(offer).await? {
+            Said::Nothing => {}
+            Said::No(remark) => login.steps.refused(offer, Some(remark)),
+            Said::Answer(AuthResult::Success) => return Ok(login.steps.method(offer)),
+            // russh answers a connection that ended during a login with a refusal.
+            Said::Answer(AuthResult::Failure { .. }) if login.handle.is_closed() => {
+                let name = login.steps.name(offer);
+                let remark = format!("{name} was refused and the connection closed");
+                login.steps.refused(offer, Some(remark));
+                return Err(login.refused());
+            }
+            Said::Answer(AuthResult::Failure {
+                remaining_methods,
+                partial_success,
+            }) => {
+                if partial_success {
+                    login.steps.accepted(offer);
+                } else {
+                    login.steps.refused(offer, None);
+                }
+                login.steps.may_continue(&remaining_methods);
+            }
         }
-        let accepted = match &credential.proof {
-            Proof::Key(key) => login.key(key).await?,
-            Proof::Password(password) => login.password(password, &methods).await?,
-            Proof::Agent(socket) => login.agent(socket).await?,
-            Proof::Certificate(key, certificate) => login.certificate(key, certificate).await?,
-            Proof::Interactive(questions) => login.questions(Answers::Asked(questions)).await?,
-        };
-        if accepted {
-            return Ok(login.trying);
-        }
-        login
-            .refusals
-            .push(format!("{} was refused", credential.name()));
     }
     Err(login.refused())
 }
@@ -90,9 +112,34 @@ enum Answers<'a> {
     Password {
         password: &'a SecretString,
         is_given: bool,
+        /// The server has had it in a step before: what it asks now may be something else.
+        again: bool,
     },
     /// From somebody.
     Asked(&'a Arc<dyn Questions>),
+    /// There are none: the server may announce something and ask nothing.
+    None,
+}
+
+/// A proof, whoever has it.
+#[derive(Clone, Copy)]
+enum Held<'a> {
+    Own(&'a Proof),
+    /// The key of this number in the agent of this number.
+    Agents(usize, usize),
+}
+
+/// An agent that has been asked for its keys.
+type Agent = (AgentClient<UnixStream>, Vec<AgentIdentity>);
+
+/// What came of an offer.
+enum Said {
+    /// The server's answer.
+    Answer(AuthResult),
+    /// It was not made after all, in words.
+    No(String),
+    /// There are others in its place.
+    Nothing,
 }
 
 /// A login under way.
@@ -101,11 +148,9 @@ struct Login<'a> {
     server: Server,
     name: &'a str,
     username: &'a str,
-    /// The credential at work.
-    trying: String,
-    /// What the server says may continue the login.
-    offered: MethodSet,
-    refusals: Vec<String>,
+    steps: Steps,
+    proofs: Vec<Held<'a>>,
+    agents: Vec<Agent>,
 }
 
 impl Login<'_> {
@@ -117,44 +162,53 @@ impl Login<'_> {
         }
     }
 
-    /// Takes in the guest's answer: whether we are in.
-    fn note(&mut self, answer: AuthResult) -> Result<bool, Failure> {
-        match answer {
-            AuthResult::Success => Ok(true),
-            // russh answers a connection that ended during a login with a refusal.
-            AuthResult::Failure { .. } if self.handle.is_closed() => {
-                self.refusals.push(format!(
-                    "{} was refused and the connection closed",
-                    self.trying
-                ));
-                Err(self.refused())
-            }
-            AuthResult::Failure {
-                remaining_methods, ..
-            } => {
-                self.offered = remaining_methods;
-                Ok(false)
-            }
-        }
-    }
-
     fn refused(&self) -> Failure {
-        let offered: Vec<&str> = self.offered.iter().map(Into::into).collect();
-        let mut reason = format!("login refused: {}", self.refusals.join(", "));
-        if !offered.is_empty() {
-            let _ = write!(reason, "; {} accepts {}", self.server, offered.join(", "));
-        }
         Failure {
             stage: Stage::Authenticate,
-            reason,
+            reason: self.steps.failure(),
         }
     }
 
-    async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<bool, Failure> {
+    /// Makes an offer.
+    async fn offer(&mut self, offer: Offer) -> Result<Said, Failure> {
+        let held = offer
+            .proof
+            .and_then(|proof| self.proofs.get(proof).copied());
+        let answer = match held {
+            None => self.questions(offer, Answers::None).await?,
+            Some(Held::Agents(agent, number)) => {
+                return self.agents_key(offer, agent, number).await;
+            }
+            Some(Held::Own(proof)) => match proof {
+                Proof::Key(key) => self.key(key).await?,
+                Proof::Password(password) if offer.method == MethodKind::Password => {
+                    self.password(password).await?
+                }
+                Proof::Password(password) => {
+                    let answers = Answers::Password {
+                        password,
+                        is_given: false,
+                        again: offer.again,
+                    };
+                    self.questions(offer, answers).await?
+                }
+                Proof::Interactive(questions) => {
+                    self.questions(offer, Answers::Asked(questions)).await?
+                }
+                Proof::Certificate(key, certificate) => {
+                    return self.certificate(offer, key, certificate).await;
+                }
+                Proof::Agent(socket) => return self.agent(offer, socket).await,
+            },
+        };
+        Ok(Said::Answer(answer))
+    }
+
+    async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<AuthResult, Failure> {
         let hash = self.hash(key.algorithm().is_rsa()).await?;
         let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
         let answer = self.handle.authenticate_publickey(self.username, key).await;
-        self.note(answer.map_err(|error| self.broken(&error))?)
+        answer.map_err(|error| self.broken(&error))
     }
 
     /// The hash to sign with, which only RSA leaves open: the strongest the guest names, SHA-256
@@ -171,97 +225,109 @@ impl Login<'_> {
 
     async fn certificate(
         &mut self,
+        offer: Offer,
         key: &Arc<PrivateKey>,
         certificate: &Certificate,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Said, Failure> {
         let hash = self.hash(key.algorithm().is_rsa()).await?;
         let mut holder = KeyHolder(Arc::clone(key));
         let answer = self
             .handle
             .authenticate_certificate_with(self.username, certificate.clone(), hash, &mut holder)
             .await;
-        match answer {
-            Ok(answer) => self.note(answer),
-            Err(error) => {
-                self.refusals
-                    .push(format!("{} did not sign: {error}", self.trying));
-                Ok(false)
-            }
-        }
+        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), Said::Answer))
     }
 
-    async fn agent(&mut self, socket: &Path) -> Result<bool, Failure> {
-        let (mut agent, identities) = match identities(socket).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.refusals
-                    .push(format!("{} did not list its keys: {error}", self.trying));
-                return Ok(false);
+    fn unsigned(&self, offer: Offer, error: &dyn std::fmt::Display) -> Said {
+        Said::No(format!("{} did not sign: {error}", self.steps.name(offer)))
+    }
+
+    /// Puts the keys of an agent in its place.
+    async fn agent(&mut self, offer: Offer, socket: &Path) -> Result<Said, Failure> {
+        let name = self.steps.name(offer);
+        let agent = match identities(socket).await {
+            Ok(agent) => agent,
+            Err(error) => return Ok(Said::No(format!("{name} did not list its keys: {error}"))),
+        };
+        if agent.1.is_empty() {
+            return Ok(Said::No(format!("{name} holds no keys")));
+        }
+        let mut keys = Vec::with_capacity(agent.1.len());
+        for (number, identity) in agent.1.iter().enumerate() {
+            let told = identity.comment();
+            keys.push(Candidate {
+                proof: self.proofs.len(),
+                name: match told.is_empty() {
+                    true => format!("key {} of {name}", number + 1),
+                    false => format!("the key {:?} of {name}", readable(told)),
+                },
+                methods: vec![MethodKind::PublicKey],
+                identity: Some(match identity {
+                    AgentIdentity::PublicKey { key, .. } => key_identity(key),
+                    AgentIdentity::Certificate { certificate, .. } => {
+                        certificate_identity(certificate)
+                    }
+                }),
+                repeats: false,
+            });
+            self.proofs.push(Held::Agents(self.agents.len(), number));
+        }
+        self.agents.push(agent);
+        if let Some(proof) = offer.proof {
+            self.steps.expand(proof, keys);
+        }
+        Ok(Said::Nothing)
+    }
+
+    /// Offers a key of an agent, which may hold one that it will not sign with.
+    async fn agents_key(
+        &mut self,
+        offer: Offer,
+        agent: usize,
+        number: usize,
+    ) -> Result<Said, Failure> {
+        let held = self
+            .agents
+            .get(agent)
+            .and_then(|(_, keys)| keys.get(number));
+        let Some(identity) = held.cloned() else {
+            return Ok(Said::No(format!("{} is gone", self.steps.name(offer))));
+        };
+        let hash = self
+            .hash(identity.public_key().algorithm().is_rsa())
+            .await?;
+        let Some((client, _)) = self.agents.get_mut(agent) else {
+            return Ok(Said::No(format!("{} is gone", self.steps.name(offer))));
+        };
+        let answer = match identity {
+            AgentIdentity::PublicKey { key, .. } => {
+                self.handle
+                    .authenticate_publickey_with(self.username, key, hash, client)
+                    .await
+            }
+            AgentIdentity::Certificate { certificate, .. } => {
+                self.handle
+                    .authenticate_certificate_with(self.username, certificate, hash, client)
+                    .await
             }
         };
-        if identities.is_empty() {
-            self.refusals.push(format!("{} holds no keys", self.trying));
-        }
-        for identity in identities {
-            let rsa = identity.public_key().algorithm().is_rsa();
-            let hash = self.hash(rsa).await?;
-            let answer = match identity {
-                AgentIdentity::PublicKey { key, .. } => {
-                    self.handle
-                        .authenticate_publickey_with(self.username, key, hash, &mut agent)
-                        .await
-                }
-                AgentIdentity::Certificate { certificate, .. } => {
-                    self.handle
-                        .authenticate_certificate_with(self.username, certificate, hash, &mut agent)
-                        .await
-                }
-            };
-            match answer {
-                Ok(answer) if self.note(answer.clone())? => return Ok(true),
-                Ok(_) => {}
-                // An agent may hold a key it will not sign with; the next one may do.
-                Err(error) => {
-                    self.refusals
-                        .push(format!("{} did not sign: {error}", self.trying));
-                }
-            }
-            if !self.offered.contains(&MethodKind::PublicKey) {
-                break;
-            }
-        }
-        Ok(false)
+        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), Said::Answer))
     }
 
-    async fn password(
-        &mut self,
-        password: &SecretString,
-        methods: &[MethodKind],
-    ) -> Result<bool, Failure> {
-        for method in methods {
-            let accepted = if *method == MethodKind::Password {
-                let password = password.expose_secret();
-                let answer = self
-                    .handle
-                    .authenticate_password(self.username, password)
-                    .await;
-                self.note(answer.map_err(|error| self.broken(&error))?)?
-            } else {
-                let answers = Answers::Password {
-                    password,
-                    is_given: false,
-                };
-                self.questions(answers).await?
-            };
-            if accepted {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    async fn password(&mut self, password: &SecretString) -> Result<AuthResult, Failure> {
+        let answer = self
+            .handle
+            .authenticate_password(self.username, password.expose_secret())
+            .await;
+        answer.map_err(|error| self.broken(&error))
     }
 
     /// Answers the questions of a keyboard-interactive login.
-    async fn questions(&mut self, mut answers: Answers<'_>) -> Result<bool, Failure> {
+    async fn questions(
+        &mut self,
+        offer: Offer,
+        mut answers: Answers<'_>,
+    ) -> Result<AuthResult, Failure> {
         let none = None::<String>;
         let mut answer = self
             .handle
@@ -270,12 +336,12 @@ impl Login<'_> {
         let mut rounds = 0;
         loop {
             match answer.map_err(|error| self.broken(&error))? {
-                KeyboardInteractiveAuthResponse::Success => return Ok(true),
+                KeyboardInteractiveAuthResponse::Success => return Ok(AuthResult::Success),
                 KeyboardInteractiveAuthResponse::Failure {
                     remaining_methods,
                     partial_success,
                 } => {
-                    return self.note(AuthResult::Failure {
+                    return Ok(AuthResult::Failure {
                         remaining_methods,
                         partial_success,
                     });
@@ -287,8 +353,8 @@ impl Login<'_> {
                 } => {
                     rounds += 1;
                     if rounds > QUESTIONS_MAXIMUM || prompts.len() > PROMPTS_MAXIMUM {
-                        self.refusals
-                            .push(format!("{} does not stop asking", self.server));
+                        self.steps
+                            .remark(format!("{} does not stop asking", self.server));
                         return Err(self.refused());
                     }
                     let round = Round {
@@ -306,8 +372,12 @@ impl Login<'_> {
                     let responses = match answers.to(&round).await {
                         Ok(responses) => responses,
                         Err(reason) => {
-                            self.refusals.push(reason);
-                            return Err(self.refused());
+                            self.steps.remark(reason);
+                            if !self.steps.has_other(offer) {
+                                return Err(self.refused());
+                            }
+                            // Nothing, so that the server asks for something else.
+                            vec![String::new(); round.prompts.len()]
                         }
                     };
                     answer = self
@@ -327,9 +397,17 @@ impl Answers<'_> {
     /// The login is given up, in words for the user.
     async fn to(&mut self, round: &Round) -> Result<Vec<String>, String> {
         let answers = match self {
-            Self::Password { password, is_given } => match round.prompts.as_slice() {
+            Self::Password {
+                password,
+                is_given,
+                again,
+            } => match round.prompts.as_slice() {
                 [] => Vec::new(),
-                [prompt] if !prompt.echo && !std::mem::replace(is_given, true) => {
+                [prompt]
+                    if !prompt.echo
+                        && (!*again || asks_for_a_password(prompt))
+                        && !std::mem::replace(is_given, true) =>
+                {
                     vec![password.clone()]
                 }
                 [.., last] => {
@@ -344,10 +422,23 @@ impl Answers<'_> {
                 .await
                 .filter(|answers| answers.len() == round.prompts.len())
                 .ok_or_else(|| "its questions were not answered".to_owned())?,
+            Self::None => match round.prompts.as_slice() {
+                [] => Vec::new(),
+                [first, ..] => {
+                    return Err(format!(
+                        "there is no answer to what it asks: {:?}",
+                        first.text
+                    ));
+                }
+            },
         };
         let exposed = answers
             .iter()
             .map(|answer| answer.expose_secret().to_owned());
         Ok(exposed.collect())
     }
+}
+
+fn asks_for_a_password(prompt: &Prompt) -> bool {
+    prompt.text.to_lowercase().contains("password")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::MethodKind;
-use russh::keys::{Certificate, PrivateKey};
+use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey};
 use secrecy::SecretString;
 use tokio::net::UnixStream;
 
@@ -92,6 +92,21 @@ impl Credential {
         matches!(self.proof, Proof::Interactive(_))
     }
 
+    /// Whether a server may have it in more than one step: a key that was accepted once is no further
+    /// proof.
+    pub(super) fn repeats(&self) -> bool {
+        matches!(self.proof, Proof::Password(_) | Proof::Interactive(_))
+    }
+
+    /// What tells a key from other keys.
+    pub(super) fn identity(&self) -> Option<String> {
+        match &self.proof {
+            Proof::Key(key) => Some(key_identity(key.public_key())),
+            Proof::Certificate(_, certificate) => Some(certificate_identity(certificate)),
+            Proof::Password(_) | Proof::Agent(_) | Proof::Interactive(_) => None,
+        }
+    }
+
     /// The methods that it can be used with.
     pub(super) fn methods(&self) -> &'static [MethodKind] {
         match self.proof {
@@ -100,6 +115,17 @@ impl Credential {
             Proof::Password(_) => &[MethodKind::Password, MethodKind::KeyboardInteractive],
         }
     }
+}
+
+/// What tells a key from other keys, whoever holds it.
+pub(super) fn key_identity(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// The same of a certificate: the key in it is another proof by itself.
+pub(super) fn certificate_identity(certificate: &Certificate) -> String {
+    let key = certificate.public_key().fingerprint(HashAlg::Sha256);
+    format!("certificate {} of {key}", certificate.serial())
 }
 
 /// The private key in the file `path`.
