@@ -30,7 +30,7 @@ OTHERS=(
   # to read back what lvhost wrote, by other people's programs
   xorriso genisoimage python3
   # the other end of SSH and HTTP
-  openssh-client openssh-server curl
+  openssh-client openssh-server dropbear-bin openssl curl
 )
 # The other end of SMB; where systemd runs, the package would begin to share files of this host.
 [ -d /run/systemd/system ] || OTHERS+=(samba)

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::keys;
-use crate::ssh::ConnectError;
+use crate::ssh::{ConnectError, SftpTrouble};
 use crate::winrm::WinRmError;
 
 /// The crate's result.
@@ -53,14 +53,26 @@ pub enum Error {
     },
 
     /// The guest does not offer file transfer by SFTP.
-    #[error(
-        "SFTP, which every file transfer needs, does not start at {address}: install sftp-server \
-         in the guest (package openssh-sftp-server) and name it in sshd_config as `Subsystem sftp`"
-    )]
+    #[error("SFTP, which files go by, does not start at {address}: {trouble}")]
     NoSftp {
         /// Host and port.
         address: String,
-        /// What the subsystem said instead of speaking SFTP.
+        /// Why.
+        trouble: SftpTrouble,
+        /// What the library said, where no more is known.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+
+    /// The guest has neither SFTP nor `scp`.
+    #[error(
+        "there is neither SFTP nor scp at {address}, and files go by one of them: install \
+         sftp-server in the guest (package openssh-sftp-server), or scp (package openssh-client)"
+    )]
+    NoFileTransfer {
+        /// Host and port.
+        address: String,
+        /// What the guest's shell said of `scp`.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
@@ -68,7 +80,7 @@ pub enum Error {
     /// The guest has no `scp`.
     #[error(
         "there is no scp at {address}, which every file transfer was to go by: install it in the \
-         guest (package openssh-client), or set ssh_file_transfer_method to sftp"
+         guest (package openssh-client), or set ssh_file_transfer_method = \"sftp\""
     )]
     NoScp {
         /// Host and port.

@@ -13,6 +13,7 @@
 //! [`ExitStatus::Missing`]; only what had not yet begun in the guest is done over.
 
 mod algorithms;
+mod answers;
 mod attempt;
 mod authenticate;
 mod callbacks;
@@ -30,14 +31,17 @@ mod known_hosts;
 mod listing;
 mod loan;
 mod login_steps;
+mod open_channels;
 mod pattern;
 mod proxy;
 mod questions;
+mod remote_file;
 mod route;
 mod scp;
 mod session;
 mod settings;
 mod sftp;
+mod sftp_trouble;
 mod stream;
 mod subsystem;
 mod transfer;
@@ -47,10 +51,9 @@ mod tunnel;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
-use russh::Channel;
-use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -64,6 +67,7 @@ use execute::{Execution, Input};
 use forward::LocalTunnels;
 use gateway::Gateway;
 use held_key::HeldKey;
+use open_channels::OpenChannel;
 pub use questions::{Prompt, Questions, Round};
 pub use route::{Bastion, Proxy, ProxyCredentials, Route};
 use session::Session;
@@ -72,6 +76,8 @@ pub use settings::{
     ANSWER_TIMEOUT, ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT,
     Settings,
 };
+pub use sftp_trouble::SftpTrouble;
+use transfer::Way;
 pub use tunnel::{Tunnel, TunnelError};
 
 use crate::communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Streams};
@@ -85,6 +91,8 @@ pub struct Ssh {
     gateway: Arc<Gateway>,
     held_key: Arc<HeldKey>,
     local_tunnels: LocalTunnels,
+    /// Whether the guest was found to have no SFTP, so that files go by scp.
+    lacks_sftp: AtomicBool,
     /// The connection, if there is one. Held locked while a new one is made, so that calls made at
     /// the same time wait for the same connection.
     connected: Mutex<Option<Connected>>,
@@ -137,6 +145,7 @@ pub async fn connect_until(
         gateway,
         held_key: Arc::default(),
         local_tunnels,
+        lacks_sftp: AtomicBool::new(false),
         connected: Mutex::new(None),
     };
     ssh.connect(&mut *ssh.connected.lock().await, deadline, observer)
@@ -184,10 +193,11 @@ impl Ssh {
 
     /// Opens a channel. A connection that turns out to be lost is replaced: nothing has happened in
     /// the guest yet.
-    async fn channel(&self, deadline: Instant) -> Result<(Arc<Session>, Channel<Msg>)> {
+    async fn channel(&self, deadline: Instant) -> Result<(Arc<Session>, OpenChannel)> {
         loop {
             let session = self.session(deadline).await?;
-            match session.open_channel(self.settings.attempt_timeout).await {
+            let bound = self.settings.attempt_timeout;
+            match session.open_channel(bound, deadline).await {
                 Ok(channel) => return Ok((session, channel)),
                 Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
                     self.forget(&session).await;
@@ -282,14 +292,18 @@ impl Communicator for Ssh {
         mode: Option<u32>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        match self.settings.file_transfer {
-            FileTransfer::Sftp => {
-                self.upload_by_sftp(source, length, destination, mode, progress)
-                    .await
+        match self.way().await? {
+            Way::Sftp(sftp) => {
+                let uploaded = sftp
+                    .upload(source, length, destination, mode, progress)
+                    .await;
+                sftp.finish(uploaded).await
             }
-            FileTransfer::Scp => {
-                self.upload_by_scp(source, length, destination, mode, progress)
-                    .await
+            Way::Scp => {
+                let uploaded = self
+                    .upload_by_scp(source, length, destination, mode, progress)
+                    .await;
+                self.by_scp(uploaded)
             }
         }
     }
@@ -302,14 +316,17 @@ impl Communicator for Ssh {
         progress: &dyn Progress,
     ) -> Result<()> {
         let exclude = Exclude::new(exclude)?;
-        match self.settings.file_transfer {
-            FileTransfer::Sftp => {
-                self.upload_folder_by_sftp(source, destination, &exclude, progress)
-                    .await
+        match self.way().await? {
+            Way::Sftp(sftp) => {
+                let uploaded =
+                    directory::upload(&sftp, source, destination, &exclude, progress).await;
+                sftp.finish(uploaded).await
             }
-            FileTransfer::Scp => {
-                self.upload_folder_by_scp(source, destination, &exclude, progress)
-                    .await
+            Way::Scp => {
+                let uploaded = self
+                    .upload_folder_by_scp(source, destination, &exclude, progress)
+                    .await;
+                self.by_scp(uploaded)
             }
         }
     }
@@ -320,9 +337,15 @@ impl Communicator for Ssh {
         destination: &mut (dyn AsyncWrite + Send + Unpin),
         progress: &dyn Progress,
     ) -> Result<u64> {
-        match self.settings.file_transfer {
-            FileTransfer::Sftp => self.download_by_sftp(source, destination, progress).await,
-            FileTransfer::Scp => self.download_by_scp(source, destination, progress).await,
+        match self.way().await? {
+            Way::Sftp(sftp) => {
+                let downloaded = sftp.download(source, destination, progress).await;
+                sftp.finish(downloaded).await
+            }
+            Way::Scp => {
+                let downloaded = self.download_by_scp(source, destination, progress).await;
+                self.by_scp(downloaded)
+            }
         }
     }
 
@@ -334,14 +357,17 @@ impl Communicator for Ssh {
         progress: &dyn Progress,
     ) -> Result<()> {
         let exclude = Exclude::new(exclude)?;
-        match self.settings.file_transfer {
-            FileTransfer::Sftp => {
-                self.download_folder_by_sftp(source, destination, &exclude, progress)
-                    .await
+        match self.way().await? {
+            Way::Sftp(sftp) => {
+                let downloaded =
+                    directory::download(&sftp, source, destination, &exclude, progress).await;
+                sftp.finish(downloaded).await
             }
-            FileTransfer::Scp => {
-                self.download_folder_by_scp(source, destination, &exclude, progress)
-                    .await
+            Way::Scp => {
+                let downloaded = self
+                    .download_folder_by_scp(source, destination, &exclude, progress)
+                    .await;
+                self.by_scp(downloaded)
             }
         }
     }

@@ -57,7 +57,8 @@ options! {
             ssh_port: u16 = 22,
             /// The user to log in as.
             ssh_username: Option<String>,
-            /// The password to log in with.
+            /// The password to log in with. A server that wants several proofs one after the other, in
+            /// whatever order, gets each from what is given here: keys, agent, password.
             ssh_password: Option<SecretString>,
             /// Path of the private key to log in with.
             ssh_private_key_file: Option<String>,
@@ -91,8 +92,8 @@ options! {
             /// How long a command may neither print nor read anything before the connection counts
             /// as lost. Any time with `0`.
             ssh_read_write_timeout: Duration = "0s",
-            /// How files get into the guest.
-            ssh_file_transfer_method: FileTransferMethod = "sftp",
+            /// How files get into the guest. SFTP if left out, and scp where the guest has no SFTP.
+            ssh_file_transfer_method: Option<FileTransferMethod>,
             /// The ciphers to offer, best first.
             ssh_ciphers: Vec<String>,
             /// The key exchange algorithms to offer, best first.

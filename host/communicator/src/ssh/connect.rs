@@ -39,6 +39,7 @@ use super::gateway::{Blocked, Gateway};
 use super::held_key::HeldKey;
 use super::introduced::Introduced;
 use super::loan::Loan;
+use super::open_channels::OpenChannels;
 use super::session::{Server, Session, configuration, describe};
 use super::settings::{
     IMPATIENCE, PAUSE_FIRST, PAUSE_LONGEST, PAUSES_AFTER_REFUSAL, PROBES_MAXIMUM, after,
@@ -367,6 +368,7 @@ async fn greet(
         handle,
         address,
         ended,
+        channels: OpenChannels::new(),
         loan,
         answer_timeout: settings.answer_timeout,
     };

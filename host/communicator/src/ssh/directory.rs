@@ -13,7 +13,7 @@ use std::sync::Arc;
 use russh_sftp::protocol::FileType;
 use tokio::fs;
 
-use super::listing::{Listing, safe_name};
+use super::listing::safe_name;
 use super::sftp::{PERMISSIONS, Sftp};
 use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
@@ -124,7 +124,6 @@ async fn upload_one(
 /// Copies the guest's folder `source` into the local folder `destination`.
 pub(super) async fn download(
     sftp: &Sftp,
-    listing: &Listing,
     source: &str,
     destination: &Path,
     exclude: &Exclude,
@@ -155,7 +154,6 @@ pub(super) async fn download(
             .map_err(self::local("create", folder))?;
         let copy = Download {
             sftp,
-            listing,
             exclude,
             progress,
         };
@@ -182,7 +180,6 @@ pub(super) async fn download(
 /// What the download of one entry needs besides the entry.
 struct Download<'a> {
     sftp: &'a Sftp,
-    listing: &'a Listing,
     exclude: &'a Exclude,
     progress: &'a dyn Progress,
 }
@@ -236,7 +233,7 @@ impl Download<'_> {
         if folder.depth() > DEPTH_MAXIMUM {
             return Err(refused("it is nested too deeply"));
         }
-        let names = self.listing.names(self.sftp, source, pending).await?;
+        let names = self.sftp.names(source, pending).await?;
         let made = match fs::create_dir(destination).await {
             Ok(()) => true,
             Err(_)

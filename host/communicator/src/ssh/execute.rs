@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelWriteHalf, Pty, Sig};
+use russh::{ChannelMsg, ChannelWriteHalf, Pty, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, sleep_until};
 
+use super::open_channels::OpenChannel;
 use super::session::{Server, Session, describe, readable};
 use crate::communicator::{Command, ExitStatus};
 use crate::error::{Error, Result};
@@ -60,7 +61,7 @@ pub(super) struct Execution<'a> {
 /// closed it: what a script leaves in the background must let go of its output.
 pub(super) async fn execute(
     session: &Session,
-    channel: Channel<Msg>,
+    channel: OpenChannel,
     execution: Execution<'_>,
 ) -> Result<ExitStatus> {
     let Execution {
@@ -71,8 +72,10 @@ pub(super) async fn execute(
         mut taker,
         mut started,
     } = execution;
-    let (mut messages, writer) = channel.split();
-    let writer = CloseOnDrop(Arc::new(writer));
+    let OpenChannel {
+        mut messages,
+        writer,
+    } = channel;
     // What has been asked for and not been answered, the next answer last.
     let mut asked = vec![Request::Command];
     let not_sent = |error: russh::Error| {
@@ -84,24 +87,22 @@ pub(super) async fn execute(
     let _lent = agent.then(|| session.loan.lend());
     if agent {
         // A guest that forbids it runs the command all the same, as with OpenSSH's client.
-        writer.0.agent_forward(false).await.map_err(not_sent)?;
+        writer.agent_forward(false).await.map_err(not_sent)?;
     }
     if pty || command.pty {
         let (kind, columns, rows) = TERMINAL;
         writer
-            .0
             .request_pty(true, kind, columns, rows, 0, 0, &TERMINAL_MODES)
             .await
             .map_err(not_sent)?;
         asked.push(Request::Terminal);
     }
     writer
-        .0
         .exec(true, command.text.as_bytes())
         .await
         .map_err(not_sent)?;
 
-    let feeding = feed(Arc::clone(&writer.0), input);
+    let feeding = feed(writer.half(), input);
     tokio::pin!(feeding);
     let mut fed = false;
     let answered_by = Instant::now() + session.answer_timeout;
@@ -238,21 +239,5 @@ fn signal(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => readable(name),
         known => format!("{known:?}"),
-    }
-}
-
-/// Closes the channel when the command is done with or given up, so that the guest lets go as well.
-pub(super) struct CloseOnDrop(pub(super) Arc<ChannelWriteHalf<Msg>>);
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        let writer = Arc::clone(&self.0);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = writer.close().await {
-                    tracing::debug!(%error, "the channel was not closed: the connection is gone");
-                }
-            });
-        }
     }
 }

@@ -31,7 +31,7 @@ use tokio_io_timeout::TimeoutStream;
 use super::attempt::{ConnectError, Failure, Stage};
 use super::loan::Loan;
 use super::session::{Server, Session, describe};
-use super::settings::{Settings, TCP_TIMEOUT};
+use super::settings::{Settings, TCP_TIMEOUT, after};
 use super::stream::Carried;
 use super::tunnel::Tunnel;
 
@@ -236,18 +236,28 @@ async fn serve(tunnel: Tunnel, listener: Arc<TcpListener>, session: Weak<Session
 }
 
 async fn carry(tunnel: Tunnel, session: Arc<Session>, stream: TcpStream) {
+    let tunnel_port = tunnel.port;
     let origin = stream.peer_addr().ok();
     let (address, port) = origin.map_or_else(
         || (Ipv4Addr::LOCALHOST.to_string(), 0),
         |origin| (origin.ip().to_string(), origin.port()),
     );
-    let opening = session.handle.channel_open_direct_tcpip(
-        tunnel.host.clone(),
-        u32::from(tunnel.port),
-        address,
-        u32::from(port),
-    );
-    match opening.await {
+    let ask = || {
+        let (session, host, address) = (Arc::clone(&session), tunnel.host.clone(), address.clone());
+        async move {
+            let opening = session.handle.channel_open_direct_tcpip(
+                host,
+                u32::from(tunnel_port),
+                address,
+                u32::from(port),
+            );
+            opening.await
+        }
+    };
+    // Whoever connected waits meanwhile.
+    let passes = |reason: &_| matches!(reason, ChannelOpenFailure::ResourceShortage);
+    let channels = session.channels.clone();
+    match channels.open(after(STALL_MAXIMUM), passes, ask).await {
         Ok(channel) => join(Carried::new(channel, session), stream).await,
         Err(error) => {
             let reason = describe(&error, Server::Guest);

@@ -32,10 +32,11 @@ use super::forward::Forwards;
 use super::held_key::HeldKey;
 use super::known_hosts::KnownKeys;
 use super::loan::Loan;
+use super::open_channels::OpenChannels;
 use super::proxy::{self, Declined};
 use super::route::{Bastion, Proxy, Route};
 use super::session::{Server, Session, bastion_configuration, describe};
-use super::settings::{Settings, TCP_TIMEOUT, join_address};
+use super::settings::{Settings, TCP_TIMEOUT, after, join_address};
 use super::stream::{Carried, Stream};
 use crate::error::Result;
 
@@ -286,6 +287,7 @@ impl Jump {
             handle,
             address: join_address(&self.bastion.host, self.bastion.port),
             ended,
+            channels: OpenChannels::new(),
             loan: Loan::new(),
             answer_timeout: self.settings.answer_timeout,
         })
@@ -314,33 +316,46 @@ impl Jump {
                 format!("{name} cannot connect to the guest: {reason}"),
             )
         };
-        let host = host.to_owned();
-        // A task of its own: if the answer comes after we gave up, the channel is closed instead of
-        // left open on the bastion.
-        let opening = tokio::spawn(async move {
-            let (address, from) = ("127.0.0.1", 0);
-            let opened = session
-                .handle
-                .channel_open_direct_tcpip(host, u32::from(port), address, from)
-                .await;
-            opened.map(|channel| Carried::new(channel, session))
-        });
+        let was_open = session.channels.ever();
+        let ask = || {
+            let (session, host) = (Arc::clone(&session), host.to_owned());
+            async move {
+                let (address, from) = ("127.0.0.1", 0);
+                let opening =
+                    session
+                        .handle
+                        .channel_open_direct_tcpip(host, u32::from(port), address, from);
+                opening.await
+            }
+        };
+        // A bastion that has led on before does not forbid it: it has no room for one more.
+        let passes = |reason: &_| match reason {
+            ChannelOpenFailure::ResourceShortage => true,
+            ChannelOpenFailure::AdministrativelyProhibited => was_open,
+            _ => false,
+        };
+        let opening = session.channels.open(after(bound), passes, ask);
         match timeout(bound, opening).await {
-            Ok(Ok(Ok(stream))) => Ok(Box::new(stream)),
-            Ok(Ok(Err(russh::Error::ChannelOpenFailure(reason)))) => Err(match reason {
+            Ok(Ok(channel)) => Ok(Box::new(Carried::new(channel, Arc::clone(&session)))),
+            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(match reason {
                 ChannelOpenFailure::AdministrativelyProhibited
-                | ChannelOpenFailure::UnknownChannelType => Blocked::Refused(
-                    "it does not forward connections to the guest: see AllowTcpForwarding and \
-                     PermitOpen in its sshd_config"
-                        .to_owned(),
-                ),
+                | ChannelOpenFailure::UnknownChannelType
+                    if !session.channels.ever() =>
+                {
+                    Blocked::Refused(
+                        "it does not forward connections to the guest: see AllowTcpForwarding and \
+                         PermitOpen in its sshd_config"
+                            .to_owned(),
+                    )
+                }
+                ChannelOpenFailure::AdministrativelyProhibited
+                | ChannelOpenFailure::UnknownChannelType => reach("it opens no more channels"),
                 ChannelOpenFailure::ResourceShortage => reach("it is out of resources"),
                 ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::Other { .. } => {
                     reach("nothing listens there, or no way leads there, or its name is unknown")
                 }
             }),
-            Ok(Ok(Err(error))) => Err(failed(&describe(&error, Server::Bastion))),
-            Ok(Err(_)) => Err(failed("the work on it was stopped")),
+            Ok(Err(error)) => Err(failed(&describe(&error, Server::Bastion))),
             Err(_) => Err(reach(&format!("no answer within {} s", bound.as_secs()))),
         }
     }

@@ -1,14 +1,9 @@
 //! The names in a guest's folder, held at arm's length: the guest may send anything, without end.
 
-use std::sync::Arc;
-
-use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::StatusCode;
 
-use super::session::Session;
 use super::sftp::{Sftp, excess, remote};
-use super::subsystem::{End, Subsystem};
 use crate::error::Result;
 
 /// Bytes that the names of one folder may take. A real folder of fifty thousand files stays below,
@@ -20,54 +15,20 @@ const ENTRIES_MAXIMUM: usize = 50_000;
 /// Names of the folder itself and the one it is in, and answers without a name: two and none.
 const OTHERS_MAXIMUM: usize = 16;
 
-/// Reads folders over an SFTP session of its own: the library's reading of a folder has no bound,
-/// and does not let its session be used without it.
-pub(super) struct Listing {
-    client: RawSftpSession,
-    end: End,
-}
-
-impl Listing {
-    pub(super) async fn start(
-        session: &Arc<Session>,
-        channel: russh::Channel<russh::client::Msg>,
-    ) -> Result<Self> {
-        let Subsystem {
-            stream,
-            configuration,
-            end,
-        } = Subsystem::start(session, channel).await?;
-        let client = RawSftpSession::new_with_config(stream, configuration);
-        client
-            .init()
-            .await
-            .map_err(|error| session.no_sftp(Some(error)))?;
-        Ok(Self { client, end })
-    }
-
-    /// The names in the folder `path` in order; `pending` is how many entries wait already. What
-    /// comes counts as part of the transfer by `sftp`.
-    pub(super) async fn names(
-        &self,
-        sftp: &Sftp,
-        path: &str,
-        pending: usize,
-    ) -> Result<Vec<String>> {
-        self.end.or(self.read(sftp, path, pending)).await
-    }
-
-    async fn read(&self, sftp: &Sftp, path: &str, pending: usize) -> Result<Vec<String>> {
-        let refused = excess(path);
+impl Sftp {
+    /// The names in the folder `path` in order; `pending` is how many entries wait already.
+    pub(super) async fn names(&self, path: &str, pending: usize) -> Result<Vec<String>> {
+        let (client, refused) = (self.client(), excess(path));
         let failed = || remote("read the folder", path);
-        let opened = sftp.waiting(path, self.client.opendir(path)).await?;
+        let opened = self.waiting(path, client.opendir(path)).await?;
         let handle = opened.map_err(failed())?.handle;
         // Those that are no entries, such as the folder itself, have no end by themselves.
         let mut others = 0;
         let mut names = Vec::new();
         let mut bytes = 0;
         loop {
-            let reading = self.client.readdir(handle.as_str());
-            let part = match sftp.waiting(path, reading).await? {
+            let reading = client.readdir(handle.as_str());
+            let part = match self.waiting(path, reading).await? {
                 Ok(part) => part,
                 Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
                 Err(error) => return Err(failed()(error)),
@@ -86,14 +47,14 @@ impl Listing {
                 if bytes > NAMES_MAXIMUM || pending + names.len() >= ENTRIES_MAXIMUM {
                     return Err(refused("it holds too many files to copy them one by one"));
                 }
-                sftp.budget().entry().map_err(&refused)?;
+                self.budget().entry().map_err(&refused)?;
                 names.push(name);
             }
             if others > OTHERS_MAXIMUM {
                 return Err(refused("the list of its names has no end"));
             }
         }
-        self.client.close(handle).await.map_err(failed())?;
+        client.close(handle).await.map_err(failed())?;
         names.sort_unstable();
         Ok(names)
     }

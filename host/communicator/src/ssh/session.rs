@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{self, Msg};
-use russh::{AlgorithmKind, Channel, Disconnect, Preferred};
+use russh::client;
+use russh::{AlgorithmKind, ChannelOpenFailure, Disconnect, Preferred};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Settings;
 use super::callbacks::Callbacks;
 use super::introduced::IDENTIFICATION;
 use super::loan::Loan;
+use super::open_channels::{OpenChannel, OpenChannels};
 use super::settings::KEEP_ALIVE_UNANSWERED;
 use crate::error::{Error, Result};
 
@@ -92,6 +94,7 @@ pub(super) struct Session {
     pub(super) handle: client::Handle<Callbacks>,
     pub(super) address: String,
     pub(super) ended: watch::Receiver<Option<String>>,
+    pub(super) channels: OpenChannels,
     /// The agent's loan to commands.
     pub(super) loan: Loan,
     /// Time for one answer.
@@ -115,28 +118,47 @@ impl Session {
         reason.unwrap_or_else(|| "the connection was closed".to_owned())
     }
 
-    /// Opens a channel.
-    pub(super) async fn open_channel(&self, bound: Duration) -> Result<Channel<Msg>> {
-        let opening = timeout(bound, self.handle.channel_open_session());
+    /// Opens a channel, for whose confirmation or refusal the server has `bound`. A server that has no
+    /// room for it is asked again up to `deadline`.
+    pub(super) async fn open_channel(
+        self: &Arc<Self>,
+        bound: Duration,
+        deadline: Instant,
+    ) -> Result<OpenChannel> {
+        let ask = || {
+            let session = Arc::clone(self);
+            async move {
+                let asked = timeout(bound, session.handle.channel_open_session()).await;
+                asked.unwrap_or(Err(russh::Error::ConnectionTimeout))
+            }
+        };
+        let passes = |reason: &_| !matches!(reason, ChannelOpenFailure::UnknownChannelType);
+        let opening = self.channels.open(deadline, passes, ask);
         let opened = tokio::select! {
             opened = opening => opened,
             reason = self.ended() => return Err(self.lost("before it could be used", Some(reason))),
         };
         match opened {
-            Ok(Ok(channel)) => Ok(channel),
-            Ok(Err(russh::Error::ChannelOpenFailure(_))) => Err(Error::Refused {
+            Ok(channel) => Ok(channel),
+            Err(russh::Error::ChannelOpenFailure(_)) => Err(Error::Refused {
                 address: self.address.clone(),
                 what: "a new session".to_owned(),
-                hint: "see MaxSessions in the guest's sshd_config",
+                hint: match self.channels.any() {
+                    true => {
+                        "it allows no more of them at a time (MaxSessions in its sshd_config), and \
+                         those that are open did not end in time"
+                    }
+                    false => "it allows none (MaxSessions in its sshd_config)",
+                },
             }),
-            Ok(Err(error)) => {
-                let reason = self.why(describe(&error, Server::Guest)).await;
-                Err(self.lost("before it could be used", Some(reason)))
-            }
-            Err(_) => Err(self.lost(
+            Err(russh::Error::ConnectionTimeout) => Err(self.lost(
                 "before it could be used",
                 Some(format!("no answer within {} s", bound.as_secs())),
             )),
+            Err(error) => {
+                let reason = self.why(describe(&error, Server::Guest)).await;
+                Err(self.lost("before it could be used", Some(reason)))
+            }
         }
     }
 

@@ -118,8 +118,10 @@ pub struct Settings {
 /// How files are transferred (Packer's `ssh_file_transfer_method`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FileTransfer {
-    /// By the guest's SFTP subsystem.
+    /// By SFTP, and by `scp` where the guest has no SFTP at all.
     #[default]
+    SftpOrScp,
+    /// By the guest's SFTP subsystem.
     Sftp,
     /// By the guest's `scp` program, for guests without SFTP. What it can do less well: a link in
     /// the guest that leads back to a folder it stands in is not noticed; and what is excluded from
@@ -150,7 +152,7 @@ impl Settings {
             agent_forwarding: None,
             local_tunnels: Vec::new(),
             remote_tunnels: Vec::new(),
-            file_transfer: FileTransfer::Sftp,
+            file_transfer: FileTransfer::default(),
         }
     }
 

@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use russh::Channel;
-use russh::client::Msg;
-use russh_sftp::client::SftpSession;
+use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::client::fs::{File, Metadata};
+use russh_sftp::extensions::STATVFS;
 use russh_sftp::protocol::{FileAttributes, FileType, OpenFlags, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::open_channels::OpenChannel;
+use super::remote_file::RemoteFile;
 use super::session::{Session, readable};
 use super::subsystem::{End, GIVEN_UP, STARTING, Subsystem};
+use super::tree::parent;
 use crate::budget::Budget;
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
@@ -21,45 +22,64 @@ use crate::error::{Error, Result};
 const CHUNK: usize = 64 * 1024;
 /// The longest path that is taken from the guest: Linux's own bound.
 const PATH_MAXIMUM: usize = 4096;
+/// A file system of the guest's with less room than this, in bytes, is full: it may not give its last
+/// blocks to everybody.
+const ROOM: u64 = 64 * 1024;
 /// The permission bits of a mode.
 pub(super) const PERMISSIONS: u32 = 0o7777;
 
 /// An SFTP session with a guest, on a channel of its own.
 pub(super) struct Sftp {
     session: Arc<Session>,
-    client: SftpSession,
+    client: RawSftpSession,
     end: End,
+    /// Whether it can be asked how full a disk is.
+    tells_space: bool,
     budget: Mutex<Budget>,
 }
 
 impl Sftp {
     /// Starts the guest's SFTP server.
-    pub(super) async fn start(session: Arc<Session>, channel: Channel<Msg>) -> Result<Self> {
+    pub(super) async fn start(session: Arc<Session>, channel: OpenChannel) -> Result<Self> {
         let starting = async {
             let Subsystem {
                 stream,
                 configuration,
                 end,
             } = Subsystem::start(&session, channel).await?;
-            let client = SftpSession::new_with_config(stream, configuration).await;
-            let client = client.map_err(|error| session.no_sftp(Some(error)))?;
-            Ok((client, end))
+            let client = RawSftpSession::new_with_config(stream, configuration);
+            let tells_space = match client.init().await {
+                Ok(version) => version
+                    .extensions
+                    .get(STATVFS)
+                    .is_some_and(|version| version == "2"),
+                Err(error) => {
+                    drop(client);
+                    return Err(session.no_sftp(&end.heard().await, Some(&error)));
+                }
+            };
+            Ok((client, end, tells_space))
         };
-        let (client, end) = session.during(|| STARTING.to_owned(), starting).await?;
+        let (client, end, tells_space) = session.during(|| STARTING.to_owned(), starting).await?;
         Ok(Self {
             session,
             client,
             end,
+            tells_space,
             budget: Mutex::default(),
         })
     }
 
-    /// Ends the session; what was transferred has been confirmed before.
-    pub(super) async fn finish(self) -> Result<()> {
-        self.client
-            .close()
-            .await
-            .map_err(|error| remote("finish", "the transfer")(error))
+    /// Ends the session, whose work has `done` this, and waits until the guest has ended it as well:
+    /// one that allows one session at a time gives no other one before.
+    pub(super) async fn finish<T>(self, done: Result<T>) -> Result<T> {
+        let closed = self.client.close_session();
+        if !self.session.is_closed() {
+            self.end.closed(done.is_ok()).await;
+        }
+        let done = done?;
+        closed.map_err(|error| remote("finish", "the transfer")(error))?;
+        Ok(done)
     }
 
     /// Writes `source` to the guest's file `destination`.
@@ -87,52 +107,93 @@ impl Sftp {
                     break;
                 }
                 let bytes = buffer.get(..count).unwrap_or_default();
-                file.write_all(bytes)
-                    .await
-                    .map_err(remote_io("write", destination))?;
+                if let Err(error) = file.write(bytes).await {
+                    return Err(self.not_done("write", destination, error).await);
+                }
                 progress.advanced(count as u64);
+            }
+            if let Err(error) = file.flush().await {
+                return Err(self.not_done("write", destination, error).await);
             }
             if let Some(mode) = mode {
                 // The mode given at creation is subject to the guest's umask, and not given to
                 // a file that was there before.
-                file.set_metadata(permissions(mode))
+                file.set(permissions(mode))
                     .await
                     .map_err(remote("set the mode of", destination))?;
             }
-            file.close()
-                .await
-                .map_err(remote_io("write", destination))?;
+            if let Err(error) = file.close().await {
+                return Err(self.not_done("write", destination, error).await);
+            }
             progress.finished();
             Ok(())
         })
         .await
     }
 
-    async fn create(&self, path: &str, mode: Option<u32>) -> Result<File> {
+    async fn create(&self, path: &str, mode: Option<u32>) -> Result<RemoteFile<'_>> {
         let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
         let attributes = mode.map_or_else(FileAttributes::empty, permissions);
-        match self
-            .client
-            .open_with_flags_and_attributes(path, flags, attributes)
-            .await
-        {
+        match RemoteFile::open(&self.client, path, flags, attributes).await {
             Ok(file) => Ok(file),
-            Err(error) => {
-                let is_answer = is_answer(&error);
-                let mut error = remote("create", path)(error);
-                // OpenSSH has no more to say than "Failure".
-                if let Error::Remote { reason, .. } = &mut error
-                    && is_answer
-                    && self
-                        .kind(path)
-                        .await
-                        .is_ok_and(|kind| kind == FileType::Dir)
-                {
-                    "it is a folder".clone_into(reason);
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.not_done("create", path, error).await),
         }
+    }
+
+    /// The error for something that the guest could not do to `path`, with more than OpenSSH says, which
+    /// has one word for most causes.
+    async fn not_done(&self, action: &'static str, path: &str, failure: SftpError) -> Error {
+        let code = match &failure {
+            SftpError::Status(status) => Some(status.status_code),
+            _ => None,
+        };
+        let mut error = remote(action, path)(failure);
+        let Error::Remote { reason, .. } = &mut error else {
+            return error;
+        };
+        match code {
+            Some(StatusCode::PermissionDenied) => reason.push_str(
+                ": upload to where this user may write, such as /tmp, and move it from there by a \
+                 script that runs as root",
+            ),
+            Some(_) if action != "write" && self.is_folder(path).await => {
+                "it is a folder".clone_into(reason);
+            }
+            Some(_) => {
+                if let Some(full) = self.full(path).await {
+                    full.clone_into(reason);
+                }
+            }
+            // It answers no more, or not in time: there is no use in asking it what it meant.
+            None => {}
+        }
+        error
+    }
+
+    async fn is_folder(&self, path: &str) -> bool {
+        let kind = self.kind(path).await;
+        kind.is_ok_and(|kind| kind == FileType::Dir)
+    }
+
+    /// What to say if there is no room for `path`, as far as the guest tells.
+    async fn full(&self, path: &str) -> Option<&'static str> {
+        if !self.tells_space {
+            return None;
+        }
+        let folder = match parent(path) {
+            "" if path.starts_with('/') => "/",
+            "" => ".",
+            folder => folder,
+        };
+        let space = self.client.statvfs(folder).await.ok()?;
+        if space.blocks_avail.saturating_mul(space.fragment_size) < ROOM {
+            return Some(
+                "no space is left in this file system of the guest: give it a larger disk, or \
+                 upload to another one",
+            );
+        }
+        (space.inodes > 0 && space.inodes_avail == 0)
+            .then_some("no more files fit into this file system of the guest")
     }
 
     /// Writes the guest's file `source` to `destination`; returns how many bytes it had.
@@ -152,7 +213,12 @@ impl Sftp {
                     reason: "it is a folder".to_owned(),
                 });
             }
-            let opening = self.client.open(source);
+            let opening = RemoteFile::open(
+                &self.client,
+                source,
+                OpenFlags::READ,
+                FileAttributes::empty(),
+            );
             let opened = self.waiting(source, opening).await?;
             let mut file = opened.map_err(remote("read", source))?;
             progress.started(source, attributes.size);
@@ -163,23 +229,21 @@ impl Sftp {
                 path: source.to_owned(),
                 source: error,
             };
-            let mut buffer = vec![0; CHUNK];
             let mut total = 0;
             loop {
-                let read = self.waiting(source, file.read(&mut buffer)).await?;
-                let count = read.map_err(remote_io("read", source))?;
-                if count == 0 {
+                let read = self.waiting(source, file.read()).await?;
+                let bytes = read.map_err(remote("read", source))?;
+                if bytes.is_empty() {
                     break;
                 }
-                let within = self.budget().bytes(count);
+                let within = self.budget().bytes(bytes.len());
                 within.map_err(excess(source))?;
-                let bytes = buffer.get(..count).unwrap_or_default();
-                destination.write_all(bytes).await.map_err(failed)?;
-                total += count as u64;
-                progress.advanced(count as u64);
+                destination.write_all(&bytes).await.map_err(failed)?;
+                total += bytes.len() as u64;
+                progress.advanced(bytes.len() as u64);
             }
             destination.flush().await.map_err(failed)?;
-            file.close().await.map_err(remote_io("read", source))?;
+            file.close().await.map_err(remote("read", source))?;
             progress.finished();
             Ok(total)
         })
@@ -187,14 +251,14 @@ impl Sftp {
     }
 
     /// What stands at `path`, symbolic links followed.
-    pub(super) async fn attributes(&self, path: &str) -> Result<Metadata> {
-        let found = self.waiting(path, self.client.metadata(path)).await?;
-        found.map_err(remote("find", path))
+    pub(super) async fn attributes(&self, path: &str) -> Result<FileAttributes> {
+        let found = self.waiting(path, self.client.stat(path)).await?;
+        Ok(found.map_err(remote("find", path))?.attrs)
     }
 
     /// Whether there is something at `path`.
     pub(super) async fn exists(&self, path: &str) -> Result<bool> {
-        match self.waiting(path, self.client.metadata(path)).await? {
+        match self.waiting(path, self.client.stat(path)).await? {
             Ok(_) => Ok(true),
             Err(error) if is_answer(&error) => Ok(false),
             Err(error) => Err(remote("find", path)(error)),
@@ -207,36 +271,39 @@ impl Sftp {
 
     /// Makes the folder `path` if it is missing; returns whether it was.
     pub(super) async fn make_folder(&self, path: &str) -> Result<bool> {
-        match self.client.create_dir(path).await {
-            Ok(()) => Ok(true),
+        match self.client.mkdir(path, FileAttributes::empty()).await {
+            Ok(_) => Ok(true),
             // The protocol's servers do not tell "exists" from other failures.
-            Err(error)
-                if is_answer(&error)
-                    && self
-                        .kind(path)
-                        .await
-                        .is_ok_and(|kind| kind == FileType::Dir) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(remote("create the folder", path)(error)),
+            Err(error) if is_answer(&error) && self.is_folder(path).await => Ok(false),
+            Err(error) => Err(self.not_done("create the folder", path, error).await),
         }
     }
 
     /// Gives `path` these permission bits.
     pub(super) async fn set_mode(&self, path: &str, mode: u32) -> Result<()> {
-        let set = self.client.set_metadata(path, permissions(mode)).await;
-        set.map_err(remote("set the mode of", path))
+        let set = self.client.setstat(path, permissions(mode)).await;
+        set.map(drop).map_err(remote("set the mode of", path))
     }
 
     /// The absolute path that `path` stands for, links resolved.
     pub(super) async fn resolve(&self, path: &str) -> Result<String> {
-        let resolved = self.waiting(path, self.client.canonicalize(path)).await?;
-        let real = resolved.map_err(remote("resolve", path))?;
+        let resolved = self.waiting(path, self.client.realpath(path)).await?;
+        let names = resolved.map_err(remote("resolve", path))?.files;
+        let real = names.into_iter().next().map(|file| file.filename);
+        let real = real.ok_or_else(|| Error::Remote {
+            action: "resolve",
+            path: path.to_owned(),
+            reason: "the guest's SFTP server gives it no name".to_owned(),
+        })?;
         if real.len() > PATH_MAXIMUM {
             return Err(excess(path)("its real path is too long"));
         }
         Ok(real)
+    }
+
+    /// The library's side, for what the rest of this module does not do.
+    pub(super) fn client(&self) -> &RawSftpSession {
+        &self.client
     }
 
     /// What may still come from the guest.
@@ -265,25 +332,6 @@ impl Sftp {
     ) -> Result<T> {
         self.session.during(what, self.end.or(work)).await
     }
-
-    /// The connection this goes over.
-    pub(super) fn session(&self) -> &Arc<Session> {
-        &self.session
-    }
-}
-
-impl Session {
-    /// The error for a guest whose SFTP server does not come up.
-    pub(super) fn no_sftp(&self, error: Option<SftpError>) -> Error {
-        if self.is_closed() {
-            return self.lost(STARTING, error.as_ref().map(words));
-        }
-        let source = error.map(|error| words(&error).into());
-        Error::NoSftp {
-            address: self.address.clone(),
-            source,
-        }
-    }
 }
 
 fn permissions(mode: u32) -> FileAttributes {
@@ -311,21 +359,6 @@ pub(super) fn remote(action: &'static str, path: &str) -> impl FnOnce(SftpError)
     }
 }
 
-fn remote_io(action: &'static str, path: &str) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |error| {
-        let inner = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<SftpError>());
-        let reason = inner.map_or_else(|| readable(&error.to_string()), words);
-        Error::Remote {
-            action,
-            path,
-            reason,
-        }
-    }
-}
-
 /// Whether the guest's SFTP server has said no. After any other error it answers no more, or not in
 /// time, so there is no use in asking it what it meant.
 fn is_answer(error: &SftpError) -> bool {
@@ -333,13 +366,16 @@ fn is_answer(error: &SftpError) -> bool {
 }
 
 /// An SFTP error in words.
-fn words(error: &SftpError) -> String {
+pub(super) fn words(error: &SftpError) -> String {
     match error {
         SftpError::Status(status) => match status.status_code {
             StatusCode::NoSuchFile => "no such file or folder".to_owned(),
             StatusCode::PermissionDenied => "permission denied".to_owned(),
             StatusCode::OpUnsupported => "the guest's SFTP server does not support it".to_owned(),
             code if status.error_message.is_empty() => code.to_string(),
+            StatusCode::Failure if status.error_message == "Failure" => {
+                "the guest's SFTP server says \"Failure\" and not why".to_owned()
+            }
             _ => readable(&status.error_message),
         },
         SftpError::Timeout => "no answer for too long".to_owned(),

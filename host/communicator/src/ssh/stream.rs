@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use russh::ChannelStream;
 use russh::client::Msg;
-use russh::{Channel, ChannelStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::open_channels::{OpenStream, Place};
 use super::session::Session;
 
 /// Anything that carries bytes both ways.
@@ -24,14 +25,18 @@ pub(super) type Stream = Box<dyn Duplex>;
 /// that waits for the channel's window would not notice the end by itself.
 pub(super) struct Carried {
     stream: ChannelStream<Msg>,
+    /// The channel counts as open until the stream has closed it.
+    _place: Place,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     has_ended: bool,
 }
 
 impl Carried {
-    pub(super) fn new(channel: Channel<Msg>, carrier: Arc<Session>) -> Self {
+    pub(super) fn new(channel: OpenStream, carrier: Arc<Session>) -> Self {
+        let OpenStream { stream, place } = channel;
         Self {
-            stream: channel.into_stream(),
+            stream,
+            _place: place,
             ended: Box::pin(async move {
                 carrier.ended().await;
             }),

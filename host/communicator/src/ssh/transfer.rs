@@ -2,19 +2,93 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::listing::Listing;
+use super::execute::{Execution, Input};
 use super::scp::{self, Wire};
 use super::sftp::Sftp;
-use super::{Ssh, directory, settings};
-use crate::communicator::Progress;
+use super::sftp_trouble::{Heard, SftpTrouble};
+use super::{FileTransfer, Ssh, directory, settings};
+use crate::communicator::{Command, ExitStatus, Progress};
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
+use crate::taker::Taker;
+
+/// Time for a command that does nothing.
+const ASKING: Duration = Duration::from_secs(5);
+
+/// How one transfer goes.
+pub(super) enum Way {
+    Sftp(Box<Sftp>),
+    Scp,
+}
 
 impl Ssh {
+    /// The way of the next transfer. A guest that is found to have no SFTP gets its files by scp from
+    /// then on, unless the user asked for SFTP by name.
+    pub(super) async fn way(&self) -> Result<Way> {
+        let may_change = match self.settings.file_transfer {
+            FileTransfer::Scp => return Ok(Way::Scp),
+            FileTransfer::Sftp => false,
+            FileTransfer::SftpOrScp => true,
+        };
+        if self.lacks_sftp.load(Ordering::Acquire) {
+            return Ok(Way::Scp);
+        }
+        match self.sftp().await {
+            Ok(sftp) => Ok(Way::Sftp(Box::new(sftp))),
+            Err(Error::NoSftp {
+                address, trouble, ..
+            }) if may_change && trouble.is_absence() => {
+                tracing::warn!(address, %trouble, "no SFTP: files go by scp");
+                self.lacks_sftp.store(true, Ordering::Release);
+                Ok(Way::Scp)
+            }
+            Err(Error::NoSftp {
+                address,
+                trouble,
+                source,
+            }) if trouble.is_wordless() => Err(Error::NoSftp {
+                address,
+                trouble: self.reason_of(trouble).await,
+                source,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is behind an SFTP server that ended without a word. OpenSSH's server drops what that says
+    /// on standard error, but not what a command says.
+    async fn reason_of(&self, trouble: SftpTrouble) -> SftpTrouble {
+        let (mut heard, command) = (Heard::default(), Command::new("true"));
+        let execution = Execution {
+            command: &command,
+            pty: false,
+            agent: false,
+            input: Input::Bytes(None),
+            taker: Taker::Output(&mut heard),
+            started: None,
+        };
+        match timeout(ASKING, self.execute(execution)).await {
+            Ok(Ok(ExitStatus::Code(0))) | Err(_) => trouble,
+            Ok(_) => heard.reason().unwrap_or(trouble),
+        }
+    }
+
+    /// What came of a transfer by scp, with the right words if that was the second choice.
+    pub(super) fn by_scp<T>(&self, ended: Result<T>) -> Result<T> {
+        match ended {
+            Err(Error::NoScp { address, source }) if self.lacks_sftp.load(Ordering::Acquire) => {
+                Err(Error::NoFileTransfer { address, source })
+            }
+            ended => ended,
+        }
+    }
+
     /// Starts SFTP. A connection that turns out to be lost is replaced: nothing has happened in the
     /// guest yet.
     async fn sftp(&self) -> Result<Sftp> {
@@ -30,20 +104,12 @@ impl Ssh {
                     unanswered += 1;
                     tokio::time::sleep(settings::PAUSE_FIRST).await;
                 }
-                Err(Error::Unanswered { .. }) => return Err(session.no_sftp(None)),
+                Err(Error::Unanswered { .. }) => {
+                    return Err(session.no_sftp(&Heard::silence(), None));
+                }
                 started => return started,
             }
         }
-    }
-
-    /// Starts the reading of folders beside `sftp`, on the same connection.
-    async fn listing(&self, sftp: &Sftp) -> Result<Listing> {
-        let session = sftp.session();
-        let channel = session.open_channel(self.settings.attempt_timeout).await?;
-        let starting = Listing::start(session, channel);
-        session
-            .during(|| "while SFTP was starting".to_owned(), starting)
-            .await
     }
 
     /// Starts `command`, which runs the guest's scp, likewise.
@@ -94,33 +160,8 @@ impl Ssh {
             }
         };
         let during = || format!("during the upload of {destination}");
-        session.during(during, work).await
-    }
-
-    pub(super) async fn upload_by_sftp(
-        &self,
-        source: &mut (dyn AsyncRead + Send + Unpin),
-        length: Option<u64>,
-        destination: &str,
-        mode: Option<u32>,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let sftp = self.sftp().await?;
-        sftp.upload(source, length, destination, mode, progress)
-            .await?;
-        sftp.finish().await
-    }
-
-    pub(super) async fn upload_folder_by_sftp(
-        &self,
-        source: &Path,
-        destination: &str,
-        exclude: &Exclude,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let sftp = self.sftp().await?;
-        directory::upload(&sftp, source, destination, exclude, progress).await?;
-        sftp.finish().await
+        let done = session.during(during, work).await;
+        wire.over(done).await
     }
 
     pub(super) async fn upload_folder_by_scp(
@@ -136,19 +177,8 @@ impl Ssh {
         let session = Arc::clone(wire.session());
         let during = || format!("during the upload of {} to {destination}", source.display());
         let work = scp::folder::upload(&mut wire, source, destination, exclude, progress);
-        session.during(during, work).await
-    }
-
-    pub(super) async fn download_by_sftp(
-        &self,
-        source: &str,
-        destination: &mut (dyn AsyncWrite + Send + Unpin),
-        progress: &dyn Progress,
-    ) -> Result<u64> {
-        let sftp = self.sftp().await?;
-        let bytes = sftp.download(source, destination, progress).await?;
-        sftp.finish().await?;
-        Ok(bytes)
+        let done = session.during(during, work).await;
+        wire.over(done).await
     }
 
     pub(super) async fn download_by_scp(
@@ -161,20 +191,8 @@ impl Ssh {
         let session = Arc::clone(wire.session());
         let during = || format!("during the download of {source}");
         let work = scp::download(&mut wire, source, destination, progress);
-        session.during(during, work).await
-    }
-
-    pub(super) async fn download_folder_by_sftp(
-        &self,
-        source: &str,
-        destination: &Path,
-        exclude: &Exclude,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let sftp = self.sftp().await?;
-        let listing = self.listing(&sftp).await?;
-        directory::download(&sftp, &listing, source, destination, exclude, progress).await?;
-        sftp.finish().await
+        let done = session.during(during, work).await;
+        wire.over(done).await
     }
 
     pub(super) async fn download_folder_by_scp(
@@ -193,6 +211,7 @@ impl Ssh {
             )
         };
         let work = scp::folder::download(&mut wire, source, destination, exclude, progress);
-        session.during(during, work).await
+        let done = session.during(during, work).await;
+        wire.over(done).await
     }
 }

@@ -63,8 +63,9 @@ pub(super) fn settings(
         Some(communicator.ssh_read_write_timeout).filter(|time| !time.is_zero());
     settings.algorithms = algorithms(communicator)?;
     settings.file_transfer = match communicator.ssh_file_transfer_method {
-        FileTransferMethod::Sftp => FileTransfer::Sftp,
-        FileTransferMethod::Scp => FileTransfer::Scp,
+        None => FileTransfer::SftpOrScp,
+        Some(FileTransferMethod::Sftp) => FileTransfer::Sftp,
+        Some(FileTransferMethod::Scp) => FileTransfer::Scp,
     };
     settings.local_tunnels = tunnels(&communicator.ssh_local_tunnels);
     settings.remote_tunnels = tunnels(&communicator.ssh_remote_tunnels);

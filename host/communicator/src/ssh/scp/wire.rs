@@ -1,17 +1,18 @@
 //! The guest's `scp` at the other end of a channel: its bytes, its answers and its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::record::Record;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
-use crate::ssh::execute::CloseOnDrop;
+use crate::ssh::open_channels::{OpenChannel, OpenWriter};
 use crate::ssh::session::{Server, Session, describe, readable};
+use crate::ssh::sftp_trouble::{EXPIRED_ADVICE, TALKS_ADVICE, is_expiry, is_not_run};
 
 /// The longest line that is taken: a path's longest is 4096 bytes, and OpenSSH's buffer little
 /// more.
@@ -22,15 +23,15 @@ const UNREAD_MAXIMUM: usize = 64 * 1024;
 const WORDS_MAXIMUM: usize = 1024;
 /// Bytes of it in all: a scp that warns of every file it leaves out stays below.
 const NOISE_MAXIMUM: usize = 4 * 1024 * 1024;
-/// What a shell returns for a command it does not find.
-const NOT_FOUND: u32 = 127;
 const STARTING: &str = "while scp was starting";
+/// Time for the guest's scp to end when something went wrong.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// A running `scp` in the guest. It ends when this is dropped.
 pub(in crate::ssh) struct Wire {
     session: Arc<Session>,
     messages: ChannelReadHalf,
-    writer: CloseOnDrop,
+    writer: OpenWriter,
     unread: BytesMut,
     /// Nothing more comes, and nobody hears what is sent.
     closed: bool,
@@ -50,14 +51,14 @@ impl Wire {
     /// Starts `command`.
     pub(in crate::ssh) async fn start(
         session: Arc<Session>,
-        channel: Channel<Msg>,
+        channel: OpenChannel,
         command: &str,
     ) -> Result<Self> {
-        let (messages, writer) = channel.split();
+        let OpenChannel { messages, writer } = channel;
         let mut wire = Self {
             session,
             messages,
-            writer: CloseOnDrop(Arc::new(writer)),
+            writer,
             unread: BytesMut::new(),
             closed: false,
             words: Vec::new(),
@@ -77,7 +78,6 @@ impl Wire {
 
     async fn ask(&mut self, command: &str) -> Result<()> {
         self.writer
-            .0
             .exec(true, command)
             .await
             .map_err(|error| self.lost(&error))?;
@@ -150,7 +150,10 @@ impl Wire {
     /// The error for a guest's scp that ended too early.
     pub(super) fn ended(&self) -> Error {
         let words = readable(String::from_utf8_lossy(&self.words).trim());
-        if self.exit == Some(NOT_FOUND) {
+        if is_expiry(&words) {
+            return self.failed(format!("{words} {EXPIRED_ADVICE}"));
+        }
+        if self.exit.is_some_and(is_not_run) {
             return Error::NoScp {
                 address: self.session.address.clone(),
                 source: (!words.is_empty()).then(|| words.into()),
@@ -172,7 +175,7 @@ impl Wire {
     /// Sends these bytes. To a guest that has ended nothing is sent, and it is no error yet: what
     /// it said before is still to be read.
     pub(super) async fn send(&mut self, bytes: Bytes) -> Result<()> {
-        let writer = Arc::clone(&self.writer.0);
+        let writer = self.writer.half();
         let sending = writer.data_bytes(bytes);
         tokio::pin!(sending);
         let taken_by = Instant::now() + self.session.answer_timeout;
@@ -293,10 +296,11 @@ impl Wire {
             first => {
                 let line = self.line(vec![first]).await?;
                 let text = readable(&String::from_utf8_lossy(&line));
-                Err(self.failed(format!(
-                    "instead of scp's answer came {text:?}: does the user's shell print that at \
-                     each login?"
-                )))
+                let advice = match is_expiry(&text) {
+                    true => EXPIRED_ADVICE,
+                    false => TALKS_ADVICE,
+                };
+                Err(self.failed(format!("instead of scp's answer came {text:?}: {advice}")))
             }
         }
     }
@@ -316,9 +320,28 @@ impl Wire {
         Ok(Some(record))
     }
 
+    /// Lets the guest's scp end, whose work has `done` this: a server that allows one session at a time
+    /// gives no other one before.
+    pub(in crate::ssh) async fn over<T>(mut self, done: Result<T>) -> Result<T> {
+        if !self.closed && !self.session.is_closed() {
+            let bound = ENDING.min(self.session.answer_timeout);
+            let ending = async {
+                let said = self.writer.eof().await;
+                while said.is_ok()
+                    && !matches!(self.messages.wait().await, Some(ChannelMsg::Close) | None)
+                {
+                }
+            };
+            if timeout(bound, ending).await.is_err() {
+                tracing::debug!("the guest's scp does not end");
+            }
+        }
+        done
+    }
+
     /// Says that nothing follows, and waits for the end.
     pub(super) async fn finish(&mut self) -> Result<()> {
-        let said = self.writer.0.eof().await;
+        let said = self.writer.eof().await;
         said.map_err(|error| self.lost(&error))?;
         if self.fill().await? {
             return Err(self.refused("more came than was asked for"));

@@ -1,10 +1,14 @@
 //! Interoperation with OpenSSH: its server, agent and key files.
 
 mod certificates;
+mod dropbear;
+mod few_sessions;
 mod folders;
 mod forwards;
 mod logins;
+mod no_sftp;
 mod routes;
+mod several_steps;
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -24,6 +28,9 @@ struct Server {
     folder: TempDir,
     _task: JoinSet<()>,
 }
+
+/// Makes the commands that mount what a server sees, and knows its folder.
+type Mounts<'a> = Box<dyn FnOnce(&Path) -> String + 'a>;
 
 /// Where a program of OpenSSH is; says so when it is nowhere.
 fn program(name: &str) -> Option<PathBuf> {
@@ -49,6 +56,25 @@ impl Server {
 
     /// Starts one with these lines in its configuration, where they know its folder.
     async fn configured(lines: impl FnOnce(&Path) -> String) -> Option<Self> {
+        Self::launch(lines, None).await
+    }
+
+    /// The same in a mount namespace of its own, in which these commands run first: it sees files that
+    /// this machine does not have.
+    async fn among_mounts(
+        lines: impl FnOnce(&Path) -> String,
+        mounts: impl FnOnce(&Path) -> String,
+    ) -> Option<Self> {
+        if !may_mount() {
+            return None;
+        }
+        Self::launch(lines, Some(Box::new(mounts))).await
+    }
+
+    async fn launch(
+        lines: impl FnOnce(&Path) -> String,
+        mounts: Option<Mounts<'_>>,
+    ) -> Option<Self> {
         let sshd = program("sshd")?;
         if user() == "root" {
             // What the package's service makes before it starts the server.
@@ -68,9 +94,31 @@ impl Server {
         );
         std::fs::write(path("sshd_config"), configuration).unwrap();
 
+        let mounts = mounts.map(|mounts| mounts(folder.path()));
+        let words = [
+            sshd.display().to_string(),
+            "-i".to_owned(),
+            "-e".to_owned(),
+            "-f".to_owned(),
+            path("sshd_config").display().to_string(),
+        ];
+        Some(Self::serve(folder, mounts, words.to_vec()).await)
+    }
+
+    /// Runs this program for each connection, behind these commands in a mount namespace of its own.
+    async fn serve(folder: TempDir, mounts: Option<String>, words: Vec<String>) -> Self {
+        let words = match mounts {
+            None => words,
+            Some(mounts) => {
+                let script = format!("set -e\n{mounts}\nexec \"$@\"");
+                let lead = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
+                let lead = lead.iter().map(|word| (*word).to_owned());
+                lead.chain([script, "sh".to_owned()]).chain(words).collect()
+            }
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (configuration, log) = (path("sshd_config"), path("log"));
+        let log = folder.path().join("log");
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut servers = Vec::new();
@@ -83,20 +131,22 @@ impl Server {
                     .create(true)
                     .open(&log)
                     .unwrap();
-                let mut command = tokio::process::Command::new(&sshd);
-                command
-                    .args(["-i", "-e", "-f"])
-                    .arg(&configuration)
-                    .kill_on_drop(true);
+                let mut command = tokio::process::Command::new(&words[0]);
+                command.args(&words[1..]).kill_on_drop(true);
                 command.stdin(socket()).stdout(socket()).stderr(log);
                 servers.push(command.spawn().unwrap());
             }
         });
-        Some(Self {
+        Self {
             address,
             folder,
             _task: task,
-        })
+        }
+    }
+
+    /// What it has logged.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -118,10 +168,7 @@ impl Server {
     async fn connect(&self, authentication: Authentication) -> Ssh {
         connect(self.settings(authentication))
             .await
-            .unwrap_or_else(|error| {
-                let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
-                panic!("{}\n{log}", full(&error))
-            })
+            .unwrap_or_else(|error| panic!("{}\n{}", full(&error), self.log()))
     }
 
     /// A new key that lets in.
@@ -142,6 +189,38 @@ impl Server {
         settings.file_transfer = file_transfer;
         connect(settings).await.unwrap()
     }
+}
+
+/// The password that [`accounts`] give root.
+const ROOTS_PASSWORD: &str = "secret";
+/// It in the form of /etc/shadow.
+const ROOTS_HASH: &str = "$6$lvhosttest$EHSYW8XAEeg/jeYCCsj2HGodjuND01mCzwuKr94MEL.PznNGqth25y5QUgMe5VqAeS2luKDEjN9/8YlYP7b4.1";
+
+/// Commands that give root [`ROOTS_PASSWORD`], last changed on this day since 1970, and PAM these rules,
+/// for whoever sees the mounts.
+fn accounts(folder: &Path, last_change: &str, rules: &str) -> String {
+    let path = |name: &str| folder.join(name);
+    let shadow = format!("root:{ROOTS_HASH}:{last_change}:0:99999:7:::\nsshd:!:20000::::::\n");
+    std::fs::write(path("shadow"), shadow).unwrap();
+    std::fs::set_permissions(path("shadow"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::create_dir(path("pam.d")).unwrap();
+    std::fs::write(path("pam.d/sshd"), rules).unwrap();
+    format!(
+        "mount --bind {0}/shadow /etc/shadow\nmount --bind {0}/pam.d /etc/pam.d",
+        folder.display()
+    )
+}
+
+/// Whether this test may make mount namespaces; says so when it may not.
+fn may_mount() -> bool {
+    let tried = Process::new("unshare")
+        .args(["--mount", "--propagation", "private", "true"])
+        .status();
+    let may = user() == "root" && tried.is_ok_and(|status| status.success());
+    if !may {
+        println!("SKIPPED: mounts of its own for a server: needs root");
+    }
+    may
 }
 
 fn user() -> String {

@@ -101,7 +101,9 @@ async fn what_the_guest_says_about_an_upload_is_heard() {
             0,
             Some(
                 "cannot create /file in the guest: instead of scp's answer came \"Last login: \
-                 today\": does the user's shell print that at each login?",
+                 today\": if the user's shell prints that at each login (.bashrc, .profile), let it \
+                 print only at a terminal; if it says that this user may not log in, set another \
+                 ssh_username",
             ),
         ),
     ] {

@@ -34,8 +34,8 @@ fn options_of_the_communicator() {
         ssh_keep_alive_interval: r#""0""# => "0ns", "5s";
         ssh_keep_alive_interval: r#""-1s""# => "0ns", "5s";
         ssh_read_write_timeout: r#""1m""# => "60s", "0ns";
-        ssh_file_transfer_method: r#""scp""# => "Scp", "Sftp";
-        ssh_file_transfer_method: r#""sftp""# => "Sftp", "Sftp";
+        ssh_file_transfer_method: r#""scp""# => "Some(Scp)", "None";
+        ssh_file_transfer_method: r#""sftp""# => "Some(Sftp)", "None";
         ssh_ciphers: r#"["aes128-gcm@openssh.com"]"# => r#"["aes128-gcm@openssh.com"]"#, "[]";
         ssh_key_exchange_algorithms: r#"["curve25519-sha256"]"# => r#"["curve25519-sha256"]"#, "[]";
         ssh_remote_tunnels: r#"["8080:localhost:80"]"#

@@ -153,7 +153,9 @@ fn options_of_a_connection() {
     assert_eq!(plain.keep_alive, Some(Duration::from_secs(5)));
     assert_eq!(plain.handshake_attempts, None);
     assert!(!plain.pty && plain.read_write_timeout.is_none());
-    assert_eq!(plain.file_transfer, FileTransfer::Sftp);
+    assert_eq!(plain.file_transfer, FileTransfer::SftpOrScp);
+    let named = of("ssh_password = \"p\"\nssh_file_transfer_method = \"sftp\"");
+    assert_eq!(named.file_transfer, FileTransfer::Sftp);
     let all = of(
         "ssh_password = \"p\"\nssh_handshake_attempts = 3\nssh_pty = true\n\
          ssh_keep_alive_interval = \"0\"\nssh_read_write_timeout = \"9s\"\n\

@@ -6,25 +6,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::*;
 
 #[tokio::test]
-async fn a_server_without_sftp_is_told_what_it_lacks() {
-    for subsystem in [None, Some("/no/such/sftp-server")] {
-        let Some(server) = Server::start(subsystem).await else {
-            return;
-        };
-        let ssh = server.connected().await;
-        let uploaded = ssh
-            .upload(&mut &b"x"[..], None, "/tmp/x", None, &Noted::default())
-            .await;
-        let error = uploaded.unwrap_err();
-        assert!(
-            matches!(error, Error::NoSftp { .. }),
-            "{subsystem:?}: {}",
-            full(&error)
-        );
-    }
-}
-
-#[tokio::test]
 async fn files_go_up_and_come_down() {
     let Some(server) = Server::start(Some("internal-sftp")).await else {
         return;
@@ -74,7 +55,9 @@ async fn files(server: &Server, ssh: &Ssh, method: FileTransfer) {
     }
     let folder = server.folder.path().to_str().unwrap();
     let (missing, no_file, no_place) = match method {
-        FileTransfer::Sftp => ("no such file or folder", "it is a folder", "it is a folder"),
+        FileTransfer::Sftp | FileTransfer::SftpOrScp => {
+            ("no such file or folder", "it is a folder", "it is a folder")
+        }
         FileTransfer::Scp => (
             "No such file or directory",
             "not a regular file",
