@@ -115,6 +115,6 @@ echo "tests: $passed passed, $failed failed, $skipped skipped"
 # The names of what failed, and what each said when it gave up: its whole output may be thousands of lines above.
 if [ "$status" != 0 ]; then
   awk '/^failures:$/ { inside = 1 } /^test result:/ { inside = 0 } inside && /^    [^ ]+$/' "$LOG" | sort -u >&2
-  grep -a -A 6 "' panicked at " "$LOG" | cut -c 1-300 | tail -n 80 >&2 || true
+  grep -a -A 6 "^thread '.*' .*panicked at " "$LOG" | cut -c 1-300 | tail -n 80 >&2 || true
 fi
 exit "$status"
