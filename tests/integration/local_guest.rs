@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 use crate::hypervisor::{Hypervisor, variable};
 
+/// The password that root has with [`LocalGuest::configured`].
+pub(crate) const ROOTS_PASSWORD: &str = "a secret of the tests";
+
 /// An SSH server of this machine, and a hypervisor to make domains at.
 pub(crate) struct LocalGuest {
     pub(crate) hypervisor: Hypervisor,
@@ -19,6 +22,12 @@ pub(crate) struct LocalGuest {
 
 impl LocalGuest {
     pub(crate) fn new() -> Result<Self, String> {
+        Self::configured("", None)
+    }
+
+    /// One whose SSH server has these lines in its configuration. With `pam`, PAM asks it for what these
+    /// rules say, and root has [`ROOTS_PASSWORD`]: that needs mounts of its own, and so root.
+    pub(crate) fn configured(lines: &str, pam: Option<&str>) -> Result<Self, String> {
         let domain_type = variable("LVHOST_TEST_DOMAIN_TYPE")?;
         let hypervisor = Hypervisor::new()?;
         let folder = tempfile::tempdir().unwrap();
@@ -27,7 +36,8 @@ impl LocalGuest {
         std::fs::create_dir(folder.path().join("home")).unwrap();
         let user = Command::new("id").arg("-un").output().unwrap();
         let user = String::from_utf8(user.stdout).unwrap().trim().to_owned();
-        let port = serve(folder.path(), &user)?;
+        let mounts = pam.map(|rules| accounts(folder.path(), &user, rules));
+        let port = serve(folder.path(), &user, lines, mounts.transpose()?)?;
         Ok(Self {
             hypervisor,
             domain_type,
@@ -125,8 +135,29 @@ fn hcl(name: &str, value: &serde_json::Value) -> String {
     }
 }
 
+/// Commands that make the mounts of [`LocalGuest::configured`].
+fn accounts(folder: &Path, user: &str, rules: &str) -> Result<String, String> {
+    let tried = Command::new("unshare").args(["--mount", "true"]).status();
+    if user != "root" || !tried.is_ok_and(|status| status.success()) {
+        return Err("mounts of its own for an SSH server need root".to_owned());
+    }
+    let hashed = Command::new("openssl")
+        .args(["passwd", "-6", ROOTS_PASSWORD])
+        .output()
+        .map_err(|error| format!("there is no openssl here: {error}"))?;
+    let hash = String::from_utf8_lossy(&hashed.stdout).trim().to_owned();
+    let shadow = format!("root:{hash}:20000:0:99999:7:::\nsshd:!:20000::::::\n");
+    std::fs::write(folder.join("shadow"), shadow).unwrap();
+    std::fs::create_dir(folder.join("pam.d")).unwrap();
+    std::fs::write(folder.join("pam.d/sshd"), rules).unwrap();
+    Ok(format!(
+        "mount --bind {0}/shadow /etc/shadow\nmount --bind {0}/pam.d /etc/pam.d",
+        folder.display()
+    ))
+}
+
 /// Serves SSH in `folder` for as long as the tests run: a process of `sshd` for each connection.
-fn serve(folder: &Path, user: &str) -> Result<u16, String> {
+fn serve(folder: &Path, user: &str, lines: &str, mounts: Option<String>) -> Result<u16, String> {
     let sshd = Path::new("/usr/sbin/sshd");
     if !sshd.exists() {
         return Err("there is no sshd here (openssh-server)".to_owned());
@@ -137,9 +168,13 @@ fn serve(folder: &Path, user: &str) -> Result<u16, String> {
     }
     let configuration = folder.join("sshd_config");
     let text = format!(
-        "HostKey {0}/key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\n\
-         PermitRootLogin yes\nSubsystem sftp internal-sftp\n",
-        folder.display()
+        "{lines}\nHostKey {0}/key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\n\
+         PermitRootLogin yes\n{1}",
+        folder.display(),
+        match lines.contains("Subsystem") {
+            true => "",
+            false => "Subsystem sftp internal-sftp\n",
+        }
     );
     std::fs::write(&configuration, text).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -147,7 +182,17 @@ fn serve(folder: &Path, user: &str) -> Result<u16, String> {
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let socket = || Stdio::from(OwnedFd::from(stream.try_clone().unwrap()));
-            let child = Command::new(sshd)
+            let mut command = match &mounts {
+                None => Command::new(sshd),
+                Some(mounts) => {
+                    let mut command = Command::new("unshare");
+                    let script = format!("set -e\n{mounts}\nexec \"$@\"");
+                    command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+                    command.args([&script, "sh"]).arg(sshd);
+                    command
+                }
+            };
+            let child = command
                 .args(["-i", "-f"])
                 .arg(&configuration)
                 .stdin(socket())

@@ -1,0 +1,83 @@
+//! Whole builds of guests whose SSH server is not as usual.
+
+use crate::hypervisor::need;
+use crate::local_guest::{LocalGuest, ROOTS_PASSWORD};
+use crate::lvhost::{Lvhost, said};
+
+/// PAM that asks for the password.
+const ASKS: &str = "auth required pam_unix.so\naccount required pam_permit.so\nsession required \
+                    pam_permit.so\n";
+/// PAM that asks nothing.
+const ASKS_NOTHING: &str =
+    "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+
+/// Builds with scripts, files and folders in both directions; `options` are more of the communicator's.
+fn build(guest: &LocalGuest, options: &str) -> String {
+    let lvhost = Lvhost::new();
+    let home = guest.home();
+    lvhost.write("folder/inner/file", "content");
+    let sent = home.join("sent");
+    let steps = [
+        guest.shell("provisioner", &["echo first"]),
+        format!(
+            "  provisioner \"file\" {{\n    source = \"folder\"\n    destination = {:?}\n  }}\n",
+            sent.to_str().unwrap()
+        ),
+        guest.shell(
+            "provisioner",
+            &[&format!("cat {}", sent.join("folder/inner/file").display())],
+        ),
+        format!(
+            "  provisioner \"file\" {{\n    direction = \"download\"\n    source = {:?}\n    \
+             destination = \"got/\"\n  }}\n",
+            sent.join("").to_str().unwrap()
+        ),
+        guest.shell("provisioner", &["echo last"]),
+    ];
+    let text = guest
+        .template(&["example"], &steps.concat())
+        .replace("ssh_timeout", &format!("{options}ssh_timeout"));
+    lvhost.write("t.pkr.hcl", &text);
+    let output = lvhost.run(&["run", "t.pkr.hcl"]);
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("first") && text.contains("last"), "{text}");
+    let got = lvhost.path("got/folder/inner/file");
+    assert_eq!(std::fs::read_to_string(got).unwrap(), "content", "{text}");
+    text
+}
+
+#[test]
+fn a_guest_with_one_session_at_a_time_is_built() {
+    let guest = need!(LocalGuest::configured("MaxSessions 1", None));
+    build(&guest, "");
+}
+
+#[test]
+fn a_guest_that_wants_two_proofs_is_built_in_either_order() {
+    let password = format!("ssh_password = {ROOTS_PASSWORD:?}\n");
+    for (methods, rules, options) in [
+        ("publickey,password", ASKS, password.as_str()),
+        ("password,publickey", ASKS, &password),
+        ("publickey,keyboard-interactive", ASKS, &password),
+        ("keyboard-interactive,publickey", ASKS, &password),
+        ("publickey,keyboard-interactive", ASKS_NOTHING, ""),
+        ("keyboard-interactive,publickey", ASKS_NOTHING, ""),
+    ] {
+        let lines = format!(
+            "AuthenticationMethods {methods}\nUsePAM yes\nKbdInteractiveAuthentication yes\n\
+             MaxSessions 1"
+        );
+        let guest = need!(LocalGuest::configured(&lines, Some(rules)));
+        build(&guest, options);
+    }
+}
+
+#[test]
+fn a_guest_without_sftp_is_built_by_scp() {
+    let guest = need!(LocalGuest::configured(
+        "MaxSessions 1\nSubsystem sftp /no/such/sftp-server",
+        None
+    ));
+    build(&guest, "");
+}
