@@ -100,7 +100,7 @@ pub trait Communicator: Send + Sync {
     /// # Errors
     /// A communicator that has no patterns says so by [`Error::NotSupported`](crate::Error::NotSupported),
     /// as this method does by itself.
-    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+    async fn find(&self, pattern: &str) -> Result<Vec<PathInGuest>> {
         let _ = pattern;
         Err(Error::NotSupported {
             what: "patterns of files in the guest; name each file, or the folder",
@@ -113,7 +113,7 @@ pub trait Communicator: Send + Sync {
 
 /// A file or folder in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct PathInGuest {
     /// Its path, as the pattern begins.
     pub path: String,
     /// Whether it is a folder.

@@ -19,7 +19,7 @@ pub mod ssh;
 mod taker;
 pub mod winrm;
 
-pub use communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Streams};
+pub use communicator::{Command, Communicator, ExitStatus, Output, PathInGuest, Progress, Streams};
 pub use error::{Error, Result};
 pub use local_file::NewFile;
 pub use ssh::Ssh;

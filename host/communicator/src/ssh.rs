@@ -80,7 +80,9 @@ pub use sftp_trouble::SftpTrouble;
 use transfer::Way;
 pub use tunnel::{Tunnel, TunnelError};
 
-use crate::communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Streams};
+use crate::communicator::{
+    Command, Communicator, ExitStatus, Output, PathInGuest, Progress, Streams,
+};
 use crate::error::{Error, Result};
 use crate::taker::Taker;
 
@@ -372,7 +374,7 @@ impl Communicator for Ssh {
         }
     }
 
-    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+    async fn find(&self, pattern: &str) -> Result<Vec<PathInGuest>> {
         pattern::find(self, pattern).await
     }
 

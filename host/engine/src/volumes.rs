@@ -18,7 +18,7 @@ mod files;
 mod grants;
 mod inspect;
 mod originals;
-mod reported;
+mod progress_lines;
 mod services;
 mod target;
 
@@ -35,7 +35,7 @@ use self::grants::Grants;
 pub use self::inspect::InspectError;
 use self::inspect::{Stated, inspect};
 pub use self::originals::Original;
-use self::reported::Reported;
+use self::progress_lines::ProgressLines;
 use self::services::{VolumeServices, Wanted};
 use crate::build::Build;
 use crate::configure::{component_volume, options};
@@ -176,7 +176,7 @@ impl Volumes<'_> {
             },
             label: volume.id.name.clone(),
             uploaded: OnceLock::new(),
-            reported: Reported::default(),
+            progress_lines: ProgressLines::default(),
         }
     }
 

@@ -33,9 +33,9 @@ pub(super) async fn log_in(
     username: &str,
     credentials: &[Credential],
 ) -> Result<String, Failure> {
-    let proofs: Vec<Held<'_>> = credentials
+    let proofs: Vec<HeldProof<'_>> = credentials
         .iter()
-        .map(|one| Held::Own(&one.proof))
+        .map(|one| HeldProof::Own(&one.proof))
         .collect();
     let candidates = credentials
         .iter()
@@ -71,17 +71,17 @@ pub(super) async fn log_in(
     }
     while let Some(offer) = login.steps.next() {
         match login.offer(offer).await? {
-            Said::Nothing => {}
-            Said::No(remark) => login.steps.refused(offer, Some(remark)),
-            Said::Answer(AuthResult::Success) => return Ok(login.steps.method(offer)),
+            OfferOutcome::Nothing => {}
+            OfferOutcome::No(remark) => login.steps.refused(offer, Some(remark)),
+            OfferOutcome::Answer(AuthResult::Success) => return Ok(login.steps.method(offer)),
             // russh answers a connection that ended during a login with a refusal.
-            Said::Answer(AuthResult::Failure { .. }) if login.handle.is_closed() => {
+            OfferOutcome::Answer(AuthResult::Failure { .. }) if login.handle.is_closed() => {
                 let name = login.steps.name(offer);
                 let remark = format!("{name} was refused and the connection closed");
                 login.steps.refused(offer, Some(remark));
                 return Err(login.refused());
             }
-            Said::Answer(AuthResult::Failure {
+            OfferOutcome::Answer(AuthResult::Failure {
                 remaining_methods,
                 partial_success,
             }) => {
@@ -108,7 +108,7 @@ async fn identities(
 
 /// A proof, whoever has it.
 #[derive(Clone, Copy)]
-enum Held<'a> {
+enum HeldProof<'a> {
     Own(&'a Proof),
     /// The key of this number in the agent of this number.
     Agents(usize, usize),
@@ -118,7 +118,7 @@ enum Held<'a> {
 type Agent = (AgentClient<UnixStream>, Vec<AgentIdentity>);
 
 /// What came of an offer.
-enum Said {
+enum OfferOutcome {
     /// The server's answer.
     Answer(AuthResult),
     /// It was not made after all, in words.
@@ -134,7 +134,7 @@ struct Login<'a> {
     name: &'a str,
     username: &'a str,
     steps: Steps,
-    proofs: Vec<Held<'a>>,
+    proofs: Vec<HeldProof<'a>>,
     agents: Vec<Agent>,
 }
 
@@ -155,16 +155,16 @@ impl Login<'_> {
     }
 
     /// Makes an offer.
-    async fn offer(&mut self, offer: Offer) -> Result<Said, Failure> {
+    async fn offer(&mut self, offer: Offer) -> Result<OfferOutcome, Failure> {
         let held = offer
             .proof
             .and_then(|proof| self.proofs.get(proof).copied());
         let answer = match held {
             None => self.questions(offer, Answers::None).await?,
-            Some(Held::Agents(agent, number)) => {
+            Some(HeldProof::Agents(agent, number)) => {
                 return self.agents_key(offer, agent, number).await;
             }
-            Some(Held::Own(proof)) => match proof {
+            Some(HeldProof::Own(proof)) => match proof {
                 Proof::Key(key) => self.key(key).await?,
                 Proof::Password(password) if offer.method == MethodKind::Password => {
                     self.password(password).await?
@@ -186,7 +186,7 @@ impl Login<'_> {
                 Proof::Agent(socket) => return self.agent(offer, socket).await,
             },
         };
-        Ok(Said::Answer(answer))
+        Ok(OfferOutcome::Answer(answer))
     }
 
     async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<AuthResult, Failure> {
@@ -213,29 +213,33 @@ impl Login<'_> {
         offer: Offer,
         key: &Arc<PrivateKey>,
         certificate: &Certificate,
-    ) -> Result<Said, Failure> {
+    ) -> Result<OfferOutcome, Failure> {
         let hash = self.hash(key.algorithm().is_rsa()).await?;
         let mut holder = KeyHolder(Arc::clone(key));
         let answer = self
             .handle
             .authenticate_certificate_with(self.username, certificate.clone(), hash, &mut holder)
             .await;
-        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), Said::Answer))
+        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), OfferOutcome::Answer))
     }
 
-    fn unsigned(&self, offer: Offer, error: &dyn std::fmt::Display) -> Said {
-        Said::No(format!("{} did not sign: {error}", self.steps.name(offer)))
+    fn unsigned(&self, offer: Offer, error: &dyn std::fmt::Display) -> OfferOutcome {
+        OfferOutcome::No(format!("{} did not sign: {error}", self.steps.name(offer)))
     }
 
     /// Puts the keys of an agent in its place.
-    async fn agent(&mut self, offer: Offer, socket: &Path) -> Result<Said, Failure> {
+    async fn agent(&mut self, offer: Offer, socket: &Path) -> Result<OfferOutcome, Failure> {
         let name = self.steps.name(offer);
         let agent = match identities(socket).await {
             Ok(agent) => agent,
-            Err(error) => return Ok(Said::No(format!("{name} did not list its keys: {error}"))),
+            Err(error) => {
+                return Ok(OfferOutcome::No(format!(
+                    "{name} did not list its keys: {error}"
+                )));
+            }
         };
         if agent.1.is_empty() {
-            return Ok(Said::No(format!("{name} holds no keys")));
+            return Ok(OfferOutcome::No(format!("{name} holds no keys")));
         }
         let mut keys = Vec::with_capacity(agent.1.len());
         for (number, identity) in agent.1.iter().enumerate() {
@@ -255,13 +259,14 @@ impl Login<'_> {
                 }),
                 repeats: false,
             });
-            self.proofs.push(Held::Agents(self.agents.len(), number));
+            self.proofs
+                .push(HeldProof::Agents(self.agents.len(), number));
         }
         self.agents.push(agent);
         if let Some(proof) = offer.proof {
             self.steps.expand(proof, keys);
         }
-        Ok(Said::Nothing)
+        Ok(OfferOutcome::Nothing)
     }
 
     /// Offers a key of an agent, which may hold one that it will not sign with.
@@ -270,19 +275,25 @@ impl Login<'_> {
         offer: Offer,
         agent: usize,
         number: usize,
-    ) -> Result<Said, Failure> {
+    ) -> Result<OfferOutcome, Failure> {
         let held = self
             .agents
             .get(agent)
             .and_then(|(_, keys)| keys.get(number));
         let Some(identity) = held.cloned() else {
-            return Ok(Said::No(format!("{} is gone", self.steps.name(offer))));
+            return Ok(OfferOutcome::No(format!(
+                "{} is gone",
+                self.steps.name(offer)
+            )));
         };
         let hash = self
             .hash(identity.public_key().algorithm().is_rsa())
             .await?;
         let Some((client, _)) = self.agents.get_mut(agent) else {
-            return Ok(Said::No(format!("{} is gone", self.steps.name(offer))));
+            return Ok(OfferOutcome::No(format!(
+                "{} is gone",
+                self.steps.name(offer)
+            )));
         };
         let answer = match identity {
             AgentIdentity::PublicKey { key, .. } => {
@@ -296,7 +307,7 @@ impl Login<'_> {
                     .await
             }
         };
-        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), Said::Answer))
+        Ok(answer.map_or_else(|error| self.unsigned(offer, &error), OfferOutcome::Answer))
     }
 
     async fn password(&mut self, password: &SecretString) -> Result<AuthResult, Failure> {

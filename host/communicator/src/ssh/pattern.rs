@@ -1,6 +1,6 @@
 //! What in the guest a pattern of paths stands for, as the guest's own shell has it.
 
-use crate::communicator::{Command, Communicator, ExitStatus, Found, Output};
+use crate::communicator::{Command, Communicator, ExitStatus, Output, PathInGuest};
 use crate::error::{Error, Result};
 use crate::ssh::Ssh;
 
@@ -13,7 +13,7 @@ const COMPLAINT_MAXIMUM: usize = 1 << 10;
 const PLAIN: &str = "/._-+,:@%=*?[]!^";
 
 /// What `pattern` stands for, in the order of the names.
-pub(super) async fn find(ssh: &Ssh, pattern: &str) -> Result<Vec<Found>> {
+pub(super) async fn find(ssh: &Ssh, pattern: &str) -> Result<Vec<PathInGuest>> {
     let mut said = Said::default();
     let status = ssh.run(&Command::new(command(pattern)), &mut said).await?;
     let remote = |reason: String| Error::Remote {
@@ -73,13 +73,13 @@ fn word(pattern: &str) -> String {
     word
 }
 
-fn parse(paths: &[u8]) -> Option<Vec<Found>> {
+fn parse(paths: &[u8]) -> Option<Vec<PathInGuest>> {
     let Some(paths) = paths.strip_suffix(b"\0") else {
         return paths.is_empty().then(Vec::new);
     };
     let found = paths.split(|byte| *byte == 0).map(|entry| {
         let (kind, path) = entry.split_first()?;
-        Some(Found {
+        Some(PathInGuest {
             path: std::str::from_utf8(path).ok()?.to_owned(),
             is_folder: match kind {
                 b'd' => true,

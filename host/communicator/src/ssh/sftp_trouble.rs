@@ -25,7 +25,7 @@ pub(super) const TALKS_ADVICE: &str = "if the user's shell prints that at each l
 
 /// What came from the guest beside SFTP, or in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct SftpServerWords {
     refused: bool,
     /// The first bytes, whatever they are.
     said: Vec<u8>,
@@ -69,7 +69,7 @@ pub enum SftpTrouble {
     NoSftp,
 }
 
-impl Heard {
+impl SftpServerWords {
     /// The subsystem was refused.
     pub(super) fn refusal() -> Self {
         Self {
@@ -135,7 +135,7 @@ impl Heard {
     }
 }
 
-impl Output for Heard {
+impl Output for SftpServerWords {
     fn stdout(&mut self, bytes: &[u8]) {
         self.said(bytes);
     }
@@ -262,11 +262,11 @@ mod tests {
 
     use super::*;
 
-    fn heard(said: &str, complained: &str, exit: Option<u32>) -> Heard {
-        let mut heard = Heard {
+    fn heard(said: &str, complained: &str, exit: Option<u32>) -> SftpServerWords {
+        let mut heard = SftpServerWords {
             exit,
             closed: true,
-            ..Heard::default()
+            ..SftpServerWords::default()
         };
         heard.said(said.as_bytes());
         heard.complained(complained.as_bytes());
@@ -278,7 +278,7 @@ mod tests {
         let expired = "WARNING: Your password has expired.\nPassword change required but no TTY \
                        available.\n";
         for (case, expected, absent) in [
-            (Heard::refusal(), "offers none", true),
+            (SftpServerWords::refusal(), "offers none", true),
             (
                 heard("", "sh: 1: /usr/lib/sftp-server: not found\n", Some(127)),
                 "not there or cannot be run (\"sh: 1: /usr/lib/sftp-server: not found\")",
@@ -341,7 +341,7 @@ mod tests {
             complained in proptest::collection::vec(any::<u8>(), 0..3000),
             exit: Option<u32>, closed: bool,
         ) {
-            let mut heard = Heard { exit, closed, ..Heard::default() };
+            let mut heard = SftpServerWords { exit, closed, ..SftpServerWords::default() };
             heard.said(&said);
             heard.complained(&complained);
             let told = heard.trouble().to_string();

@@ -33,7 +33,7 @@ use tokio::time::timeout;
 use super::open_channels::OpenChannel;
 use super::session::{Server, Session, describe};
 use super::sftp::words;
-use super::sftp_trouble::{Heard, SftpTrouble};
+use super::sftp_trouble::{SftpServerWords, SftpTrouble};
 use crate::error::{Error, Result};
 
 /// The largest answer that is taken from the guest, in bytes; OpenSSH sends at most this much.
@@ -75,7 +75,7 @@ pub(super) struct HeldStream {
 pub(super) struct End {
     answer_timeout: Duration,
     held: watch::Receiver<bool>,
-    heard: watch::Receiver<Heard>,
+    heard: watch::Receiver<SftpServerWords>,
 }
 
 impl Subsystem {
@@ -87,7 +87,9 @@ impl Subsystem {
             let answer = timeout(session.answer_timeout, channel.messages.wait()).await;
             match answer.map_err(|_| session.silent("start", "SFTP"))? {
                 Some(ChannelMsg::Success) => break,
-                Some(ChannelMsg::Failure) => return Err(session.no_sftp(&Heard::refusal(), None)),
+                Some(ChannelMsg::Failure) => {
+                    return Err(session.no_sftp(&SftpServerWords::refusal(), None));
+                }
                 Some(ChannelMsg::Close) if !session.is_closed() => {
                     return Err(Error::Unanswered {
                         address: session.address.clone(),
@@ -104,7 +106,7 @@ impl Subsystem {
         };
         let writer = Box::pin(channel.writer.make_writer());
         let (held, is_held) = watch::channel(false);
-        let (tell, heard) = watch::channel(Heard::default());
+        let (tell, heard) = watch::channel(SftpServerWords::default());
         // One message besides the one that is read: what waits, waits in the channel.
         let (sender, bytes) = mpsc::channel(1);
         let said_end = Arc::new(AtomicBool::new(false));
@@ -129,7 +131,7 @@ impl Subsystem {
 
 impl Session {
     /// The error for a guest whose SFTP server does not come up, and from which this was heard.
-    pub(super) fn no_sftp(&self, heard: &Heard, error: Option<&SftpError>) -> Error {
+    pub(super) fn no_sftp(&self, heard: &SftpServerWords, error: Option<&SftpError>) -> Error {
         if self.is_closed() {
             return self.lost(STARTING, error.map(words));
         }
@@ -149,7 +151,7 @@ impl Session {
 async fn listen(
     mut channel: OpenChannel,
     bytes: mpsc::Sender<Bytes>,
-    tell: watch::Sender<Heard>,
+    tell: watch::Sender<SftpServerWords>,
     said_end: Arc<AtomicBool>,
 ) {
     let mut bytes = Some(bytes);
@@ -232,7 +234,7 @@ impl End {
     }
 
     /// What the guest has said, and a moment later what it said last.
-    pub(super) async fn heard(&self) -> Heard {
+    pub(super) async fn heard(&self) -> SftpServerWords {
         let mut heard = self.heard.clone();
         let _ = timeout(ENDING, heard.wait_for(|heard| heard.closed)).await;
         heard.borrow().clone()

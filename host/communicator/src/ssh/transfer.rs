@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::execute::{Execution, Input};
 use super::scp::{self, Wire};
 use super::sftp::Sftp;
-use super::sftp_trouble::{Heard, SftpTrouble};
+use super::sftp_trouble::{SftpServerWords, SftpTrouble};
 use super::{FileTransfer, Ssh, directory, settings};
 use crate::communicator::{Command, ExitStatus, Progress};
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ impl Ssh {
     /// What is behind an SFTP server that ended without a word. OpenSSH's server drops what that says
     /// on standard error, but not what a command says.
     async fn reason_of(&self, trouble: SftpTrouble) -> SftpTrouble {
-        let (mut heard, command) = (Heard::default(), Command::new("true"));
+        let (mut heard, command) = (SftpServerWords::default(), Command::new("true"));
         let execution = Execution {
             command: &command,
             pty: false,
@@ -105,7 +105,7 @@ impl Ssh {
                     tokio::time::sleep(settings::PAUSE_FIRST).await;
                 }
                 Err(Error::Unanswered { .. }) => {
-                    return Err(session.no_sftp(&Heard::silence(), None));
+                    return Err(session.no_sftp(&SftpServerWords::silence(), None));
                 }
                 started => return started,
             }

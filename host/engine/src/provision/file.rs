@@ -14,7 +14,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use lvhost_communicator::{Found, NewFile};
+use lvhost_communicator::{NewFile, PathInGuest};
 use lvhost_config::{Direction, File};
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
@@ -207,7 +207,7 @@ async fn download_matches(
         });
     }
     let bars = Bars::new(job.ui, "download");
-    for Found { path, is_folder } in found {
+    for PathInGuest { path, is_folder } in found {
         let name = file_name(&path);
         // The guest has said it.
         if matches!(name, "" | "." | "..") {

@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lvhost_communicator::{Command, Communicator, ExitStatus, Found, Output, Progress, Result};
+use lvhost_communicator::{
+    Command, Communicator, ExitStatus, Output, PathInGuest, Progress, Result,
+};
 use lvhost_hcl::{Body, DataOutcome, DataSources, Environment, InputFile, Inputs, Value, load};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
@@ -266,9 +268,9 @@ impl Communicator for Guest {
         .await
     }
 
-    async fn find(&self, pattern: &str) -> Result<Vec<Found>> {
+    async fn find(&self, pattern: &str) -> Result<Vec<PathInGuest>> {
         self.enter(format!("find {pattern}")).await?;
-        let found = self.holds.iter().map(|path| Found {
+        let found = self.holds.iter().map(|path| PathInGuest {
             path: path.trim_end_matches('/').to_owned(),
             is_folder: path.ends_with('/'),
         });

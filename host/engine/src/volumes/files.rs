@@ -75,7 +75,7 @@ impl Pattern {
 /// and opening it takes a look-up and no walk.
 #[derive(Debug, Clone)]
 pub(super) struct Matches {
-    by_pattern: Arc<Mutex<BTreeMap<String, Arc<Matched>>>>,
+    by_pattern: Arc<Mutex<BTreeMap<String, Arc<MatchingFiles>>>>,
     /// The most that may be held.
     room: usize,
 }
@@ -90,7 +90,7 @@ impl Default for Matches {
 }
 
 /// What one pattern matches, by the paths it has in an image.
-type Matched = BTreeMap<String, Found>;
+type MatchingFiles = BTreeMap<String, MatchingFile>;
 
 impl Matches {
     /// Everything `pattern` matches, folders with all that is in them, ordered by path. Where there are
@@ -125,7 +125,7 @@ impl Matches {
         pattern: &str,
         working_directory: &Path,
         bounds: Option<&HeldFolder>,
-    ) -> Result<Arc<Matched>, ServiceError> {
+    ) -> Result<Arc<MatchingFiles>, ServiceError> {
         let held = || {
             let locked = self.by_pattern.lock();
             locked.unwrap_or_else(PoisonError::into_inner)
@@ -148,11 +148,11 @@ impl Matches {
     }
 }
 
-fn open(matched: &Matched, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
+fn open(matched: &MatchingFiles, pattern: &str, path: &str) -> Result<Blob, ServiceError> {
     let failed = |error: &io::Error| {
         ServiceError::Other(format!("can't read `{path}` of `{pattern}`: {error}"))
     };
-    let Some(Found {
+    let Some(MatchingFile {
         folder,
         below,
         metadata,
@@ -181,13 +181,13 @@ fn open(matched: &Matched, pattern: &str, path: &str) -> Result<Blob, ServiceErr
 }
 
 #[derive(Debug)]
-struct Found {
+struct MatchingFile {
     folder: Arc<Dir>,
     below: PathBuf,
     metadata: Metadata,
 }
 
-impl Found {
+impl MatchingFile {
     fn entry(&self, path: &str) -> FileEntry {
         let is_folder = self.metadata.is_dir();
         FileEntry {
@@ -208,7 +208,7 @@ fn find(
     working_directory: &Path,
     bounds: Option<&HeldFolder>,
     room: usize,
-) -> Result<Matched, ServiceError> {
+) -> Result<MatchingFiles, ServiceError> {
     let Pattern { folder, parts } = Pattern::parse(pattern, working_directory)?;
     let denied = || {
         ServiceError::Denied(format!(
@@ -254,7 +254,7 @@ struct Walk<'a> {
     pattern: &'a str,
     root: Arc<Dir>,
     room: usize,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, MatchingFile>,
 }
 
 impl Walk<'_> {
@@ -344,7 +344,7 @@ impl Walk<'_> {
                 self.take(format!("{name}/{inner}"), path.join(&inner), depth + 1)?;
             }
         }
-        let found = Found {
+        let found = MatchingFile {
             folder: Arc::clone(&self.root),
             below: path,
             metadata,

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::files::Matches;
 use super::grants::Grants;
 use super::inspect::{Stated, inspect};
-use super::reported::Reported;
+use super::progress_lines::ProgressLines;
 use super::target::{Target, Uploaded, service_error};
 use crate::error::with_causes;
 use crate::ledger::{Ledger, LedgerError};
@@ -38,7 +38,7 @@ pub(super) struct VolumeServices {
     /// The format of the image that was uploaded, once one is.
     pub(super) uploaded: OnceLock<String>,
     /// What the component has told of its progress.
-    pub(super) reported: Reported,
+    pub(super) progress_lines: ProgressLines,
 }
 
 /// What the template says of the volume.
@@ -268,7 +268,7 @@ impl Services for VolumeServices {
     }
 
     fn progress(&self, fraction: f64, what: &str) {
-        if let Some(line) = self.reported.line(fraction, what) {
+        if let Some(line) = self.progress_lines.line(fraction, what) {
             self.ui.say(&format!("{}: {line}", self.label));
         }
     }

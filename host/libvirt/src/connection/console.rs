@@ -145,7 +145,7 @@ impl<S> Default for Queue<S> {
 }
 
 /// What a reader finds in the queue.
-enum Found {
+enum QueueContent {
     /// Bytes, and whether there is room again where there was none.
     Bytes(Bytes, bool),
     End(End),
@@ -196,7 +196,7 @@ impl<S: Source> Queue<S> {
     }
 
     /// Takes what came first.
-    fn take(&self) -> Found {
+    fn take(&self) -> QueueContent {
         let mut inner = self.lock();
         if let Some(bytes) = inner.portions.pop_front() {
             inner.length -= bytes.len();
@@ -204,9 +204,12 @@ impl<S: Source> Queue<S> {
             if room {
                 inner.full = false;
             }
-            return Found::Bytes(bytes, room);
+            return QueueContent::Bytes(bytes, room);
         }
-        inner.end.clone().map_or(Found::Nothing, Found::End)
+        inner
+            .end
+            .clone()
+            .map_or(QueueContent::Nothing, QueueContent::End)
     }
 
     /// Goes on where it was held back for want of room.
@@ -238,16 +241,16 @@ impl Console for LibvirtConsole {
             // Registered before it is looked, so that nothing that comes in between is missed.
             let changed = self.queue.changed.notified();
             match self.queue.take() {
-                Found::Bytes(bytes, room) => {
+                QueueContent::Bytes(bytes, room) => {
                     if room {
                         let queue = Arc::clone(&self.queue);
                         self.workers.submit(Box::new(move |_| queue.go_on()))?;
                     }
                     return Ok(Some(bytes));
                 }
-                Found::End(End::Closed) => return Ok(None),
-                Found::End(End::Failed(error)) => return Err(self.failure(error).await),
-                Found::Nothing => {
+                QueueContent::End(End::Closed) => return Ok(None),
+                QueueContent::End(End::Failed(error)) => return Err(self.failure(error).await),
+                QueueContent::Nothing => {
                     let lost = tokio::select! {
                         () = changed => false,
                         // The session outlives this console, so it is not gone but lost.
@@ -349,7 +352,7 @@ mod tests {
         while rounds < 3 {
             assert!(queue.lock().length < CONSOLE_BUFFER + PORTION);
             assert_eq!(listened(&queue), !queue.lock().full);
-            let Found::Bytes(bytes, room) = queue.take() else {
+            let QueueContent::Bytes(bytes, room) = queue.take() else {
                 panic!("the queue is empty");
             };
             for number in bytes.chunks_exact(8) {
@@ -370,9 +373,9 @@ mod tests {
         queue.fill();
         queue.fill();
         assert!(!listened(&queue));
-        assert!(matches!(queue.take(), Found::Bytes(bytes, false) if bytes.len() == 24));
-        assert!(matches!(queue.take(), Found::End(End::Closed)));
+        assert!(matches!(queue.take(), QueueContent::Bytes(bytes, false) if bytes.len() == 24));
+        assert!(matches!(queue.take(), QueueContent::End(End::Closed)));
         // As often as it is asked.
-        assert!(matches!(queue.take(), Found::End(End::Closed)));
+        assert!(matches!(queue.take(), QueueContent::End(End::Closed)));
     }
 }

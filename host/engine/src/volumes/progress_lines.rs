@@ -9,9 +9,9 @@ const PARTS: f64 = 10.0;
 
 /// What was told last.
 #[derive(Debug, Default)]
-pub(super) struct Reported(Mutex<Option<(String, u8)>>);
+pub(super) struct ProgressLines(Mutex<Option<(String, u8)>>);
 
-impl Reported {
+impl ProgressLines {
     /// What to tell of `fraction` of `what`, if there is anything new in it.
     pub(super) fn line(&self, fraction: f64, what: &str) -> Option<String> {
         // From 0 to 10, whatever was reported.
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn each_tenth_is_told_once() {
-        let reported = Reported::default();
+        let reported = ProgressLines::default();
         let steps: u32 = (0..=1000)
             .filter_map(|step| reported.line(f64::from(step) / 1000.0, "packing"))
             .map(|_| 1)
@@ -53,7 +53,10 @@ mod tests {
     #[test]
     fn no_number_is_taken_as_it_is() {
         for (fraction, expected) in [(-1.0, "x, 0 %"), (7.5, "x, 100 %"), (f64::NAN, "x, 0 %")] {
-            assert_eq!(Reported::default().line(fraction, "x").unwrap(), expected);
+            assert_eq!(
+                ProgressLines::default().line(fraction, "x").unwrap(),
+                expected
+            );
         }
     }
 }
