@@ -159,8 +159,9 @@ fn planned(lvhost: &Lvhost, text: &str) -> String {
     let text = text.replace("data.sshkey.install.public_key", "\"ssh-ed25519 AAAA\"");
     let path = lvhost.write("planned.pkr.hcl", &text);
     let mut arguments = vec!["plan"];
+    let image = format!("image={}", lvhost.write("image", "").display());
     if text.contains("variable \"image\" ") {
-        arguments.extend(["-var", "image=/image"]);
+        arguments.extend(["-var", &image]);
     }
     arguments.push(path.to_str().unwrap());
     lvhost.succeed(&arguments)
