@@ -48,6 +48,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 const VARIABLES_ONLY: &str = "it works for the defaults of variables only; use a variable here";
 
+/// Bytes that a directive of `strftime` makes at most: its width is one byte to jiff, and no date or time is
+/// longer.
+const PADDED_BYTES: usize = 255;
+
 /// What the functions tell of a build.
 #[derive(Clone, Default)]
 pub struct BuildFacts {
@@ -223,6 +227,11 @@ fn made(name: &str, arguments: &[&str]) -> usize {
         ("replace", [old, new, count, text]) => {
             (old, new, count.parse().unwrap_or(usize::MAX), text)
         }
+        // Each of its directives may ask for padding.
+        ("strftime", [format]) => {
+            let directives = format.matches('%').count();
+            return format.len() + directives.saturating_mul(PADDED_BYTES);
+        }
         // No letter is longer than three times its other case.
         ("lower" | "upper", [text]) => return text.len().saturating_mul(3),
         _ => return arguments.iter().map(|text| text.len()).sum(),
@@ -277,5 +286,28 @@ pub(crate) fn refusal(name: &str) -> InterpolationError {
     match suggest(name, FUNCTIONS.iter().copied()) {
         Some(close) => error.help(format!("did you mean `{close}`?")),
         None => error.help(LITERAL_BRACES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_date_is_longer_than_what_was_paid_for_it() {
+        let functions = Functions::new(BuildFacts::default());
+        let mut tried = 0;
+        for letter in ('A'..='Z').chain('a'..='z') {
+            for flag in ["", "255", "0255", "_255", "-255", "^", ":"] {
+                let format = format!("%{flag}{letter}").repeat(10);
+                let Ok(text) = functions.call("strftime", std::slice::from_ref(&format)) else {
+                    continue;
+                };
+                let paid = made("strftime", &[&format]);
+                assert!(text.len() <= paid, "{format}: {}", text.len());
+                tried += 1;
+            }
+        }
+        assert!(tried > 50, "{tried}");
     }
 }
