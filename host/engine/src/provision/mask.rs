@@ -87,16 +87,19 @@ fn spellings(secret: &SecretString) -> Vec<SecretString> {
     }
     let encoded = utf8_percent_encode(text, &UNRESERVED).to_string();
     let json = serde_json::to_string(text).unwrap_or_default();
+    let in_json = json
+        .strip_prefix('"')
+        .and_then(|json| json.strip_suffix('"'));
     let mut spelt = vec![
         text.replace('\'', "'\\''"),
         text.replace('\'', "'\"'\"'"),
         escaped(text),
-        json.trim_matches('"').to_owned(),
+        in_json.unwrap_or_default().to_owned(),
         text.replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;"),
         encoded.replace("%20", "+"),
-        encoded.to_lowercase(),
+        lower_case_escapes(&encoded),
         encoded,
     ];
     for engine in [STANDARD, URL_SAFE] {
@@ -111,6 +114,20 @@ fn spellings(secret: &SecretString) -> Vec<SecretString> {
         .filter(differs)
         .map(SecretString::from)
         .collect()
+}
+
+/// What is encoded for URLs, with the letters of its escapes in lower case.
+fn lower_case_escapes(encoded: &str) -> String {
+    let mut pieces = encoded.split('%');
+    let mut lower = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // An escape is two digits, all of them ASCII.
+        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        lower.push('%');
+        lower.push_str(&digits.to_ascii_lowercase());
+        lower.push_str(rest);
+    }
+    lower
 }
 
 /// As shells escape a word without quotes.
@@ -258,6 +275,14 @@ mod tests {
             "p@ss w/o'\\''rd\"&é".to_owned(),
             "p@ss\\ w/o\\'rd\\\"\\&é".to_owned(),
             "p@ss w/o'rd\"&amp;é".to_owned(),
+        ] {
+            let line = shown(&[secret], &format!("say {spelling}!"));
+            assert_eq!(line, "say <sensitive>!", "{spelling}");
+        }
+        // Quotes at its ends, and small letters in the escapes alone.
+        for (secret, spelling) in [
+            ("\"p@ssword\"", "\\\"p@ssword\\\""),
+            ("Pass/Word?", "Pass%2fWord%3f"),
         ] {
             let line = shown(&[secret], &format!("say {spelling}!"));
             assert_eq!(line, "say <sensitive>!", "{spelling}");
