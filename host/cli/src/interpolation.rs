@@ -8,7 +8,9 @@
 //! Every text of a source is rendered, in templates of either language. The texts of provisioners are
 //! rendered by the engine, with the same functions and the guest's values beside them.
 
-use lvhost_engine::go_template::{Action, Functions, InterpolationError, Piece, Token, parse};
+use lvhost_engine::go_template::{
+    Action, Functions, InterpolationError, Piece, Token, has_braces, parse,
+};
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, SourceMap, Span, Value, ValueKind};
 
 /// What becomes of `{{ .Name }}` and of literals.
@@ -131,15 +133,6 @@ fn action_in(place: Span, written: &str, action: &str) -> Span {
             Span::new(place.file, start..start + length)
         }
         None => place,
-    }
-}
-
-fn has_braces(value: &Value) -> bool {
-    match value.kind() {
-        ValueKind::String(text) => text.contains("{{"),
-        ValueKind::List(elements) => elements.iter().any(has_braces),
-        ValueKind::Object(entries) => entries.values().any(has_braces),
-        _ => false,
     }
 }
 

@@ -55,7 +55,7 @@ pub use project::{
 pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,
 };
-pub use reference::reference;
+pub use reference::{block_schemas, reference};
 pub use schema::{
     BlockSchema, Choice, InnerBlockSchema, Kind, NotSupported, OptionSchema, ValueType,
 };

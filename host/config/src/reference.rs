@@ -15,6 +15,22 @@ const INTRODUCTION: &str = include_str!("reference/introduction.md");
 /// Which bus is the default where, and why.
 const BUSES: &str = include_str!("reference/buses.md");
 
+/// Every block there is, with those inside of it.
+pub fn block_schemas() -> Vec<&'static BlockSchema> {
+    fn add(schema: &'static BlockSchema, all: &mut Vec<&'static BlockSchema>) {
+        all.push(schema);
+        for block in schema.blocks {
+            add(block.schema, all);
+        }
+    }
+    let mut all = Vec::new();
+    add(LibvirtSource::SCHEMA, &mut all);
+    for schema in provisioner::SCHEMAS {
+        add(schema, &mut all);
+    }
+    all
+}
+
 /// The reference of every block, with the volume sources `sources`.
 pub fn reference(sources: &SourceSchemas) -> String {
     let mut text = INTRODUCTION.to_string();

@@ -3,6 +3,7 @@
 
 use lvhost_config::{CommunicatorType, Device, LibvirtSource, Volume};
 use lvhost_hcl::{Diagnostic, Diagnostics, Span};
+use lvhost_libvirt::is_x86;
 use lvhost_runtime::Defaults;
 
 use crate::configure::Configured;
@@ -89,10 +90,6 @@ struct Guest<'a> {
 
 impl<'a> Guest<'a> {
     fn of(source: &'a LibvirtSource, sources: &'a Sources) -> Self {
-        let is_pc = matches!(
-            source.arch.as_str(),
-            "x86_64" | "i686" | "i586" | "i486" | "i386"
-        );
         let machine = source.chipset.as_deref();
         let communicator = source.communicator.as_ref();
         Self {
@@ -105,7 +102,7 @@ impl<'a> Guest<'a> {
                         || machine == "microvm")
                 }
                 // libvirt's choice is `pc` for a PC.
-                None => is_pc,
+                None => is_x86(&source.arch),
             },
             is_windows: communicator.is_some_and(|how| how.communicator == CommunicatorType::Winrm),
             is_installed: source

@@ -13,8 +13,20 @@ mod functions;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lvhost_hcl::{Value, ValueKind};
+
 pub use self::functions::{BuildFacts, Functions, JsonFacts};
 pub(crate) use self::functions::{FUNCTIONS, refusal};
+
+/// Whether a text in `value` may have actions.
+pub fn has_braces(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::String(text) => text.contains("{{"),
+        ValueKind::List(elements) => elements.iter().any(has_braces),
+        ValueKind::Object(entries) => entries.values().any(has_braces),
+        _ => false,
+    }
+}
 
 /// How to write braces that are meant as they stand.
 pub const LITERAL_BRACES: &str =

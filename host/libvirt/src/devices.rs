@@ -309,6 +309,6 @@ pub(crate) fn is_qemu(domain_type: &str) -> bool {
 }
 
 /// Whether an architecture is a PC's.
-pub(crate) fn is_x86(arch: &str) -> bool {
+pub fn is_x86(arch: &str) -> bool {
     matches!(arch, "x86_64" | "i686" | "i586" | "i486" | "i386")
 }

@@ -44,7 +44,7 @@ pub use connection::Libvirt;
 pub use console::{CONSOLE_BUFFER, Console};
 pub use devices::{
     BackingImage, DirectMode, Disk, DiskBus, DiskDevice, DiskFormat, DiskSource, Graphics,
-    GraphicsPassword, GraphicsServer, Interface, InterfaceSource, PortForward, Protocol,
+    GraphicsPassword, GraphicsServer, Interface, InterfaceSource, PortForward, Protocol, is_x86,
 };
 pub use domain::{
     BootDevice, Clock, DomainSpec, Firmware, FirmwareChoice, Loader, LoaderType, Nvram, SerialLog,

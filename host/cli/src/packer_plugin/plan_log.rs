@@ -1,4 +1,5 @@
-//! What the check of a source has come to, in Packer's log. With the plan: what `lvhost plan --json` prints, for those who have no such command.
+//! What the check of a source has come to, in Packer's log. With the plan: what `lvhost plan --json` prints, for
+//! those who have no such command.
 
 use tracing::{Level, debug};
 

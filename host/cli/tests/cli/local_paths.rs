@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
 
-use lvhost_config::{
-    BlockSchema, Breakpoint, Declared, File, LibvirtSource, Shell, ShellLocal, SourceSchemas,
-};
+use lvhost_config::{SourceSchemas, block_schemas};
 
 use crate::lvhost::{Lvhost, Said, template};
 
@@ -205,26 +203,6 @@ fn sounds_like_a_path(name: &str, documentation: &str) -> bool {
         || documentation.contains("`file:")
 }
 
-fn blocks() -> Vec<&'static BlockSchema> {
-    fn add(schema: &'static BlockSchema, found: &mut Vec<&'static BlockSchema>) {
-        found.push(schema);
-        for block in schema.blocks {
-            add(block.schema, found);
-        }
-    }
-    let mut found = Vec::new();
-    for schema in [
-        LibvirtSource::SCHEMA,
-        Shell::SCHEMA,
-        ShellLocal::SCHEMA,
-        File::SCHEMA,
-        Breakpoint::SCHEMA,
-    ] {
-        add(schema, &mut found);
-    }
-    found
-}
-
 /// The template with these lines in one of its blocks.
 fn with(block: &str, lines: &str) -> String {
     let plain = template("test:///default", "");
@@ -268,7 +246,7 @@ fn no_option_that_names_a_path_is_forgotten() {
         .map(|(block, option, path)| ((*block, *option), path))
         .collect();
     let mut known = Vec::new();
-    for schema in blocks() {
+    for schema in block_schemas() {
         for option in schema.options {
             known.push((
                 schema.name.to_owned(),

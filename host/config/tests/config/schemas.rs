@@ -2,32 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use lvhost_config::{
-    BlockSchema, Breakpoint, Choice, Declared, File, Kind, LibvirtSource, Shell, ShellLocal,
-};
+use lvhost_config::{BlockSchema, Choice, Kind, block_schemas};
 
 use super::world::{built_in_sources, decode};
-
-/// Every block, with those inside of it.
-fn all() -> Vec<&'static BlockSchema> {
-    fn add(schema: &'static BlockSchema, found: &mut Vec<&'static BlockSchema>) {
-        found.push(schema);
-        for block in schema.blocks {
-            add(block.schema, found);
-        }
-    }
-    let mut found = Vec::new();
-    for schema in [
-        LibvirtSource::SCHEMA,
-        Shell::SCHEMA,
-        ShellLocal::SCHEMA,
-        File::SCHEMA,
-        Breakpoint::SCHEMA,
-    ] {
-        add(schema, &mut found);
-    }
-    found
-}
 
 fn is_prose(lines: &[&str]) -> bool {
     lines.concat().trim_end().ends_with('.')
@@ -35,7 +12,7 @@ fn is_prose(lines: &[&str]) -> bool {
 
 #[test]
 fn everything_is_documented_in_sentences() {
-    for schema in all() {
+    for schema in block_schemas() {
         let block = schema.name;
         assert!(is_prose(schema.documentation), "{block}");
         for option in schema.options {
@@ -65,7 +42,7 @@ fn everything_is_documented_in_sentences() {
 
 #[test]
 fn names_are_unique_in_their_block() {
-    for schema in all() {
+    for schema in block_schemas() {
         let options = schema.options.iter().map(|option| option.name);
         let blocks = schema.blocks.iter().map(|block| block.name);
         let mut seen = BTreeSet::new();
@@ -89,7 +66,7 @@ fn names_are_unique_in_their_block() {
 
 #[test]
 fn a_required_option_has_no_default() {
-    for schema in all() {
+    for schema in block_schemas() {
         for option in schema.options {
             assert!(
                 !(option.required && option.default.is_some()),
@@ -115,7 +92,7 @@ fn marks_are_errors() {
         let text = format!("source \"libvirt\" \"x\" {{\n{inside}\n}}\n");
         Some(decode("marks.pkr.hcl", &text).messages)
     };
-    for schema in all() {
+    for schema in block_schemas() {
         for mark in schema.not_supported {
             let value = mark.word.unwrap_or("1");
             let Some(said) = decoded(schema.name, &format!("{} = \"{value}\"", mark.option)) else {
@@ -138,7 +115,7 @@ fn marks_are_errors() {
         }
     }
     // To switch off what can't be switched on is no wish.
-    for schema in all() {
+    for schema in block_schemas() {
         let off = |name: &str| {
             let option = schema.option(name)?;
             (option.kind == Kind::Boolean).then(|| format!("{name} = false"))
@@ -168,7 +145,7 @@ fn defaults_can_be_written() {
         });
         written.collect()
     };
-    for schema in all() {
+    for schema in block_schemas() {
         let lines = defaults(schema);
         let (inside, provisioner) = match schema.name {
             "source \"libvirt\"" => (lines, String::new()),

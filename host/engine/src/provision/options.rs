@@ -12,7 +12,7 @@ use super::interpolate::{Names, Rendered, render};
 use super::mask::secrets_in;
 use super::{environment, file, script, shell, shell_local};
 use crate::error::ProvisionError;
-use crate::go_template::Functions;
+use crate::go_template::{Functions, has_braces};
 
 /// Options whose `{{ … }}` are for later, when the script's path is known.
 const INTERPOLATED_LATER: &[&str] = &["execute_command"];
@@ -174,15 +174,6 @@ fn interpolate(body: &mut Body, functions: &Functions, build: &Value, report: &m
         };
         let value = walk.value(&attribute.value, String::new());
         attribute.value = value;
-    }
-}
-
-fn has_braces(value: &Value) -> bool {
-    match value.kind() {
-        ValueKind::String(text) => text.contains("{{"),
-        ValueKind::List(elements) => elements.iter().any(has_braces),
-        ValueKind::Object(entries) => entries.values().any(has_braces),
-        _ => false,
     }
 }
 

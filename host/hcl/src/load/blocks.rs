@@ -62,7 +62,8 @@ pub(super) struct Blocks<'a> {
     pub(super) builds: Vec<Located<'a>>,
 }
 
-const KINDS: [&str; 8] = [
+/// The blocks at the top level of a template.
+pub(super) const KINDS: [&str; 8] = [
     "build",
     "data",
     "local",

@@ -1,6 +1,8 @@
 //! What is open at a place of a template: blocks, lists, texts. Read without the parser, for files that it
 //! can't read.
 
+use super::blocks::KINDS;
+
 /// What a bracket belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -52,18 +54,6 @@ pub(super) struct Brackets<'a> {
     /// A text that goes on where it should not.
     pub(super) unclosed: Option<Unclosed<'a>>,
 }
-
-/// Blocks that stand at the top level of a template only, when they begin a line.
-const TOP_LEVEL: [&str; 8] = [
-    "build",
-    "data",
-    "local",
-    "locals",
-    "packer",
-    "source",
-    "variable",
-    "variables",
-];
 
 struct Reader<'a> {
     text: &'a str,
@@ -263,7 +253,8 @@ impl<'a> Reader<'a> {
         let name = header.split([' ', '\t', '"']).next().unwrap_or_default();
         if kind == Kind::Block
             && bracket.indent == 0
-            && TOP_LEVEL.contains(&name)
+            // Inside of another block, none of them begins a line.
+            && KINDS.contains(&name)
             && let Some(around) = self.found.open.last()
         {
             self.found.suspect.get_or_insert((*around, self.line));
