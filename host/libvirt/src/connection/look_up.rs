@@ -8,7 +8,14 @@
 //!   not known ───────────────┐
 //!   known, its file is gone ─┴─► refresh the pool ─► look again ─► found, or missing
 //! ```
-use std::path::Path;
+//!
+//! libvirt refuses to look through a pool while one of its volumes is being made or copied. A refresh
+//! waits for that a while: a name is not called missing because somebody else is at work.
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use virt::{
     error::{Error as VirtError, ErrorNumber},
@@ -18,6 +25,11 @@ use virt::{
 
 use super::{Session, errors::Context};
 use crate::{Error, Result, VolumeFacts, VolumeId, xml::check_characters};
+
+/// How long a refresh waits for what libvirt does with a pool's volumes.
+const WAIT_FOR_POOL: Duration = Duration::from_secs(20);
+/// How often it tries again meanwhile: libvirt tells nobody when such work ends.
+const TRY_POOL_EVERY: Duration = Duration::from_millis(100);
 
 impl Session {
     pub(super) fn volume(&self, id: &VolumeId) -> Result<Option<VolumeFacts>> {
@@ -102,19 +114,27 @@ impl Session {
         }
     }
 
-    /// Has libvirt look through a pool. Where it can't just now, because it is at work on one of the
-    /// pool's volumes or may not, what it knows already has to do.
+    /// Has libvirt look through a pool. Where it can't, because it is at work on the pool's volumes for
+    /// longer than [`WAIT_FOR_POOL`] or because this user may not, what it knows already has to do.
     pub(super) fn refresh(&self, pool: &StoragePool, name: &str) -> Result<()> {
-        let Err(error) = pool.refresh(0) else {
-            return Ok(());
-        };
-        // libvirt stops a pool that it can't look through.
-        if let Ok(false) = pool.is_active() {
-            let context = Context::new(self, format!("look through the storage pool {name:?}"));
-            return Err(context.error(error));
+        let patience_ends = Instant::now() + WAIT_FOR_POOL;
+        loop {
+            let Err(error) = pool.refresh(0) else {
+                return Ok(());
+            };
+            // libvirt stops a pool that it can't look through.
+            if let Ok(false) = pool.is_active() {
+                let context = Context::new(self, format!("look through the storage pool {name:?}"));
+                return Err(context.error(error));
+            }
+            // "pool '…' has asynchronous jobs running" (storage_driver.c) has no number of its own.
+            let is_at_work = error.code() == ErrorNumber::InternalError;
+            if !is_at_work || Instant::now() >= patience_ends {
+                tracing::debug!(name, %error, "the pool could not be refreshed");
+                return Ok(());
+            }
+            thread::sleep(TRY_POOL_EVERY);
         }
-        tracing::debug!(name, %error, "the pool could not be refreshed");
-        Ok(())
     }
 
     /// Refreshes the pools that a path may lie in.

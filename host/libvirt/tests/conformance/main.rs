@@ -56,6 +56,7 @@ conformance! {
         a_full_pool_takes_nothing,
         the_volume_of_a_running_guest_can_be_deleted;
     unseen:
+        a_file_is_found_while_the_hypervisor_is_at_work_on_the_pool,
         a_file_that_was_put_into_a_pool_is_found_by_every_call,
         a_file_that_was_put_into_a_pool_is_not_made_anew,
         a_volume_whose_file_is_gone_is_missing_for_every_call,

@@ -49,6 +49,31 @@ pub(crate) async fn a_file_that_was_put_into_a_pool_is_found_by_every_call(place
     let _ = hypervisor.delete_volume(&id).await;
 }
 
+pub(crate) async fn a_file_is_found_while_the_hypervisor_is_at_work_on_the_pool(place: &Place) {
+    let hypervisor = &place.hypervisor;
+    let original = place.volume("raw", 256 << 20);
+    hypervisor.create_volume(&original).await.unwrap();
+    for _ in 0..5 {
+        // libvirt looks through no pool while it makes a volume there, which takes a program of its own here.
+        let clone = place.volume("qcow2", 256 << 20);
+        let work = hypervisor.clone_volume(&clone, &original.id, "raw");
+        let look = async {
+            for _ in 0..5 {
+                let Some(id) = place.put_file(b"here").await else {
+                    return;
+                };
+                let facts = hypervisor.volume(&id).await.unwrap();
+                assert!(facts.is_some(), "{id} is there");
+                hypervisor.delete_volume(&id).await.unwrap();
+            }
+        };
+        let (cloned, ()) = tokio::join!(work, look);
+        cloned.unwrap();
+        hypervisor.delete_volume(&clone.id).await.unwrap();
+    }
+    hypervisor.delete_volume(&original.id).await.unwrap();
+}
+
 pub(crate) async fn a_file_that_was_put_into_a_pool_is_not_made_anew(place: &Place) {
     let hypervisor = &place.hypervisor;
     let original = place.volume("raw", SIZE);
