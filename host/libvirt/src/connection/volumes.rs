@@ -181,9 +181,7 @@ impl Session {
             path: facts.path.clone(),
             message,
         })?;
-        pool.refresh(0)
-            .map(drop)
-            .map_err(|error| context.error(error))
+        self.refresh(&pool, &id.pool)
     }
 
     pub(super) fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
