@@ -18,7 +18,8 @@ Exit codes:
   2    the command line or the template can't be used; no build was started
   130  cancelled by Ctrl-C or SIGTERM";
 
-const FAILED: u8 = 1;
+pub(crate) const SUCCESS: u8 = 0;
+pub(crate) const FAILED: u8 = 1;
 const NOT_USABLE: u8 = 2;
 /// What a shell reports of a command that SIGINT has ended.
 pub(crate) const CANCELLED: u8 = 130;
@@ -116,7 +117,7 @@ struct Problem {
 }
 
 /// Shows why, and gives the exit code.
-pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -> ExitCode {
+pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -> u8 {
     match audience {
         // Of a single build there is nothing left to say: it has just been said.
         Audience::People if matches!(failure, Failure::Builds { total: 1, .. }) => {}
@@ -129,7 +130,7 @@ pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -
         // The last event has said it.
         Audience::ReaderOfEvents => {}
     }
-    ExitCode::from(failure.code())
+    failure.code()
 }
 
 /// Shows what clap has to say: an error, or the help or version that was asked for.

@@ -57,7 +57,8 @@ use crate::surroundings::Surroundings;
 
 pub use crate::packer_plugin::packer_plugin;
 
-/// The command `lvhost`, with the arguments, the environment and the streams of this process.
+/// The command `lvhost`, with the arguments, the environment and the streams of this process. Returns only
+/// where no command was begun, and ends the process else.
 pub fn lvhost() -> ExitCode {
     if let Some(ended) = lvhost_runtime::child::serve_if_asked() {
         return ended;
@@ -72,10 +73,11 @@ pub fn lvhost() -> ExitCode {
     if is_logging {
         logging::start(arguments.verbose, &surroundings);
     }
-    match execute(&arguments.command, is_logging, surroundings, &printer) {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match execute(&arguments.command, is_logging, surroundings, &printer) {
+        Ok(()) => exit_code::SUCCESS,
         Err(failure) => exit_code::report(&failure, arguments.command.audience(), &printer),
-    }
+    };
+    lvhost_libvirt::end_process(code)
 }
 
 fn execute(

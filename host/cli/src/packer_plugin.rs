@@ -35,6 +35,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::builder::Plugin;
 use crate::async_runtime;
+use crate::exit_code;
 use crate::logging;
 use crate::surroundings::Surroundings;
 
@@ -42,6 +43,7 @@ use crate::surroundings::Surroundings;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The plugin `packer-plugin-libvirt`, with the arguments, the environment and the streams of this process.
+/// Returns only in a child that runs a component, and ends the process else.
 pub fn packer_plugin() -> ExitCode {
     if let Some(ended) = lvhost_runtime::child::serve_if_asked() {
         return ended;
@@ -56,15 +58,16 @@ pub fn packer_plugin() -> ExitCode {
         }) => serve_packer(encoding, &endpoints),
         Err(error) => Err(error.into()),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match result {
+        Ok(()) => exit_code::SUCCESS,
         Err(error) => {
             // Packer may have closed the pipe.
             let text = lvhost_engine::with_causes(error.as_ref());
             let _ = writeln!(std::io::stderr(), "{text}");
-            ExitCode::FAILURE
+            exit_code::FAILED
         }
-    }
+    };
+    lvhost_libvirt::end_process(code)
 }
 
 fn serve_packer(encoding: SpecEncoding, endpoints: &Endpoints) -> Result<(), Failure> {

@@ -40,7 +40,7 @@ mod xml;
 pub use build_record::{BuildRecord, Liveness, Owner, rivals};
 pub use capabilities::{Capabilities, DomainCapabilities, DomainKind, GuestCapability};
 #[cfg(feature = "libvirt")]
-pub use connection::Libvirt;
+pub use connection::{Libvirt, end_process};
 pub use console::{CONSOLE_BUFFER, Console};
 pub use devices::{
     BackingImage, DirectMode, Disk, DiskBus, DiskDevice, DiskFormat, DiskSource, Graphics,

@@ -1,6 +1,8 @@
 //! Help, version, and command lines that can't be used.
 
-use crate::lvhost::{Lvhost, template};
+use std::process::Command;
+
+use crate::lvhost::{Lvhost, Said, template};
 
 #[test]
 fn the_version_is_a_result() {
@@ -143,4 +145,43 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     drop(child.stderr.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn no_destructor_of_a_library_runs_after_the_exit_code_is_known() {
+    // libvirt's threads still run then, and what they use would be torn down under them.
+    let lvhost = Lvhost::new().file(
+        "torn-down.c",
+        "#include <stdlib.h>\n__attribute__((destructor)) static void tear_down(void) { abort(); }\n",
+    );
+    let library = lvhost.folder().join("torn-down.so");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(lvhost.folder().join("torn-down.c"))
+        .status();
+    assert!(compiled.unwrap().success());
+    let lvhost = lvhost
+        .file("example.pkr.hcl", &template("test:///default", ""))
+        .variable("LD_PRELOAD", library.to_str().unwrap());
+    for (arguments, code) in [
+        (&["sources"][..], 0),
+        (&["validate", "example.pkr.hcl"], 0),
+        (&["doctor", "test:///nowhere"], 1),
+        (&["run", "example.pkr.hcl"], 1),
+        (&["validate", "missing.pkr.hcl"], 2),
+    ] {
+        let said = lvhost.call(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
+    }
+    // Without Packer it ends with an error.
+    for (arguments, code) in [(&["describe"][..], 0), (&["start", "builder", "-"], 1)] {
+        let plugin = Command::new(env!("CARGO_BIN_EXE_packer-plugin-libvirt"))
+            .args(arguments)
+            .env_clear()
+            .env("LD_PRELOAD", &library)
+            .output();
+        let said = Said::of(plugin.unwrap());
+        assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
+    }
 }

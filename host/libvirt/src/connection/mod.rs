@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use virt::connect::Connect;
 
+pub use self::ffi::process_end::end_process;
 use self::{errors::Context, ffi::events::Subscription, watches::Watches, workers::Workers};
 use crate::{
     AddressSource, BuildRecord, Capabilities, ConnectionUri, Console, DomainCapabilities,
