@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use lvhost_test_daemon::Elsewhere;
@@ -11,20 +11,33 @@ use lvhost_test_daemon::Elsewhere;
 /// How long a daemon may take to answer a new connection.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Guests are emulated, and two at a time are as slow as one after the other: tests that boot one take
-/// turns, so that their time limits mean something.
-static TURN: Mutex<()> = Mutex::new(());
+/// Guests are emulated, each by a thread that is busy while the guest is. The harness runs as many tests at
+/// a time as there are processors, so that each guest has one. Who looks at all that is on a hypervisor
+/// waits until nobody else is there.
+static TURN: RwLock<()> = RwLock::new(());
 
 /// A test's turn; over when it is dropped.
-pub(crate) struct Turn {
-    _lock: MutexGuard<'static, ()>,
+pub(crate) enum Turn {
+    /// Beside others.
+    Shared { _lock: RwLockReadGuard<'static, ()> },
+    /// With nobody else on the shared hypervisor.
+    Alone {
+        _lock: RwLockWriteGuard<'static, ()>,
+    },
 }
 
 impl Turn {
-    /// Waits for it.
+    /// Waits for one beside others.
     pub(crate) fn take() -> Self {
-        Self {
-            _lock: TURN.lock().unwrap_or_else(PoisonError::into_inner),
+        Self::Shared {
+            _lock: TURN.read().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Waits for one alone.
+    fn take_alone() -> Self {
+        Self::Alone {
+            _lock: TURN.write().unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -83,6 +96,15 @@ enum Place {
 
 impl Hypervisor {
     pub(crate) fn new() -> Result<Self, String> {
+        Self::in_turn(Turn::take)
+    }
+
+    /// With nobody else on it: for `lvhost clean`, which sees what all builds have left.
+    pub(crate) fn alone() -> Result<Self, String> {
+        Self::in_turn(Turn::take_alone)
+    }
+
+    fn in_turn(take: fn() -> Turn) -> Result<Self, String> {
         let uri = variable("LVHOST_TEST_LIBVIRT_URI")?;
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
@@ -94,7 +116,7 @@ impl Hypervisor {
             .unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         std::fs::set_permissions(folder.path(), mode).unwrap();
-        let turn = Turn::take();
+        let turn = take();
         let hypervisor = Self {
             uri,
             pool,

@@ -316,7 +316,7 @@ fn what_killed_builds_leave_is_cleaned_up() {
 
 #[test]
 fn what_a_build_leaves_that_is_killed_while_it_provisions_is_cleaned_up() {
-    let guest = need!(LocalGuest::new());
+    let guest = need!(LocalGuest::alone());
     let lvhost = Lvhost::new();
     // Ends with the connection, which it writes to.
     let commands = ["while echo it runs; do sleep 0.1; done"];

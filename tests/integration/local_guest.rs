@@ -25,11 +25,19 @@ impl LocalGuest {
         Self::configured("", None)
     }
 
+    /// With nobody else on the hypervisor.
+    pub(crate) fn alone() -> Result<Self, String> {
+        Self::on(Hypervisor::alone()?, "", None)
+    }
+
     /// One whose SSH server has these lines in its configuration. With `pam`, PAM asks it for what these
     /// rules say, and root has [`ROOTS_PASSWORD`]: that needs mounts of its own, and so root.
     pub(crate) fn configured(lines: &str, pam: Option<&str>) -> Result<Self, String> {
+        Self::on(Hypervisor::new()?, lines, pam)
+    }
+
+    fn on(hypervisor: Hypervisor, lines: &str, pam: Option<&str>) -> Result<Self, String> {
         let domain_type = variable("LVHOST_TEST_DOMAIN_TYPE")?;
-        let hypervisor = Hypervisor::new()?;
         let folder = tempfile::tempdir().unwrap();
         let (key, public) = key_pair(folder.path());
         std::fs::write(folder.path().join("authorized_keys"), public).unwrap();

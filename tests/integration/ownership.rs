@@ -17,7 +17,7 @@ struct Theirs {
 impl Theirs {
     /// With a running guest that has no disk, and with whatever metadata.
     fn new(uuid: &str, metadata: &str) -> Result<Self, String> {
-        let hypervisor = Hypervisor::new()?;
+        let hypervisor = Hypervisor::alone()?;
         let lvhost = Lvhost::new();
         let domain = format!("{}-theirs", hypervisor.pool);
         let volume = lvhost.write("theirs", "somebody's bytes");
