@@ -26,12 +26,14 @@ const TYPES: [&str; 5] = [
 const TARGET: &str = "wasm32-wasip2";
 
 /// What a component is made of besides its own folder, from the workspace's root.
-const INGREDIENTS: [&str; 7] = [
+const INGREDIENTS: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",
     "plugin-sdk/Cargo.toml",
     "plugin-sdk/image/Cargo.toml",
     "plugin-sdk/image/src",
+    "plugin-sdk/location/Cargo.toml",
+    "plugin-sdk/location/src",
     "plugin-sdk/src",
     "wit",
 ];

@@ -36,7 +36,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("lvhost-communicator", &["lvhost-regular-file"]),
     ("lvhost-config", &["lvhost-hcl"]),
-    ("lvhost-fetch", &["lvhost-image", "lvhost-regular-file"]),
+    (
+        "lvhost-fetch",
+        &["lvhost-image", "lvhost-location", "lvhost-regular-file"],
+    ),
+    // Formats of compression are part of what a location may say.
+    ("lvhost-location", &["lvhost-image"]),
     // The fake hypervisor guesses formats, as a real one does.
     ("lvhost-libvirt", &["lvhost-image"]),
     // Each target reaches one door of one crate.
@@ -64,7 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "lvhost-source-external",
-        &["lvhost-image", "lvhost-plugin-sdk"],
+        &["lvhost-image", "lvhost-location", "lvhost-plugin-sdk"],
     ),
     (
         "lvhost-source-files",

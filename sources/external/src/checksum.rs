@@ -1,12 +1,8 @@
 //! Whether a checksum is one. The host computes it; here it is only read, so that a slip shows
 //! before the download.
 
+use lvhost_location::Checksum;
 use lvhost_plugin_sdk::Diagnostic;
-
-use crate::location;
-
-/// Algorithms and how many hexadecimal digits their checksums have.
-const ALGORITHMS: [(&str, usize); 4] = [("md5", 32), ("sha1", 40), ("sha256", 64), ("sha512", 128)];
 
 /// What there is to say about the option `checksum`. It isn't missed where the URLs bring their
 /// own.
@@ -21,47 +17,8 @@ pub(crate) fn check(checksum: Option<&str>, is_in_urls: bool) -> Option<Diagnost
              sites publish beside their images, or `checksum = \"none\"`",
         ));
     };
-    let (message, help) = problem(text)?;
-    Some(Diagnostic::error("checksum", message).help(help))
-}
-
-/// What is wrong with a checksum, and what to do about it.
-pub(crate) fn problem(text: &str) -> Option<(String, &'static str)> {
-    if text.eq_ignore_ascii_case("none") {
-        return None;
-    }
-    let help = "write `sha256:` and the 64 digits";
-    let (length, digits) = match text.split_once(':') {
-        Some((prefix, list)) if prefix.eq_ignore_ascii_case("file") => {
-            let problem = location::check(list).err()?;
-            let message = format!("where the checksums are: {}", problem.message);
-            return Some((message, problem.help));
-        }
-        Some((prefix, digits)) => {
-            let known = ALGORITHMS
-                .iter()
-                .find(|(name, _)| prefix.eq_ignore_ascii_case(name));
-            let Some((_, length)) = known else {
-                let help = "use `md5`, `sha1`, `sha256`, `sha512` or `file`";
-                return Some((format!("`{prefix}` is no checksum algorithm"), help));
-            };
-            (Some(*length), digits)
-        }
-        None => (None, text),
-    };
-    if let Some(other) = digits.chars().find(|digit| !digit.is_ascii_hexdigit()) {
-        return Some((format!("{other:?} is no hexadecimal digit"), help));
-    }
-    match length {
-        Some(length) if digits.len() != length => Some((
-            format!("it has {} digits and should have {length}", digits.len()),
-            help,
-        )),
-        None if !ALGORITHMS.iter().any(|(_, length)| digits.len() == *length) => {
-            Some((format!("no algorithm has {} digits", digits.len()), help))
-        }
-        _ => None,
-    }
+    let fault = Checksum::parse(text).err()?;
+    Some(Diagnostic::error("checksum", fault.message).help(fault.help))
 }
 
 #[cfg(test)]
@@ -105,7 +62,7 @@ mod tests {
             ("abc", "no algorithm has 3 digits"),
             ("sha256:xyz", "'x' is no hexadecimal digit"),
             ("crc32:00", "`crc32` is no checksum algorithm"),
-            ("file:", "where the checksums are: it is empty"),
+            ("file:", "where the checksums are: the location is empty"),
             ("file:git::https://h/a", "would run `git`"),
         ];
         for (checksum, message) in cases {

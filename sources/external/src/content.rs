@@ -1,11 +1,10 @@
 //! What a downloaded file is, by its first bytes. It may be from a stranger: what would make the
 //! hypervisor read other files than this one is refused.
 
+use lvhost_location::{Archive, Packing};
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
 use lvhost_plugin_sdk::image::{Compression, Container};
 use lvhost_plugin_sdk::{Codec, Error, Image};
-
-use crate::location::Packing;
 
 /// Archives, which are known only to be refused, by the bytes they begin with.
 const ARCHIVES: [(&[u8], &str); 2] = [
@@ -25,24 +24,29 @@ const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 /// [`Error::Corrupt`] if the URL or the name says that it is compressed, and it is not.
 pub(crate) fn compression(
     name: &str,
-    packing: Packing,
+    archive: Archive,
     beginning: &[u8],
 ) -> Result<Option<Codec>, Error> {
     let found = Compression::recognise(beginning);
-    let (expected, reason) = match packing {
-        Packing::AsItIs => return Ok(None),
-        Packing::Compressed(expected) => (expected, "has `archive=` in its URL".to_owned()),
-        Packing::Recognise => match (found, Compression::of_file_name(name)) {
-            (Some(found), _) => return Ok(Some(codec(found))),
-            (None, None) => return Ok(None),
-            (None, Some(expected)) => {
-                let extension = name.rsplit('.').next().unwrap_or_default();
-                (
-                    expected,
-                    format!("ends in `.{}`", extension.to_ascii_lowercase()),
-                )
+    let (expected, reason) = match archive {
+        Archive::Never => return Ok(None),
+        Archive::As(Packing::Compressed(expected)) => {
+            (expected, "has `archive=` in its URL".to_owned())
+        }
+        // Archives have been unpacked by the host.
+        Archive::As(Packing::Zip | Packing::Tar(_)) | Archive::Recognise => {
+            match (found, Compression::of_file_name(name)) {
+                (Some(found), _) => return Ok(Some(codec(found))),
+                (None, None) => return Ok(None),
+                (None, Some(expected)) => {
+                    let extension = name.rsplit('.').next().unwrap_or_default();
+                    (
+                        expected,
+                        format!("ends in `.{}`", extension.to_ascii_lowercase()),
+                    )
+                }
             }
-        },
+        }
     };
     if found == Some(expected) {
         return Ok(Some(codec(expected)));

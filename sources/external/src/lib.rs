@@ -8,9 +8,9 @@
 
 mod checksum;
 mod content;
-mod location;
 
 use content::Content;
+use lvhost_location::{Archive, Checksum, Location, Steering};
 use lvhost_plugin_sdk::{
     Blob, Codec, Configuration, Description, Diagnostic, Error, Grant, Host, Image, OptionSchema,
     Options, Reader, Recipe, Volume, VolumeSource, export_source, image::qcow2,
@@ -56,26 +56,28 @@ impl VolumeSource for External {
         }
         let mut said = Vec::new();
         for (index, url) in urls.iter().enumerate() {
-            match location::check(url) {
-                Ok(steering) => {
-                    said.push(steering);
+            match Location::parse(url) {
+                Ok(location) => {
+                    said.push(location.steering);
                     configuration.need(Grant::Url(url.clone()));
                 }
-                Err(problem) => {
+                Err(fault) => {
                     let path = format!("urls[{index}]");
-                    configuration
-                        .report(Diagnostic::error(path, problem.message).help(problem.help));
+                    configuration.report(Diagnostic::error(path, fault.message).help(fault.help));
                 }
             }
         }
-        if said.iter().any(|it| it.packing != said[0].packing) {
+        if said
+            .iter()
+            .any(|it| compression_said(it) != compression_said(&said[0]))
+        {
             // Which of them the file comes from is not told, and need not be.
             configuration.report(
                 Diagnostic::error("urls", "`archive=` is not the same in all URLs")
                     .help("they are places of one file: write the same in each"),
             );
         }
-        let is_in_urls = !said.is_empty() && said.iter().all(|it| it.has_checksum);
+        let is_in_urls = !said.is_empty() && said.iter().all(has_checksum);
         configuration
             .diagnostics
             .extend(checksum::check(options.text("checksum"), is_in_urls));
@@ -90,9 +92,9 @@ impl VolumeSource for External {
         let blob = host.download(urls, checksum)?;
         let name = blob.name();
         let beginning = beginning_of(&mut blob.reader()?)?;
-        let first = urls.first().and_then(|url| location::check(url).ok());
-        let packing = first.unwrap_or_default().packing;
-        match content::compression(&name, packing, &beginning)? {
+        let first = urls.first().and_then(|url| Location::parse(url).ok());
+        let archive = first.map_or(Archive::default(), |first| first.steering.archive);
+        match content::compression(&name, archive, &beginning)? {
             None => {
                 let content = content::recognise(&name, &beginning)?;
                 let image = content.image(Some(blob.size()))?;
@@ -127,6 +129,19 @@ fn copy_decompressed(
     check(volume, &name, &content, &image)?;
     host.create(&image)?.drain(blob.reader()?.decode(codec)?)?;
     Ok(())
+}
+
+/// What a location says of compression. An archive is unpacked by the host, whatever says that it is one.
+fn compression_said(steering: &Steering) -> Archive {
+    match steering.archive {
+        Archive::As(packing) if packing.is_archive() => Archive::Recognise,
+        said => said,
+    }
+}
+
+/// Whether a location brings its own checksum.
+fn has_checksum(steering: &Steering) -> bool {
+    matches!(&steering.checksum, Some(checksum) if *checksum != Checksum::None)
 }
 
 fn beginning_of(reader: &mut Reader) -> Result<Vec<u8>, Error> {

@@ -5,7 +5,7 @@ use lvhost_plugin_sdk::testing::{FakeHost, Piece, compressed, volume};
 use lvhost_plugin_sdk::{OptionValue, Severity};
 
 use super::*;
-use crate::location::Packing;
+use lvhost_location::Packing;
 
 const URL: &str = "https://example.org/image";
 
@@ -338,9 +338,9 @@ fn frames_that_are_skipped_are_zstd_too() {
     for mark in [0x50, 0x57, 0x5f] {
         let beginning = [mark, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 0, 0, 0, 0, 0x28, 0xb5];
         for (name, packing) in [
-            ("a.img.zst", Packing::Recognise),
-            ("a.img", Packing::Recognise),
-            ("a", Packing::Compressed(Compression::Zstd)),
+            ("a.img.zst", Archive::Recognise),
+            ("a.img", Archive::Recognise),
+            ("a", Archive::As(Packing::Compressed(Compression::Zstd))),
         ] {
             let found = content::compression(name, packing, &beginning);
             assert_eq!(found, Ok(Some(Codec::Zstd)), "{name}: {mark:#x}");

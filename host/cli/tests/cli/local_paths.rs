@@ -492,7 +492,7 @@ fn a_url_that_the_build_would_refuse_is_refused() {
             "`filename=` stands more than once",
         ),
         ("https://h/a?filename=..", "is not the name of a file"),
-        ("http:host", "is not a valid URL"),
+        ("http:host", "`http:` is not followed by `//` and a host"),
         ("https://[::1/a", "is not a valid URL"),
     ] {
         let said = validate(

@@ -1,22 +1,17 @@
-//! What go-getter takes out of a URL's query for itself, before it asks the server.
-//! <https://pkg.go.dev/github.com/hashicorp/go-getter/v2> documents the keys.
+//! What a location says beside where the file is: how it is packed, and what it must be.
 
-use url::{Url, form_urlencoded};
+use std::path::Path;
 
 use super::LocationParseError;
-use crate::archive::Archive;
-use crate::{Checksum, Location, Packing};
-
-/// The keys that steer.
-const KEYS: [&str; 3] = ["archive", "checksum", "filename"];
+use crate::{Archive, Checksum};
 
 /// What a location says beside where the file is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Steering {
-    pub(super) archive: Archive,
-    pub(super) checksum: Option<Checksum>,
-    pub(super) file_name: Option<String>,
-    pub(super) member: Option<String>,
+    archive: Archive,
+    checksum: Option<Checksum>,
+    file_name: Option<String>,
+    member: Option<String>,
 }
 
 impl Steering {
@@ -40,82 +35,8 @@ impl Steering {
         self.member.as_deref()
     }
 
-    /// Takes the steering keys out of a query; the other pairs stay as they were written.
-    pub(super) fn from_query(query: &str) -> Result<(Self, Option<String>), LocationParseError> {
-        let mut steering = Self::default();
-        let mut rest = Vec::new();
-        let mut seen = Vec::new();
-        for pair in query.split('&') {
-            let Some((key, value)) = steering_pair(pair) else {
-                rest.push(pair);
-                continue;
-            };
-            if seen.contains(&key) {
-                return Err(LocationParseError::Twice(key));
-            }
-            seen.push(key);
-            steering.set(key, &value)?;
-        }
-        let rest = rest.join("&");
-        Ok((steering, (!rest.is_empty()).then_some(rest)))
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<(), LocationParseError> {
-        match key {
-            "archive" => {
-                self.archive = Archive::parse(value)
-                    .ok_or_else(|| LocationParseError::Archive(value.to_owned()))?;
-            }
-            "checksum" => {
-                let checksum = Checksum::parse(value);
-                self.checksum =
-                    Some(checksum.map_err(|error| LocationParseError::Checksum(Box::new(error)))?);
-            }
-            _ => {
-                if value.is_empty() || value.contains(['/', '\0']) || [".", ".."].contains(&value) {
-                    return Err(LocationParseError::FileName(value.to_owned()));
-                }
-                self.file_name = Some(value.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes them out of a URL's query, and what follows `//` out of its path.
-    pub(super) fn from_url(url: &mut Url) -> Result<Self, LocationParseError> {
-        let mut steering = match url.query() {
-            Some(query) => {
-                let (steering, rest) = Self::from_query(query)?;
-                url.set_query(rest.as_deref());
-                steering
-            }
-            None => Self::default(),
-        };
-        let path = url.path().to_owned();
-        if let Some((archive, member)) = steering.split_member(&path) {
-            url.set_path(archive);
-            let member = percent_encoding::percent_decode_str(member).decode_utf8_lossy();
-            steering.member = Some(member.into_owned());
-        }
-        Ok(steering)
-    }
-
-    /// Splits `archive//member`. Two slashes after anything but an archive mean nothing special:
-    /// servers and file systems take them for one.
-    pub(super) fn split_member<'a>(&self, path: &'a str) -> Option<(&'a str, &'a str)> {
-        for (at, _) in path.match_indices("//") {
-            let (archive, member) = (&path[..at], path[at..].trim_matches('/'));
-            let name = archive.rsplit('/').next().unwrap_or_default();
-            let packed = self.archive.packing(name);
-            if !name.is_empty() && !member.is_empty() && packed.is_some_and(Packing::is_archive) {
-                return Some((archive, member));
-            }
-        }
-        None
-    }
-
     /// A relative path in `checksum=file:` is taken from `base`.
-    pub(super) fn resolved_in(self, base: &std::path::Path) -> Self {
+    pub(super) fn resolved_in(self, base: &Path) -> Self {
         Self {
             checksum: self.checksum.map(|checksum| checksum.resolved_in(base)),
             ..self
@@ -123,22 +44,15 @@ impl Steering {
     }
 }
 
-/// The key and decoded value of a pair that steers.
-fn steering_pair(pair: &str) -> Option<(&'static str, String)> {
-    let (key, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
-    let key = KEYS.into_iter().find(|known| *known == key)?;
-    Some((key, value.into_owned()))
-}
+impl TryFrom<lvhost_location::Steering> for Steering {
+    type Error = LocationParseError;
 
-/// Whether a query has a key that steers.
-pub(super) fn steers(query: &str) -> bool {
-    query.split('&').any(|pair| steering_pair(pair).is_some())
-}
-
-/// The location of a list of checksums: a plain file.
-pub(crate) fn is_plain(location: &Location) -> bool {
-    let steering = location.steering();
-    steering.checksum.is_none()
-        && steering.member.is_none()
-        && steering.archive == Archive::default()
+    fn try_from(written: lvhost_location::Steering) -> Result<Self, LocationParseError> {
+        Ok(Self {
+            archive: written.archive,
+            checksum: written.checksum.map(Checksum::try_from).transpose()?,
+            file_name: written.file_name,
+            member: written.member,
+        })
+    }
 }
