@@ -165,7 +165,7 @@ options! {
             /// the build runs.
             console_log: ConsoleLog,
             /// Pieces of libvirt's domain XML, for whatever has no option: each is a `<domain>` whose
-            /// elements are put into the domain that lvhost makes.
+            /// elements are put into the domain that lvhost makes. All together may have 64 KiB.
             domain_xml_overlay: Vec<String>,
             /// A folder of this machine that the artifact is downloaded into, as a file of the volume's
             /// name. The folder must be empty or not there yet; with `-force` an older copy in it is

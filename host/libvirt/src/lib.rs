@@ -61,5 +61,6 @@ pub use transfer::{Progress, SparseFile, Upload, VolumeSink};
 pub use uri::{Bastion, ConnectionUri, UriFault, UriRisk, is_local};
 pub use volume::{Backing, VolumeFacts, VolumeId, VolumeSpec};
 pub use xml::{
-    METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml, volume_xml,
+    MAX_OVERLAY_BYTES, METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml,
+    volume_xml,
 };

@@ -12,7 +12,7 @@ mod volume;
 
 pub use domain::{domain_xml, final_domain_xml};
 pub use metadata::METADATA_NAMESPACE;
-pub use overlay::{OverlayError, XmlOverlay};
+pub use overlay::{MAX_OVERLAY_BYTES, OverlayError, XmlOverlay};
 pub use volume::volume_xml;
 
 pub(crate) use domain::{ALIAS_PREFIX, secret_domain_xml};

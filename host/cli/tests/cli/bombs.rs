@@ -72,6 +72,14 @@ fn bombs() -> Vec<(&'static str, String)> {
             .collect();
         locals(&format!("  b0 = [1]\n{}\n  x = {last}", lines.join("\n")))
     };
+    // Forty thousand of them in one text, and that text many times.
+    let xml = |piece: &str, open: &str, close: &str, times: usize| {
+        let piece = piece.replace("$$", "$");
+        locals(&format!(
+            "  all = join(\"\", [for i in range(40) : join(\"\", [for j in range(1000) : \"{piece}\"])])\n  \
+             x = [for i in range({times}) : \"{open}${{local.all}}{close}\"]"
+        ))
+    };
     let large =
         |expression: &str| locals(&format!("  large = file(\"large\")\n  x = {expression}"));
     vec![
@@ -87,6 +95,9 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("values that are compared", doubled("local.b45 == [local.b45]")),
         ("values of an option", doubled("1").replace("x = 1", "x = local.b45")),
         ("syntax", locals(&format!("  x = [{}]", "1,".repeat(7 << 20)))),
+        ("elements in domain_xml_overlay", xml(r#"<a b='c'/>"#, "<domain>", "</domain>", 1)),
+        ("attributes in domain_xml_overlay", xml(" a$${i}x$${j}='b'", "<domain", "/>", 1)),
+        ("pieces in domain_xml_overlay", xml("<a/>", "<domain>", "</domain>", 900)),
         ("values of a variable", "variable \"x\" {\n  sensitive = true\n  default = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]\n}\n".to_owned()),
     ]
 }
@@ -98,7 +109,11 @@ fn a_bomb_takes_neither_time_nor_memory() {
         .file("large.json", &format!("[1{}]", ",1".repeat(4 << 20)));
     let mut wrong = Vec::new();
     for (name, text) in bombs() {
-        let text = format!("{text}{}", template("test:///default", ""));
+        let mut text = format!("{text}{}", template("test:///default", ""));
+        // What is read only where an option has it.
+        if let Some(option) = name.split(" in ").nth(1) {
+            text = text.replace("  volume {", &format!("  {option} = local.x\n  volume {{"));
+        }
         let path = lvhost.folder().join("bomb.pkr.hcl");
         std::fs::write(path, text).unwrap();
         let Measured { said, memory, time } =

@@ -45,10 +45,11 @@
 //! The domain's `name` and `uuid`, and lvhost's own element in `metadata`, stay as they are: lvhost
 //! finds the domain by them. Elements of a fragment are never laid over each other.
 mod key;
+mod places;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use self::key::KeyPart;
+use self::{key::KeyPart, places::Places};
 use super::{
     METADATA_NAMESPACE,
     domain::ALIAS_PREFIX,
@@ -58,6 +59,10 @@ use super::{
 /// Elements inside each other. A domain's XML has some eight; the bound keeps a fragment from
 /// exhausting the stack.
 const MAX_DEPTH: usize = 64;
+
+/// Bytes of all fragments of one domain together. A domain's own XML has some 5,000; the bound keeps what is
+/// compared with one another from growing with the square.
+pub const MAX_OVERLAY_BYTES: usize = 64 << 10;
 
 /// The attribute that says how an element is merged.
 const MERGE: &str = "merge";
@@ -118,9 +123,15 @@ impl XmlOverlay {
     /// Reads a fragment.
     ///
     /// # Errors
-    /// If it is no well-formed XML, is no `<domain>`, mixes text with elements, or touches what must
-    /// stay.
+    /// If it is no well-formed XML, is no `<domain>`, mixes text with elements, touches what must stay, or
+    /// is longer than [`MAX_OVERLAY_BYTES`].
     pub fn parse(xml: &str) -> Result<Self, OverlayError> {
+        if xml.len() > MAX_OVERLAY_BYTES {
+            return Err(Position { line: 1, column: 1 }.error(format!(
+                "the fragment has {} bytes; more than {MAX_OVERLAY_BYTES} are not read",
+                xml.len()
+            )));
+        }
         let options = ParsingOptions::default();
         let document = Document::parse_with_options(xml, options).map_err(|error| {
             let position = error.pos();
@@ -133,7 +144,7 @@ impl XmlOverlay {
             }
             .error(format!("no well-formed XML: {}", text.replace(&place, "")))
         })?;
-        let root = Fragment::read(document.root_element(), 0)?;
+        let root = Fragment::read(document.root_element(), 0, &mut Places::of(xml))?;
         if root.element.name != "domain" {
             let name = &root.element.name;
             return Err(root.position.error(format!(
@@ -156,12 +167,12 @@ impl XmlOverlay {
 }
 
 impl Fragment {
-    fn read(node: Node<'_, '_>, depth: usize) -> Result<Self, OverlayError> {
-        let place = node.document().text_pos_at(node.range().start);
-        let position = Position {
-            line: place.row,
-            column: place.col,
-        };
+    fn read(
+        node: Node<'_, '_>,
+        depth: usize,
+        places: &mut Places<'_>,
+    ) -> Result<Self, OverlayError> {
+        let position = places.at(node.range().start);
         if depth > MAX_DEPTH {
             return Err(position.error(format!("more than {MAX_DEPTH} elements inside each other")));
         }
@@ -211,7 +222,7 @@ impl Fragment {
             .collect();
         let mut children = Vec::new();
         for child in node.children().filter(Node::is_element) {
-            children.push(Self::read(child, depth + 1)?);
+            children.push(Self::read(child, depth + 1, places)?);
         }
         if !text.trim().is_empty() {
             if !children.is_empty() {

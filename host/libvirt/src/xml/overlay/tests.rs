@@ -1,5 +1,5 @@
 //! Fragments (`tests/overlays`) laid over the documentation's simple domain.
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 
@@ -11,6 +11,9 @@ use crate::{
         tests::{assert_golden, simple},
     },
 };
+
+/// For one fragment on a slow machine that has other work, without optimisation.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn overlay(name: &str) -> XmlOverlay {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/overlays/{name}.xml"));
@@ -74,9 +77,58 @@ fn wrong_overlays_say_what_and_where() {
 
 #[test]
 fn an_overlay_of_many_levels_is_refused_and_not_followed() {
-    let xml = "<domain>".repeat(10_000) + &"</domain>".repeat(10_000);
+    let xml = "<domain>".repeat(3_000) + &"</domain>".repeat(3_000);
     let error = XmlOverlay::parse(&xml).unwrap_err();
     assert!(error.problem.contains("inside each other"), "{error}");
+}
+
+#[test]
+fn no_fragment_takes_longer_than_it_is_long() {
+    let filled = |piece: &dyn Fn(usize) -> String, end: &str| {
+        let mut text = "<domain><devices".to_owned();
+        for number in 0.. {
+            let piece = piece(number);
+            if text.len() + piece.len() + end.len() > MAX_OVERLAY_BYTES {
+                return text + end;
+            }
+            text.push_str(&piece);
+        }
+        text
+    };
+    let close = "</devices></domain>";
+    let in_one = |piece: &'static str| {
+        move |number| match number {
+            0 => ">".to_owned(),
+            _ => piece.to_owned(),
+        }
+    };
+    for text in [
+        filled(&in_one("<a/>"), close),
+        filled(&in_one("<disk/>"), close),
+        filled(&in_one("<a merge='add'/>"), close),
+        filled(&in_one("\n"), close),
+        filled(&in_one("é"), close),
+        filled(
+            &|number| match number {
+                0 => ">".to_owned(),
+                number => format!("<a{number:x}/>"),
+            },
+            close,
+        ),
+        filled(&|number| format!(" a{number:x}=''"), "/></domain>"),
+        filled(&|number| format!(" xmlns:a{number:x}='u'"), "/></domain>"),
+    ] {
+        let began = std::time::Instant::now();
+        let overlay = XmlOverlay::parse(&text);
+        let mut changed = domain(&simple());
+        let _ = overlay.map(|overlay| overlay.apply(&mut changed));
+        let took = began.elapsed();
+        let start: String = text.chars().take(40).collect();
+        assert!(took < PATIENCE, "{start}: {took:?}");
+    }
+    let long = format!("<domain>{}</domain>", " ".repeat(MAX_OVERLAY_BYTES));
+    let error = XmlOverlay::parse(&long).unwrap_err();
+    assert!(error.problem.contains("65536"), "{error}");
 }
 
 proptest! {
