@@ -341,9 +341,7 @@ pub(crate) fn readable_folder(path: &Path) -> Result<(), String> {
 
 /// Whether a file can be written at `path`; else why not. Nothing is made.
 pub(crate) fn place_of_file(path: &Path) -> Result<(), String> {
-    if path.is_dir() {
-        return Err("it is a folder".to_owned());
-    }
+    lvhost_regular_file::check_place(path).map_err(|error| reason(&error))?;
     match path.parent() {
         Some(parent) => place_of_folder(parent),
         None => Ok(()),

@@ -1,8 +1,8 @@
 //! Files and folders that may hold secrets: only this user can read them, whatever the umask is.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// What a file's owner may do: read and write.
@@ -31,13 +31,8 @@ fn create_now(path: &Path) -> io::Result<File> {
             .mode(FOLDER)
             .create(folder)?;
     }
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE)
-        .open(path)?;
-    // A file that was there has kept its mode. A device or pipe is the user's own affair.
+    let file = lvhost_regular_file::create(path, FILE)?;
+    // A file that was there has kept its mode, and /dev/null is everybody's.
     if file.metadata()?.is_file() {
         file.set_permissions(Permissions::from_mode(FILE))?;
     }

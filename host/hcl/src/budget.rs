@@ -45,7 +45,8 @@ pub(crate) const ENTRY: u64 = 48;
 /// Bytes of text that are walked through for a unit of work.
 const TEXT_PER_WORK: u64 = 4;
 
-/// Bytes of a syntax tree for each sign in the text that something follows: measured, and rounded up.
+/// Bytes of a syntax tree for each sign in the text that something follows, and for each word, which may be
+/// the label of a block: measured, and rounded up.
 const SYNTAX: u64 = 288;
 
 const TIME: &str = "more time than a template may have";
@@ -121,7 +122,8 @@ impl Budget {
     /// Takes off what parsing `text` costs.
     pub(crate) fn charge_syntax(&self, text: &str) -> Result<(), Spent> {
         let begins = |byte: &u8| b",=\n[{(?:.+-*/%&|!<>$\"".contains(byte);
-        let signs = text.bytes().filter(begins).count() as u64;
+        let signs = text.bytes().filter(begins).count() + text.split_ascii_whitespace().count();
+        let signs = signs as u64;
         let length = text.len() as u64;
         self.charge(
             signs.saturating_mul(STEP) + length / TEXT_PER_WORK,

@@ -3,6 +3,8 @@
 //! A function is given values that already fit its parameters. What is sensitive makes the
 //! result sensitive, what is unknown makes it unknown, before the function is even called.
 
+#[cfg(test)]
+mod charges;
 mod collections;
 mod dates;
 mod encoding;

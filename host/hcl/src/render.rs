@@ -1,11 +1,16 @@
 //! Diagnostics as text: file, line, caret, and what to do.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::source_map::SourceMap;
-use crate::visible::visible;
+use crate::source_map::{Line, SourceMap, Span};
+use crate::visible::{visible, visible_line, visible_lines};
+
+/// Bytes of a line that are looked at on each side of a place. No terminal shows as many.
+const MOST_OF_A_LINE: usize = 2 << 10;
 
 /// How to show diagnostics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,28 +55,28 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let (summary, detail) = (visible(&diagnostic.summary), visible(&diagnostic.detail));
-    let help = diagnostic.help.as_deref().map(visible);
-    let source = diagnostic.span.map(|span| {
-        let (name, text) = (
-            visible(sources.name(span.file)),
-            visible(sources.text(span.file)),
-        );
-        let range = drawn(&text, span.start, span.end);
-        (name, text, range)
-    });
+    let summary = visible_line(&diagnostic.summary);
+    let detail = visible_lines(&diagnostic.detail);
+    let help = diagnostic.help.as_deref().map(visible_lines);
+    let excerpt = diagnostic.span.map(|span| Excerpt::of(sources, span));
     let title = level.primary_title(summary.as_str());
-    let mut group = match &source {
-        Some((name, text, range)) => {
-            let mut annotation = AnnotationKind::Primary.span(range.clone());
+    let mut group = match &excerpt {
+        Some(excerpt) => {
+            let mut annotation = AnnotationKind::Primary.span(excerpt.range.clone());
             if !detail.is_empty() {
                 annotation = annotation.label(detail.as_str());
             }
-            title.element(
-                Snippet::source(text.as_str())
-                    .path(name.as_str())
-                    .annotation(annotation),
-            )
+            let snippet = Snippet::source(excerpt.text.as_str())
+                .line_start(excerpt.line.number)
+                .annotation(annotation);
+            if excerpt.is_whole {
+                title.element(snippet.path(excerpt.name.as_str()))
+            } else {
+                let origin = Origin::path(excerpt.name.as_str())
+                    .line(excerpt.line.number)
+                    .char_column(excerpt.line.column);
+                title.element(origin).element(snippet)
+            }
         }
         None if detail.is_empty() => Group::with_title(title),
         None => Group::with_title(title).element(Level::NOTE.message(detail.as_str())),
@@ -82,20 +87,42 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
     renderer.render(&[group])
 }
 
-/// A range that can be drawn: on character boundaries, and no further than the first line of
-/// what it covers, since a caret below a whole block says less than one at its head.
-fn drawn(text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
-    let floor = |mut at: usize| {
-        at = at.min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
+/// What is shown of a file: the line in which a span begins, or a part of it.
+struct Excerpt {
+    name: String,
+    line: Line,
+    text: String,
+    /// The part of the span that is in the excerpt: a caret below a whole block says less than one at its
+    /// head.
+    range: Range<usize>,
+    /// Whether the line is all there.
+    is_whole: bool,
+}
+
+impl Excerpt {
+    fn of(sources: &SourceMap, span: Span) -> Self {
+        let (text, line) = (sources.text(span.file), sources.line(span));
+        let start = text.floor_char_boundary(span.start);
+        let rest = &text[start..];
+        let line_end = rest.find('\n').map_or(text.len(), |length| start + length);
+        let end = text.floor_char_boundary(span.end).clamp(start, line_end);
+        let first = match start - line.start > MOST_OF_A_LINE {
+            true => text.floor_char_boundary(start - MOST_OF_A_LINE),
+            false => line.start,
+        };
+        let last = match line_end - start > MOST_OF_A_LINE {
+            true => text.floor_char_boundary(start + MOST_OF_A_LINE),
+            false => line_end,
+        };
+        let length = text[start..end.min(last)]
+            .find('\r')
+            .unwrap_or(end.min(last) - start);
+        Self {
+            name: visible_line(sources.name(span.file)),
+            line,
+            text: visible(&text[first..last]),
+            range: start - first..start - first + length,
+            is_whole: (first, last) == (line.start, line_end),
         }
-        at
-    };
-    let start = floor(start);
-    let end = floor(end).max(start);
-    let line_end = text[start..end]
-        .find(['\r', '\n'])
-        .map_or(end, |length| start + length);
-    start..line_end
+    }
 }

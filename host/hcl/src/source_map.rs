@@ -1,9 +1,15 @@
 //! The files of a run and positions in them.
 
+mod lines;
+
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
+use self::lines::Lines;
 use crate::diagnostic::Diagnostic;
+
+pub(crate) use self::lines::{Line, line_and_column};
 
 /// A file of a [`SourceMap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +57,8 @@ struct SourceFile {
     text: String,
     /// Whether messages may show what is in it.
     hidden: bool,
+    /// Made for the first message.
+    lines: OnceLock<Lines>,
 }
 
 /// Every file that was read, so that a [`Span`] can be shown with the line it is in.
@@ -67,6 +75,7 @@ impl SourceMap {
             name: name.into(),
             text: text.into(),
             hidden: false,
+            lines: OnceLock::new(),
         });
         id
     }
@@ -125,18 +134,16 @@ impl SourceMap {
 
     /// Line and column (both from one; columns in characters) of the start of `span`.
     pub fn line_and_column(&self, span: Span) -> (usize, usize) {
-        line_and_column(self.text(span.file), span.start)
+        let line = self.line(span);
+        (line.number, line.column)
     }
-}
 
-/// Line and column (both from one; columns in characters) of byte `offset` of `text`.
-pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
+    /// The line in which `span` begins.
+    pub(crate) fn line(&self, span: Span) -> Line {
+        let Some(file) = self.file(span.file) else {
+            return Line::FIRST;
+        };
+        let lines = file.lines.get_or_init(|| Lines::of(&file.text));
+        lines.line_at(&file.text, span.start)
     }
-    let before = &text[..offset];
-    let line = before.matches('\n').count() + 1;
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (line, before[line_start..].chars().count() + 1)
 }

@@ -1,5 +1,8 @@
 //! What of a text a terminal shows, and what steers it or hides from the reader.
 
+/// What a line begins with that goes on with the one before.
+const CONTINUED: &str = "\n    ";
+
 /// Whether `character` does something to a terminal, or to the order in which its text is read,
 /// instead of being seen: controls (line breaks and tabs among them), marks and overrides of the
 /// direction of writing, separators of lines, tags, what has no width, and what is no character.
@@ -9,8 +12,15 @@ pub fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{61c}'
-                | '\u{180e}'
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{3164}'
+                | '\u{ffa0}'
+                | '\u{1d173}'..='\u{1d17a}'
                 | '\u{200b}'
                 | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
@@ -20,6 +30,16 @@ pub fn is_unseen(character: char) -> bool {
                 | '\u{fdd0}'..='\u{fdef}'
                 | '\u{e0000}'..='\u{e0fff}'
         )
+}
+
+/// `text` as it is shown in one line.
+pub(crate) fn visible_line(text: &str) -> String {
+    visible(text).replace(['\n', '\r'], " ")
+}
+
+/// `text` as it is shown in several lines, of which none but the first begins where a message does.
+pub(crate) fn visible_lines(text: &str) -> String {
+    visible(text).replace('\n', CONTINUED)
 }
 
 /// `text` with what is not to be seen in it made visible, byte for byte, so that places in the text

@@ -10,12 +10,16 @@
 //! The first look keeps devices closed; the second one, at the open file, is what counts: between the
 //! two somebody may have put something else there.
 //!
+//! The same where something is written: a pipe that nobody reads would be waited for, and a device may do
+//! anything. Only `/dev/null`, which does nothing, may stand in the place of a file.
+//!
 //! What is written comes to its path when it is whole, and not before ([`Replacement`], [`UnfinishedFile`]).
 
 #![forbid(unsafe_code)]
 
 mod replacement;
 mod unfinished;
+mod written;
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -26,6 +30,7 @@ use rustix::fs::OFlags;
 
 pub use self::replacement::Replacement;
 pub use self::unfinished::UnfinishedFile;
+pub use self::written::{check_place, create};
 
 /// Opens the regular file at `path` for reading. Links are followed.
 ///
@@ -35,10 +40,9 @@ pub use self::unfinished::UnfinishedFile;
 pub fn open(path: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
     let path = path.as_ref();
     check(std::fs::metadata(path)?.file_type())?;
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(flags)
+        .custom_flags(not_waiting())
         .open(path)?;
     let metadata = file.metadata()?;
     check(metadata.file_type())?;
@@ -79,6 +83,11 @@ fn too_large(most: u64) -> io::Error {
         io::ErrorKind::FileTooLarge,
         format!("it has more than {bound}"),
     )
+}
+
+/// Flags with which nothing is waited for and no terminal is taken over.
+fn not_waiting() -> i32 {
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
 
 fn check(kind: FileType) -> io::Result<()> {

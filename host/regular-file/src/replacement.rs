@@ -3,18 +3,21 @@
 //! ```text
 //!  begin ─┬─ nothing there, or a regular file ─► a file beside it ─► finish: it takes the place
 //!         │                                          └─ dropped: all is as it was
-//!         └─ a device, a pipe, a socket ───────► that itself, as there is nothing to lose
+//!         └─ /dev/null ────────────────────────► that itself, as there is nothing to lose
 //! ```
 //! A link stays a link: what it leads to is replaced. A file that is replaced keeps its rights.
 
-use std::fs::{File, FileType, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::UnfinishedFile;
+use crate::{UnfinishedFile, check_place, create};
 
 /// Links that are followed one after the other; as many as Linux follows.
 const LINKS: usize = 40;
+
+/// Of what is made in a moment in which what was there has gone.
+const MODE: u32 = 0o600;
 
 /// What is going to be at a path. Dropped before it is finished, it leaves what was there.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Replacement {
     /// Makes an empty file to be put at `path` later. The folder must be there.
     ///
     /// # Errors
-    /// Those of making a file; [`io::ErrorKind::IsADirectory`] for a folder.
+    /// Those of making a file, and of [`check_place`].
     pub fn begin(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = without_links(path.as_ref())?;
         let there = match path.symlink_metadata() {
@@ -45,12 +48,9 @@ impl Replacement {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let kind = there.as_ref().map(std::fs::Metadata::file_type);
-        if kind.is_some_and(|kind| kind.is_dir()) {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if kind.is_some_and(|kind: FileType| !kind.is_file()) {
-            let target = Target::Itself(OpenOptions::new().write(true).open(&path)?);
+        check_place(&path)?;
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            let target = Target::Itself(create(&path, MODE)?);
             return Ok(Self { path, target });
         }
         let folder = match path.parent() {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_are_written_to_and_folders_and_loops_refused() {
+    fn nothing_is_written_to_and_folders_and_loops_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         write(Path::new("/dev/null"), "text").finish().unwrap();
         let error = Replacement::begin(folder.path()).unwrap_err();

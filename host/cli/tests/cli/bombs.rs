@@ -98,8 +98,24 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("elements in domain_xml_overlay", xml(r#"<a b='c'/>"#, "<domain>", "</domain>", 1)),
         ("attributes in domain_xml_overlay", xml(" a$${i}x$${j}='b'", "<domain", "/>", 1)),
         ("pieces in domain_xml_overlay", xml("<a/>", "<domain>", "</domain>", 900)),
+        ("splats", locals(&format!("  x = [[1]]{}", ".*".repeat(200_000)))),
+        ("splats of everything", locals(&format!("  x = [[1]]{}", "[*]".repeat(200_000)))),
+        ("line breaks", "\n".repeat(15_000_000)),
+        ("comments and mistakes", format!("{}{}", "# comment and more of it\n".repeat(300_000), mistakes())),
+        ("mistakes in one line", locals(&format!("  x = [{}]", "nothing.x, ".repeat(50_000)))),
+        ("labels", format!("locals {} {{}}\n", "a ".repeat(3_000_000))),
+        ("layouts", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : legacy_isotime(local.l)]", "1".repeat(1 << 20)))),
+        ("layouts of nothing", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : legacy_isotime(local.l)]", ".".repeat(1 << 20)))),
+        ("formats", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : formatdate(local.l, \"2006-01-02T15:04:05Z\")]", "D ".repeat(1 << 19)))),
+        ("replacements", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : regex_replace(\"a\", \"a\", local.l)]", "$${".repeat(1 << 18)))),
+        ("patterns of files", locals(&format!("  l = \"{}\"\n  x = fileset(\".\", local.l)", "*".repeat(1 << 20)))),
         ("values of a variable", "variable \"x\" {\n  sensitive = true\n  default = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]\n}\n".to_owned()),
     ]
+}
+
+/// Blocks that nobody knows.
+fn mistakes() -> String {
+    (0..1_000).map(|at| format!("zz{at} {{}}\n")).collect()
 }
 
 #[test]

@@ -368,6 +368,21 @@ fn what_is_there_and_of_another_kind_is_told() {
         ),
         (
             "source \"libvirt\"",
+            "console_log = \"socket\"",
+            "it is a socket, and must be a regular file",
+        ),
+        (
+            "source \"libvirt\"",
+            "console_log = \"/dev/zero\"",
+            "it is a device",
+        ),
+        (
+            "provisioner \"file\"",
+            "source = \"/x\"\ndestination = \"socket\"\ndirection = \"download\"",
+            "a socket",
+        ),
+        (
+            "source \"libvirt\"",
             "output_directory = \"file\"",
             "is not a folder",
         ),

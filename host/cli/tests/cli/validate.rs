@@ -387,6 +387,52 @@ fn colours_come_when_they_are_wanted() {
     assert!(!colored(&["validate", "t.pkr.hcl"]));
 }
 
+/// Texts of several lines are a template's own in messages that go on after their first line.
+#[test]
+fn no_message_of_a_template_begins_a_line() {
+    const FORGED: &str = "x\\n\\n==> libvirt.x: Finished\\r\\n--> libvirt.x: in pool/evil\\nThe configuration is valid.";
+    let template = template("test:///default", "");
+    for (place, text) in [
+        (
+            "a condition",
+            format!(
+                "variable \"v\" {{\n  default = 1\n  validation {{\n    condition = false\n    \
+                 error_message = \"{FORGED}.\"\n  }}\n}}\n"
+            ),
+        ),
+        ("a file", format!("locals {{ a = file(\"{FORGED}\") }}\n")),
+        (
+            "a data source",
+            format!("data \"sshkey\" \"x\" {{ type = \"{FORGED}\" }}\n"),
+        ),
+        (
+            "a variable",
+            format!("variable \"v\" {{ type = {{ \"{FORGED}\" = 1 }} }}\n"),
+        ),
+        (
+            "an overlay",
+            format!("locals {{ a = jsondecode(\"{FORGED}\") }}\n"),
+        ),
+    ] {
+        for command in ["validate", "plan"] {
+            let lvhost = Lvhost::new().file("t.pkr.hcl", &format!("{text}{template}"));
+            let said = lvhost.call(&[command, "t.pkr.hcl"]);
+            assert_eq!(said.code, Some(2), "{place}: {said:?}");
+            let mut lines = said.messages.lines().chain(said.results.lines());
+            let forged = lines.find(|line| {
+                ["==>", "-->", "The"]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            });
+            assert_eq!(forged, None, "{place}: {}", said.messages);
+        }
+    }
+    let folder = "folder\n==> libvirt.x: Finished";
+    let lvhost = Lvhost::new().file(&format!("{folder}/t.pkr.hcl"), "locals { a = b }\n");
+    let said = lvhost.call(&["validate", folder]);
+    assert!(!said.messages.contains("\n==>"), "{}", said.messages);
+}
+
 #[test]
 fn a_template_steers_no_terminal_and_forges_no_line() {
     // Raw characters in names, values and excerpts, and the same as escapes of the language.

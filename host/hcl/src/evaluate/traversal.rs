@@ -37,12 +37,13 @@ impl Evaluator<'_> {
     ) -> Value {
         let mut value = start;
         let mut root = root;
-        for (position, operator) in operators.iter().enumerate() {
+        let mut rest = operators;
+        while let Some((operator, following)) = rest.split_first() {
             if value.is_unknown() {
                 return value;
             }
+            rest = following;
             let range = operator.span().or_else(|| operator.value().span());
-            let rest = &operators[position + 1..];
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
                     let range = name.span().or(range);
@@ -71,8 +72,8 @@ impl Evaluator<'_> {
                         })
                         .count();
                     let (inner, outer) = rest.split_at(attributes);
-                    let elements = self.splat(&value, inner, scope);
-                    return self.walk(elements, None, outer, scope);
+                    rest = outer;
+                    self.splat(&value, inner, scope)
                 }
             };
             root = None;

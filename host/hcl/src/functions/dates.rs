@@ -4,6 +4,8 @@ use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, civil};
 
+use crate::budget::{Budget, Spent};
+
 use super::{Arguments, Function, FunctionError, Kind, Outcome, parameter};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -20,6 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[parameter("layout", Kind::String)],
         |a| {
             let layout = a.optional(0).map(|_| a.string(0));
+            charge_layout(layout.unwrap_or_default(), a.budget())?;
             Ok(legacy_isotime(a.context.environment.now(), layout).into())
         },
     )
@@ -156,9 +159,20 @@ fn go_duration(text: &str) -> Option<SignedDuration> {
     }
 }
 
+/// Work of finding out what a byte of a layout begins, and of writing that part of a time.
+const LAYOUT: u64 = 100;
+
+/// Pays for writing a time by a layout. A part of a time, such as the name of a month, may be several times
+/// as long as what stands for it.
+fn charge_layout(layout: &str, budget: &Budget) -> Result<(), Spent> {
+    let length = layout.len() as u64;
+    budget.charge(length.saturating_mul(LAYOUT), length.saturating_mul(5))
+}
+
 /// The runs of letters a format can have; what is in single quotes is itself.
 fn formatdate(arguments: &Arguments<'_>) -> Outcome {
     let moment = parse(arguments, 1)?;
+    charge_layout(arguments.string(0), arguments.budget())?;
     let time = moment.civil();
     let mut out = String::new();
     let mut rest = arguments.string(0);

@@ -133,9 +133,23 @@ fn dirname(path: &str) -> String {
     clean(Path::new(folder)).to_string_lossy().into_owned()
 }
 
+/// The longest pattern of names of files: as long as a path may be.
+const MAX_FILE_PATTERN: usize = 4096;
+
+/// Work of compiling a byte of one.
+const FILE_PATTERN: u64 = 50;
+
 fn fileset(arguments: &Arguments<'_>) -> Outcome {
     let environment = &*arguments.context.environment;
-    let matcher = GlobBuilder::new(arguments.string(1))
+    let pattern = arguments.string(1);
+    if pattern.len() > MAX_FILE_PATTERN {
+        let message = format!("the pattern has more than {MAX_FILE_PATTERN} bytes");
+        return Err(FunctionError::at(1, message));
+    }
+    arguments
+        .budget()
+        .charge(pattern.len() as u64 * FILE_PATTERN, 0)?;
+    let matcher = GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
         .map_err(|error| FunctionError::at(1, format!("not a pattern: {}", error.kind())))?
@@ -147,9 +161,10 @@ fn fileset(arguments: &Arguments<'_>) -> Outcome {
         .map_err(|error| FunctionError::at(0, format!("{}: {error}", folder.display())))?;
     let count = files.len() as u64;
     let names = files.iter().map(|name| name.len() as u64).sum::<u64>();
-    arguments
-        .budget()
-        .charge(count * LISTED_FILE, names + count * VALUE)?;
+    arguments.budget().charge(
+        count * LISTED_FILE + names * pattern.len() as u64 / 16,
+        names + count * VALUE,
+    )?;
     let mut matching: Vec<String> = files
         .into_iter()
         .filter(|file| matcher.is_match(file))

@@ -254,6 +254,9 @@ struct Pattern {
 /// The pattern used last: loops use the same one again and again, and compiling is slow.
 static LAST_PATTERN: Mutex<Option<(String, Pattern)>> = Mutex::new(None);
 
+/// Bytes of a replacement that are searched for the end of a `${` for a unit of work.
+const BRACES_END: u64 = 64;
+
 impl Pattern {
     fn compile(pattern: &str, argument: usize, budget: &Budget) -> Result<Self, FunctionError> {
         if let Ok(last) = LAST_PATTERN.lock()
@@ -322,6 +325,9 @@ impl Pattern {
 
     fn replace_all(&self, text: &str, replacement: &str, budget: &Budget) -> Outcome {
         let references = replacement.matches('$').count();
+        // For each of these the rest of the replacement is searched for its end.
+        let braces = replacement.matches("${").count() as u64;
+        let expansion = braces.saturating_mul(replacement.len() as u64) / BRACES_END;
         let mut result = String::new();
         let mut done = 0;
         self.matches(text, budget, |captures| {
@@ -337,6 +343,7 @@ impl Pattern {
                 return Err("the text gets too long".into());
             }
             budget.charge_new_text(skipped.len() + most)?;
+            budget.charge(expansion, 0)?;
             result.push_str(skipped);
             captures.expand(replacement, &mut result);
             done = whole.end;

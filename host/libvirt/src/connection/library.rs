@@ -119,7 +119,8 @@ functions! {
     virStoragePoolListAllVolumes virStoragePoolLookupByName virStoragePoolLookupByVolume
     virStoragePoolRefresh
     virStorageVolCreateXML virStorageVolCreateXMLFrom virStorageVolDelete virStorageVolDownload
-    virStorageVolFree virStorageVolGetName virStorageVolGetXMLDesc virStorageVolLookupByName
+    virStorageVolFree virStorageVolGetInfo virStorageVolGetInfoFlags virStorageVolGetKey
+    virStorageVolGetName virStorageVolGetPath virStorageVolGetXMLDesc virStorageVolLookupByName
     virStorageVolLookupByPath virStorageVolResize virStorageVolUpload
     virStreamAbort virStreamEventAddCallback virStreamEventRemoveCallback
     virStreamEventUpdateCallback virStreamFinish virStreamFree virStreamNew virStreamRecv

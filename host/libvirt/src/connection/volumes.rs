@@ -7,6 +7,7 @@ use virt::{
     storage_pool::StoragePool,
     storage_vol::StorageVol,
 };
+use virt_sys as sys;
 
 use super::{Session, errors::Context};
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 /// libvirt's type of a volume that begins like an image of Parallels: it holds such volumes to be
 /// folders with the image in them, and does so of files, too.
 const FOLDER_OF_PARALLELS: &str = "ploop";
+
+/// What is said in the place of a format that libvirt has no word for.
+const NO_WORD: &str = "an image of a kind that it has no word for";
 
 impl Session {
     pub(super) fn pools(&self) -> Result<Vec<String>> {
@@ -186,10 +190,15 @@ impl Session {
 
     pub(super) fn volume_facts(&self, id: &VolumeId, volume: &StorageVol) -> Result<VolumeFacts> {
         let context = Context::new(self, format!("look at the volume {id}"));
-        let xml = volume
-            .get_xml_desc(0)
-            .map_err(|error| context.error(error))?;
-        xml::volume_facts(&xml)
+        match volume.get_xml_desc(0) {
+            Ok(xml) => xml::volume_facts(&xml),
+            // "unknown volume format number -2": what a guest has written there looks to libvirt like an
+            // image on another one whose format it must not guess, and it has no word for that.
+            Err(error) if error.message().contains("volume format number") => {
+                facts_without_xml(volume).map_err(|error| context.error(error))
+            }
+            Err(error) => Err(context.error(error)),
+        }
     }
 
     /// The facts of a volume that was just made. The caller learns of the volume by them, so one
@@ -275,6 +284,32 @@ impl Session {
             _ => Context::new(self, action).error(error),
         }
     }
+}
+
+/// The facts of a volume that libvirt can't describe.
+fn facts_without_xml(volume: &StorageVol) -> std::result::Result<VolumeFacts, VirtError> {
+    let info = volume.get_info()?;
+    let physical = volume.get_info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL)?;
+    let kind = match info.kind {
+        sys::VIR_STORAGE_VOL_BLOCK => "block",
+        sys::VIR_STORAGE_VOL_DIR => "dir",
+        sys::VIR_STORAGE_VOL_NETWORK => "network",
+        sys::VIR_STORAGE_VOL_NETDIR => "netdir",
+        sys::VIR_STORAGE_VOL_PLOOP => FOLDER_OF_PARALLELS,
+        _ => "file",
+    };
+    Ok(VolumeFacts {
+        key: volume.get_key()?,
+        path: volume.get_path()?,
+        capacity: info.capacity,
+        allocation: info.allocation,
+        // With that flag it stands in the place of the allocation.
+        physical: Some(physical.allocation),
+        kind: kind.to_owned(),
+        guessed_format: Some(NO_WORD.to_owned()),
+        guessed_backing: None,
+        written: None,
+    })
 }
 
 fn sorted(

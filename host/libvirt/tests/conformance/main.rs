@@ -59,6 +59,7 @@ conformance! {
         a_file_is_found_while_the_hypervisor_is_at_work_on_the_pool,
         a_file_that_was_put_into_a_pool_is_found_by_every_call,
         a_file_that_was_put_into_a_pool_is_not_made_anew,
+        what_has_no_word_is_seen_and_deleted,
         a_volume_whose_file_is_gone_is_missing_for_every_call,
         a_volume_whose_file_is_gone_can_be_deleted,
         what_is_nowhere_stays_missing;

@@ -74,6 +74,47 @@ pub(crate) async fn a_file_is_found_while_the_hypervisor_is_at_work_on_the_pool(
     hypervisor.delete_volume(&original.id).await.unwrap();
 }
 
+/// libvirt has no word for the format that such an image would be based on, and so none for the volume.
+pub(crate) async fn what_has_no_word_is_seen_and_deleted(place: &Place) {
+    let hypervisor = &place.hypervisor;
+    // QED, of which libvirt reads the name of a base (docs/interop/qed_spec.rst in QEMU).
+    let mut head = b"QED\0".to_vec();
+    for number in [65_536_u32, 4, 1] {
+        head.extend(number.to_le_bytes());
+    }
+    for number in [1_u64, 0, 0, 65_536, SIZE] {
+        head.extend(number.to_le_bytes());
+    }
+    let base = b"/root/secret";
+    for number in [72_u32, base.len() as u32] {
+        head.extend(number.to_le_bytes());
+    }
+    head.resize(72, 0);
+    head.extend(base);
+    let mut bytes = head.clone();
+    bytes.resize(SIZE as usize, 0);
+    let Some(id) = place.put_file(&bytes).await else {
+        return;
+    };
+    let facts = hypervisor.volume(&id).await.unwrap().unwrap();
+    assert!(!facts.is_taken_for("raw"), "{facts:?}");
+    assert_eq!(facts.capacity_as("raw"), SIZE, "{facts:?}");
+    assert_eq!(facts.path, place.path(&id).await);
+    let read = hypervisor.volume_head(&id, head.len()).await;
+    assert_eq!(read.unwrap(), head);
+    let (found, _) = hypervisor
+        .volume_by_path(&facts.path)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, id);
+    let clone = place.volume("raw", SIZE);
+    let cloned = hypervisor.clone_volume(&clone, &id, "raw").await;
+    assert_fails!(cloned, Error::TakenForOther { .. });
+    hypervisor.delete_volume(&id).await.unwrap();
+    assert_eq!(hypervisor.volume(&id).await.unwrap(), None);
+}
+
 pub(crate) async fn a_file_that_was_put_into_a_pool_is_not_made_anew(place: &Place) {
     let hypervisor = &place.hypervisor;
     let original = place.volume("raw", SIZE);
