@@ -40,7 +40,7 @@ impl Diagnostic {
     fn new(severity: Severity, span: Option<Span>, summary: String) -> Self {
         Self {
             severity,
-            summary,
+            summary: shortened(summary),
             detail: String::new(),
             span,
             help: None,
@@ -50,14 +50,14 @@ impl Diagnostic {
     /// Adds why.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = shortened(detail.into());
         self
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(shortened(help.into()));
         self
     }
 
@@ -69,6 +69,18 @@ impl Diagnostic {
             None => self,
         }
     }
+}
+
+/// Bytes of each text of a diagnostic: a template may put one of 16 MiB into it.
+const MAX_TEXT: usize = 6 << 10;
+
+/// A text as much of it as is shown.
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
 }
 
 /// How many diagnostics are kept: a mistake inside a large loop would otherwise repeat itself

@@ -172,10 +172,13 @@ impl FromStr for Number {
 
     /// Decimal, with an optional sign, point and exponent.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // First of all: whoever has a text for a number does not pay for its length.
+        if text.len() > usize::try_from(MAX_EXPONENT).unwrap_or(usize::MAX) {
+            return Err(ParseNumberError);
+        }
         let plausible = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         let exponent_length = text.find(['e', 'E']).map_or(0, |at| text.len() - at);
-        if text.len() > usize::try_from(MAX_EXPONENT).unwrap_or(usize::MAX)
-            || exponent_length > 8
+        if exponent_length > 8
             || !text.chars().all(plausible)
             || !text.contains(|c: char| c.is_ascii_digit())
         {

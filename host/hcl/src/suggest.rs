@@ -11,6 +11,9 @@ const MAX_NAME_LENGTH: usize = 64;
 
 /// The candidate closest to `name`, if one is close enough to be what was meant.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME_LENGTH {
+        return None;
+    }
     let plain = normalised(name);
     if plain.len() > MAX_NAME_LENGTH || plain.chars().count() < 2 {
         return None;

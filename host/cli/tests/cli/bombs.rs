@@ -80,6 +80,14 @@ fn bombs() -> Vec<(&'static str, String)> {
              x = [for i in range({times}) : \"{open}${{local.all}}{close}\"]"
         ))
     };
+    // A text as long as one may be, used as often as it can be paid for.
+    let looped = |what: &str| {
+        locals(&format!(
+            "  k = join(\"\", [for i in range(1000) : \"{}\"])\n  l = join(\"\", [for i in range(15) : local.k])\n  \
+             x = [for i in range(1000) : [for j in range(1000) : {what}]]",
+            "a".repeat(1000)
+        ))
+    };
     let large =
         |expression: &str| locals(&format!("  large = file(\"large\")\n  x = {expression}"));
     vec![
@@ -109,6 +117,17 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("formats", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : formatdate(local.l, \"2006-01-02T15:04:05Z\")]", "D ".repeat(1 << 19)))),
         ("replacements", locals(&format!("  l = \"{}\"\n  x = [for i in range(100) : regex_replace(\"a\", \"a\", local.l)]", "$${".repeat(1 << 18)))),
         ("patterns of files", locals(&format!("  l = \"{}\"\n  x = fileset(\".\", local.l)", "*".repeat(1 << 20)))),
+        ("numbers", looped("can(convert(local.l, number))")),
+        ("negations", looped("can(-local.l)")),
+        ("sums", looped("can(local.l + 1)")),
+        ("keys that are not there", looped("try({ a = 1 }[local.l], 1)")),
+        ("keys in errors", looped("{ a = 1 }[local.l]")),
+        ("places that are none", looped("try([][local.l], 1)")),
+        ("conditions", looped("try(local.l ? 1 : 2, 1)")),
+        ("files that are not there", looped("try(templatefile(local.l, {}), 1)")),
+        ("files in errors", looped("file(local.l)")),
+        ("signs", looped("try(signum(local.l), 1)")),
+        ("names in errors", looped("regex(\"nothing\", local.l)")),
         ("values of a variable", "variable \"x\" {\n  sensitive = true\n  default = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]\n}\n".to_owned()),
     ]
 }

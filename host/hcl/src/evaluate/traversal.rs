@@ -192,6 +192,11 @@ impl Evaluator<'_> {
                 }
             }
             ValueKind::Object(entries) => {
+                let length = index.as_str().map_or(0, str::len);
+                let paid = self.context.budget.charge_new_text(length);
+                if !self.paid(paid, range.clone()) {
+                    return Value::UNKNOWN.marked(marked);
+                }
                 let Some(key) = index.to_text() else {
                     return self.fail(
                         range,

@@ -71,6 +71,9 @@ pub(crate) fn read_text(context: &Context, path: &Path) -> Result<String, String
     let spent = |Spent| "it takes too much".to_owned();
     let budget = &context.budget;
     budget.charge(FILE_ACCESS, 0).map_err(spent)?;
+    // It is copied, taken apart, and put into what is said of it.
+    let length = path.as_os_str().len();
+    budget.charge_new_text(length * 8).map_err(spent)?;
     let environment = &*context.environment;
     let path = expanded(environment, path);
     let bytes = environment
