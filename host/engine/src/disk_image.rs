@@ -34,8 +34,10 @@ pub struct DiskImage {
     pub stated_by: StatedBy,
     /// What a raw one begins like, if it begins like something else.
     pub resembles: Option<Container>,
-    /// Whether libvirt takes it for an image at all, so that a domain can refer to it by its pool.
+    /// Whether libvirt takes it for an image at all, and not for a folder.
     pub is_image_to_libvirt: bool,
+    /// Whether a domain can refer to it by its pool.
+    pub is_known_to_domains: bool,
 }
 
 impl DiskImage {
@@ -48,6 +50,7 @@ impl DiskImage {
             stated_by,
             resembles: None,
             is_image_to_libvirt: facts.is_image(),
+            is_known_to_domains: facts.is_known_to_domains(),
         }
     }
 

@@ -123,11 +123,20 @@ pub struct VolumeFacts {
     pub written: Option<SystemTime>,
 }
 
+/// The guess where libvirt takes a volume for an image of a format that it can't name.
+pub(crate) const NO_WORD: &str = "an image of a kind that it has no word for";
+
 impl VolumeFacts {
     /// Whether libvirt would read the volume as what it is, if it is of this format: some of its calls
     /// (cloning, resizing) read by what libvirt has guessed.
     pub fn is_taken_for(&self, format: &str) -> bool {
         self.is_image() && self.guessed_format.as_deref().unwrap_or("raw") == format
+    }
+
+    /// Whether libvirt can give the volume to a domain that names its pool. Else it has to be named by its
+    /// path: libvirt takes it for a folder, or for an image that it has no word for.
+    pub fn is_known_to_domains(&self) -> bool {
+        self.is_image() && self.guessed_format.as_deref() != Some(NO_WORD)
     }
 
     /// Whether libvirt takes the volume for one image, and not for a folder.

@@ -177,6 +177,7 @@ fn image_to_be(volume: &PlannedVolume) -> DiskImage {
         stated_by: StatedBy::Template,
         resembles: None,
         is_image_to_libvirt: true,
+        is_known_to_domains: true,
     }
 }
 

@@ -117,7 +117,7 @@ fn disk(volume: &PlannedVolume, image: &DiskImage) -> Disk {
     Disk {
         source: match volume.attach_as {
             // libvirt gives no domain a volume that it takes for a folder.
-            AttachAs::Volume if image.is_image_to_libvirt => DiskSource::Volume(volume.id.clone()),
+            AttachAs::Volume if image.is_known_to_domains => DiskSource::Volume(volume.id.clone()),
             _ if image.path.starts_with("/dev/") => DiskSource::Block(image.path.clone()),
             _ => DiskSource::File(image.path.clone()),
         },

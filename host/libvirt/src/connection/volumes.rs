@@ -1,4 +1,5 @@
 //! Pools and networks, and what is done to volumes.
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use virt::{
@@ -12,7 +13,7 @@ use virt_sys as sys;
 use super::{Session, errors::Context};
 use crate::{
     Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec, is_local,
-    volume::check_taken_for,
+    volume::{NO_WORD, check_taken_for},
     volume_xml,
     xml::{self, check_characters},
 };
@@ -21,8 +22,8 @@ use crate::{
 /// folders with the image in them, and does so of files, too.
 const FOLDER_OF_PARALLELS: &str = "ploop";
 
-/// What is said in the place of a format that libvirt has no word for.
-const NO_WORD: &str = "an image of a kind that it has no word for";
+/// Bytes of a block in which a file system counts what a file takes (stat(2)).
+const BLOCK: u64 = 512;
 
 impl Session {
     pub(super) fn pools(&self) -> Result<Vec<String>> {
@@ -192,13 +193,59 @@ impl Session {
         let context = Context::new(self, format!("look at the volume {id}"));
         match volume.get_xml_desc(0) {
             Ok(xml) => xml::volume_facts(&xml),
-            // "unknown volume format number -2": what a guest has written there looks to libvirt like an
-            // image on another one whose format it must not guess, and it has no word for that.
-            Err(error) if error.message().contains("volume format number") => {
-                facts_without_xml(volume).map_err(|error| context.error(error))
+            // "unknown volume format number -2", or "unknown storage file meta->format -2": what a guest has
+            // written there looks to libvirt like an image on another one whose format it must not guess,
+            // and it has no word for that.
+            Err(error)
+                if error.message().contains("format -2")
+                    || error.message().contains("number -2") =>
+            {
+                self.facts_without_xml(volume)
+                    .map_err(|error| context.error(error))
             }
             Err(error) => Err(context.error(error)),
         }
+    }
+
+    /// The facts of a volume that libvirt can't describe: those of its file if that is on this host, or else
+    /// what libvirt can still say.
+    fn facts_without_xml(
+        &self,
+        volume: &StorageVol,
+    ) -> std::result::Result<VolumeFacts, VirtError> {
+        let (key, path) = (volume.get_key()?, volume.get_path()?);
+        let facts = |capacity, allocation, physical, written| VolumeFacts {
+            key,
+            path: path.clone(),
+            capacity,
+            allocation,
+            physical: Some(physical),
+            kind: "file".to_owned(),
+            guessed_format: Some(NO_WORD.to_owned()),
+            guessed_backing: None,
+            written,
+        };
+        if is_local(&self.connect.get_uri()?)
+            && let Ok(file) = Path::new(&path).symlink_metadata()
+            && file.is_file()
+        {
+            let allocation = file.blocks() * BLOCK;
+            return Ok(facts(
+                file.len(),
+                allocation,
+                file.len(),
+                file.modified().ok(),
+            ));
+        }
+        let info = volume.get_info()?;
+        // With that flag it stands in the place of the allocation.
+        let physical = volume.get_info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL)?;
+        Ok(facts(
+            info.capacity,
+            info.allocation,
+            physical.allocation,
+            None,
+        ))
     }
 
     /// The facts of a volume that was just made. The caller learns of the volume by them, so one
@@ -284,32 +331,6 @@ impl Session {
             _ => Context::new(self, action).error(error),
         }
     }
-}
-
-/// The facts of a volume that libvirt can't describe.
-fn facts_without_xml(volume: &StorageVol) -> std::result::Result<VolumeFacts, VirtError> {
-    let info = volume.get_info()?;
-    let physical = volume.get_info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL)?;
-    let kind = match info.kind {
-        sys::VIR_STORAGE_VOL_BLOCK => "block",
-        sys::VIR_STORAGE_VOL_DIR => "dir",
-        sys::VIR_STORAGE_VOL_NETWORK => "network",
-        sys::VIR_STORAGE_VOL_NETDIR => "netdir",
-        sys::VIR_STORAGE_VOL_PLOOP => FOLDER_OF_PARALLELS,
-        _ => "file",
-    };
-    Ok(VolumeFacts {
-        key: volume.get_key()?,
-        path: volume.get_path()?,
-        capacity: info.capacity,
-        allocation: info.allocation,
-        // With that flag it stands in the place of the allocation.
-        physical: Some(physical.allocation),
-        kind: kind.to_owned(),
-        guessed_format: Some(NO_WORD.to_owned()),
-        guessed_backing: None,
-        written: None,
-    })
 }
 
 fn sorted(

@@ -77,6 +77,8 @@ pub(crate) async fn a_file_is_found_while_the_hypervisor_is_at_work_on_the_pool(
 /// libvirt has no word for the format that such an image would be based on, and so none for the volume.
 pub(crate) async fn what_has_no_word_is_seen_and_deleted(place: &Place) {
     let hypervisor = &place.hypervisor;
+    let original = place.volume("raw", SIZE);
+    hypervisor.create_volume(&original).await.unwrap();
     // QED, of which libvirt reads the name of a base (docs/interop/qed_spec.rst in QEMU).
     let mut head = b"QED\0".to_vec();
     for number in [65_536_u32, 4, 1] {
@@ -85,12 +87,13 @@ pub(crate) async fn what_has_no_word_is_seen_and_deleted(place: &Place) {
     for number in [1_u64, 0, 0, 65_536, SIZE] {
         head.extend(number.to_le_bytes());
     }
-    let base = b"/root/secret";
+    // libvirt says less of it if the base is there.
+    let base = place.path(&original.id).await.into_bytes();
     for number in [72_u32, base.len() as u32] {
         head.extend(number.to_le_bytes());
     }
     head.resize(72, 0);
-    head.extend(base);
+    head.extend(&base);
     let mut bytes = head.clone();
     bytes.resize(SIZE as usize, 0);
     let Some(id) = place.put_file(&bytes).await else {
@@ -113,6 +116,7 @@ pub(crate) async fn what_has_no_word_is_seen_and_deleted(place: &Place) {
     assert_fails!(cloned, Error::TakenForOther { .. });
     hypervisor.delete_volume(&id).await.unwrap();
     assert_eq!(hypervisor.volume(&id).await.unwrap(), None);
+    hypervisor.delete_volume(&original.id).await.unwrap();
 }
 
 pub(crate) async fn a_file_that_was_put_into_a_pool_is_not_made_anew(place: &Place) {
