@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::hypervisor::{Hypervisor, need};
+use crate::local_guest::LocalGuest;
 use crate::lvhost::{Lvhost, said};
 
 const NAMESPACE: &str = "https://lvhost.dev/xmlns/libvirt/domain/1.0";
@@ -157,4 +158,38 @@ fn clean_removes_nothing_that_only_a_record_names() {
             "{text}"
         );
     }
+}
+
+/// A build that fails removes what it has made. Somebody else has put something in the place of that while it
+/// ran.
+#[test]
+fn what_took_the_place_of_a_volume_outlives_a_failed_build() {
+    let guest = need!(LocalGuest::new());
+    let lvhost = Lvhost::new();
+    let Hypervisor { uri, pool, .. } = &guest.hypervisor;
+    let volume = guest.domain("a");
+    let virsh = format!("virsh -q -c {uri} ");
+    let commands = [
+        format!("{virsh} vol-delete --pool {pool} {volume}"),
+        format!("{virsh} vol-create-as {pool} {volume} 2M --format raw"),
+        "exit 3".to_owned(),
+    ];
+    let replacing = format!("provisioner \"shell-local\" {{ inline = {commands:?} }}");
+    lvhost.write("t.pkr.hcl", &guest.template(&["a"], &replacing));
+    let output = lvhost.run(&["run", "t.pkr.hcl"]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let expected =
+        format!("the volume {volume:?} in pool {pool:?} is not the one that the build has");
+    assert!(text.contains(&expected), "{text}");
+    assert_eq!(guest.hypervisor.volumes(), [volume.as_str()], "{text}");
+    assert!(guest.hypervisor.domains(&volume).is_empty(), "{text}");
+    // Without the replacement all goes.
+    guest
+        .hypervisor
+        .virsh(&["vol-delete", "--pool", pool, &volume]);
+    let failing = guest.shell("provisioner", &["exit 3"]);
+    lvhost.write("t.pkr.hcl", &guest.template(&["a"], &failing));
+    let text = said(&lvhost.run(&["run", "t.pkr.hcl"]));
+    guest.assert_clean(&text);
 }

@@ -168,8 +168,8 @@ options! {
             /// elements are put into the domain that lvhost makes. All together may have 64 KiB.
             domain_xml_overlay: Vec<String>,
             /// A folder of this machine that the artifact is downloaded into, as a file of the volume's
-            /// name. The folder must be empty or not there yet; with `-force` an older copy in it is
-            /// replaced. The artifact only stays in its pool if left out.
+            /// name. The folder must be empty or not there yet; with `-force` the copy that an earlier
+            /// build has written there is replaced. The artifact only stays in its pool if left out.
             output_directory: Option<String>,
             /// The downloaded image is compacted: blocks of zeros become holes in a `raw` image, and a
             /// `qcow2` image is written anew without clusters that hold nothing, if that makes it

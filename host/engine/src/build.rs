@@ -378,7 +378,7 @@ impl Build {
             }
         }
         if let Some(directory) = &source.output_directory {
-            output::check(&self.working_directory.join(directory), &plan, self.force).await?;
+            output::check(&self.working_directory.join(directory), &plan, self).await?;
         }
         let hypervisor = HypervisorId::of(self.hypervisor.as_ref()).await?;
         let nvram = source.nvram_path.as_deref();

@@ -178,6 +178,19 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// What is at the place of the artifact's copy may be anybody's.
+    #[error(
+        "{} is in the way, and `-force` replaces only what lvhost has written: {doubt}; name another \
+         `output_directory`, move the file away, or, if it may go, say so by its path: \
+         `-force -force-foreign={}`, with Packer LVHOST_FORCE_FOREIGN={} in the environment",
+        path.display(), path.display(), path.display()
+    )]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not taken for lvhost's.
+        doubt: Doubt,
+    },
     /// The artifact's folder can't be used.
     #[error("can't {action} {}, for `output_directory`", path.display())]
     Output {

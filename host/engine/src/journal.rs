@@ -13,21 +13,29 @@
 //!                 forget: it was deleted, or was not made
 //! ```
 //!
+//! So has the copy of an artifact in its folder on this machine ([`files`]).
+//!
 //! Each volume has a file of its own, whose name is a hash of the hypervisor, pool and volume; so builds
 //! at the same time don't disturb each other, and what is half written is never read. An entry names the
 //! hypervisor by its host and not by the URI alone, since the same URI may lead elsewhere tomorrow.
+
+mod files;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use lvhost_libvirt::{Hypervisor, VolumeFacts, VolumeId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
+
+pub(crate) use files::known_path;
+pub use files::{FileEntry, FileIdentity};
 
 /// Bytes of an entry that are read. The longest names and paths that libvirt has make a few KiB.
 const ENTRY_BYTES: u64 = 64 << 10;
@@ -71,29 +79,6 @@ pub enum Stage {
     Made,
     /// It was made, and the build that made it has succeeded: it is the user's.
     Artifact,
-}
-
-/// What tells a file from another one that takes its place under the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileIdentity {
-    // Without the device: file systems without one of their own get another number at each mount.
-    inode: u64,
-    /// When it was made, in nanoseconds since 1970, where the file system knows.
-    born: Option<u64>,
-}
-
-impl FileIdentity {
-    /// That of a regular file of this machine that can be looked at. Device nodes of volumes get other
-    /// numbers at each boot, so they have none.
-    pub fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        let born = metadata.created().ok();
-        let born = born.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Some(Self {
-            inode: metadata.ino(),
-            born: born.and_then(|time| u64::try_from(time.as_nanos()).ok()),
-        })
-    }
 }
 
 /// One volume.
@@ -166,6 +151,11 @@ impl Entry {
         is_same_text(&self.key, &facts.key)
             && is_same_text(&self.path, &facts.path)
             && (self.file.is_none() || file.is_none() || self.file == file)
+    }
+
+    /// Whether the volume's file was looked at, so that another one in its place is told by it.
+    pub(crate) fn knows_its_file(&self, hypervisor: &HypervisorId, facts: &VolumeFacts) -> bool {
+        self.file.is_some() && hypervisor.file(facts).is_some()
     }
 }
 
@@ -268,6 +258,24 @@ pub trait Journal: Send + Sync {
         hypervisor: &HypervisorId,
         volume: &VolumeId,
     ) -> Result<(), JournalError>;
+
+    /// The entry of a file of this machine, by its path, as [`find`](Self::find).
+    ///
+    /// # Errors
+    /// The journal is there and can't be trusted or read.
+    async fn find_file(&self, path: &Path) -> Result<Option<FileEntry>, JournalError>;
+
+    /// Writes an entry in the place of the one that the file has.
+    ///
+    /// # Errors
+    /// It could not be written.
+    async fn write_file(&self, path: &Path, entry: FileEntry) -> Result<(), JournalError>;
+
+    /// Forgets a file; one that is not known is forgotten already.
+    ///
+    /// # Errors
+    /// It could not be removed.
+    async fn forget_file(&self, path: &Path) -> Result<(), JournalError>;
 }
 
 /// A build's way to the journal.
@@ -318,6 +326,17 @@ impl BuildJournal {
             ..entry
         };
         self.journal.write(&self.hypervisor, entry).await
+    }
+
+    /// Whether a volume is seen to be another one than the build has made under its name.
+    pub(crate) async fn is_replaced(
+        &self,
+        volume: &VolumeId,
+        facts: &VolumeFacts,
+    ) -> Result<bool, JournalError> {
+        let entry = self.journal.find(&self.hypervisor, volume).await?;
+        let made = entry.filter(|entry| entry.build == self.build && entry.stage != Stage::Making);
+        Ok(made.is_some_and(|entry| !entry.is_same(&self.hypervisor, facts)))
     }
 
     /// A volume is not there any more.
@@ -383,7 +402,7 @@ impl Journal for JournalFolder {
         volume: &VolumeId,
     ) -> Result<Option<Entry>, JournalError> {
         let name = hypervisor.file_name(volume);
-        let entry = self
+        let entry: Option<Entry> = self
             .blocking("read", move |folder| read(folder, &name))
             .await?;
         Ok(entry.filter(|entry| entry.is_of(hypervisor, volume)))
@@ -392,15 +411,8 @@ impl Journal for JournalFolder {
     async fn write(&self, hypervisor: &HypervisorId, entry: Entry) -> Result<(), JournalError> {
         let volume = VolumeId::new(&entry.pool, &entry.volume);
         let name = hypervisor.file_name(&volume);
-        self.blocking("written", move |folder| {
-            make(folder)?;
-            let mut file = unfinished(folder)?;
-            file.write_all(&serde_json::to_vec(&entry)?)?;
-            file.as_file().sync_all()?;
-            file.persist(folder.join(name))?;
-            Ok(())
-        })
-        .await
+        self.blocking("written", move |folder| write(folder, &name, &entry))
+            .await
     }
 
     async fn forget(
@@ -409,11 +421,33 @@ impl Journal for JournalFolder {
         volume: &VolumeId,
     ) -> Result<(), JournalError> {
         let name = hypervisor.file_name(volume);
+        self.blocking("written", move |folder| forget(folder, &name))
+            .await
+    }
+
+    async fn find_file(&self, path: &Path) -> Result<Option<FileEntry>, JournalError> {
+        let path = path.to_owned();
+        self.blocking("read", move |folder| match files::entry_name(&path)? {
+            Some(name) => read(folder, &name),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn write_file(&self, path: &Path, entry: FileEntry) -> Result<(), JournalError> {
+        let path = path.to_owned();
         self.blocking("written", move |folder| {
-            match fs::remove_file(folder.join(name)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                result => result,
-            }
+            let name = files::entry_name(&path)?.ok_or(io::ErrorKind::NotFound)?;
+            write(folder, &name, &entry)
+        })
+        .await
+    }
+
+    async fn forget_file(&self, path: &Path) -> Result<(), JournalError> {
+        let path = path.to_owned();
+        self.blocking("written", move |folder| match files::entry_name(&path)? {
+            Some(name) => forget(folder, &name),
+            None => Ok(()),
         })
         .await
     }
@@ -443,7 +477,23 @@ fn check(metadata: &fs::Metadata, is_right: fn(&fs::Metadata) -> bool) -> io::Re
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
-fn read(folder: &Path, name: &str) -> io::Result<Option<Entry>> {
+fn write(folder: &Path, name: &str, entry: &impl Serialize) -> io::Result<()> {
+    make(folder)?;
+    let mut file = unfinished(folder)?;
+    file.write_all(&serde_json::to_vec(entry)?)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    Ok(())
+}
+
+fn forget(folder: &Path, name: &str) -> io::Result<()> {
+    match fs::remove_file(folder.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> io::Result<Option<T>> {
     match fs::symlink_metadata(folder) {
         Ok(metadata) => check(&metadata, fs::Metadata::is_dir)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -329,6 +329,12 @@ impl Ledger {
     }
 
     async fn delete_volume(&self, removal: &Removal<'_>, id: &VolumeId) -> Result<()> {
+        if self.is_replaced(id).await {
+            self.ui.warn(&format!(
+                "the volume {id} is not the one that the build has made under this name; it stays"
+            ));
+            return Ok(());
+        }
         match removal.delete_volume(id).await {
             Ok(()) | Err(lvhost_libvirt::Error::NoSuchVolume { .. }) => {}
             result => return result,
@@ -337,6 +343,18 @@ impl Ledger {
             warn(id, journal.forget(id).await);
         }
         Ok(())
+    }
+
+    /// Whether somebody else has put a volume in the place of one that was made. What can't be found out is
+    /// not seen to be so.
+    async fn is_replaced(&self, id: &VolumeId) -> bool {
+        let (Some(journal), Ok(Some(facts))) =
+            (self.journal.get(), self.hypervisor.volume(id).await)
+        else {
+            return false;
+        };
+        let replaced = journal.is_replaced(id, &facts).await;
+        replaced.unwrap_or_default()
     }
 }
 

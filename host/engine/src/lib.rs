@@ -43,10 +43,12 @@ pub use connect::{Connector, GuestConnector, SettingsError};
 pub use disk_image::{DiskImage, StatedBy};
 pub use error::{Error, ProvisionError, VolumeError, with_causes};
 pub use identity::Identity;
-pub use journal::{Entry, FileIdentity, HypervisorId, Journal, JournalError, JournalFolder, Stage};
+pub use journal::{
+    Entry, FileEntry, FileIdentity, HypervisorId, Journal, JournalError, JournalFolder, Stage,
+};
 pub use ledger::{Kept, Leftover};
 pub use local_paths::LocalPaths;
-pub use ownership::{Claim, Doubt, Uses, build_of};
+pub use ownership::{Claim, Doubt, Made, Uses, build_of};
 pub use permission::{Allowed, Permission, allow_lines};
 pub use plan::{Contents, Plan, PlannedInterface, PlannedVolume, domain_name, plan};
 pub use provision::{Provision, ProvisionContext, TemplateProvisioners};

@@ -265,6 +265,47 @@ pub(crate) fn made_by_lvhost(
     }
 }
 
+/// A volume that a build of this process has made, and whether it still is what there is.
+#[derive(Debug)]
+pub struct Made<'a> {
+    /// The build.
+    pub build: Uuid,
+    /// What the hypervisor knew of it when the build had ended.
+    pub then: &'a VolumeFacts,
+    /// What it knows now.
+    pub now: &'a VolumeFacts,
+    /// What the journal knows of it.
+    pub entry: Option<&'a Entry>,
+}
+
+impl Made<'_> {
+    /// Whether it is still that volume, and nobody stands on it.
+    ///
+    /// # Errors
+    /// Why that is not shown.
+    pub fn judge(&self, hypervisor: &HypervisorId, uses: &Uses) -> Result<(), Doubt> {
+        if let Some(domain) = uses.domain_on(self.now, None) {
+            return Err(Doubt::UsedByDomain(domain.name.clone()));
+        }
+        if let Some(volume) = uses.volume_on(self.now, &HashSet::new()) {
+            return Err(Doubt::BaseOf(volume.clone()));
+        }
+        let entry = self.entry.ok_or(Doubt::NotWrittenDown)?;
+        if entry.build != self.build {
+            return Err(Doubt::AnotherBuild(entry.build));
+        }
+        // Where its file is not seen from here, one that was written to since may be another one.
+        let is_unchanged =
+            || (self.then.written, self.then.capacity) == (self.now.written, self.now.capacity);
+        let is_same = entry.is_same(hypervisor, self.now)
+            && (entry.knows_its_file(hypervisor, self.now) || is_unchanged());
+        match is_same {
+            true => Ok(()),
+            false => Err(Doubt::Replaced),
+        }
+    }
+}
+
 /// A volume that a dead build's record claims.
 #[derive(Debug)]
 pub struct Claim<'a> {

@@ -63,6 +63,20 @@ impl UnfinishedFile {
         }
     }
 
+    /// Gives the file its name, which nothing may have now.
+    ///
+    /// # Errors
+    /// Those of naming a file, [`io::ErrorKind::AlreadyExists`] among them; it is gone then.
+    pub fn persist_new(self, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Named(file) => file
+                .persist_noclobber(path)
+                .map(drop)
+                .map_err(io::Error::from),
+            Self::Unnamed(file) => link(&file, path),
+        }
+    }
+
     /// Gives the file its name, in place of a file that has it now.
     ///
     /// # Errors
@@ -159,6 +173,23 @@ mod tests {
         UnfinishedFile::Named(file).persist(&path).unwrap();
         assert_eq!(names(folder.path()), ["copy"]);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
+    }
+
+    #[test]
+    fn what_is_there_stays_unless_it_is_to_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let unnamed = || UnfinishedFile::create(folder.path()).unwrap();
+        let named = || UnfinishedFile::Named(NamedTempFile::new_in(folder.path()).unwrap());
+        for make in [&unnamed as &dyn Fn() -> UnfinishedFile, &named] {
+            std::fs::write(&path, "precious").unwrap();
+            let error = make().persist_new(&path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+            std::fs::remove_file(&path).unwrap();
+            make().persist_new(&path).unwrap();
+            assert_eq!(names(folder.path()), ["copy"]);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What a build has made, as Packer asks for it: for its summary and for post-processors.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lvhost_engine::{FileIdentity, HypervisorId, Journal, Removal};
+use lvhost_engine::{HypervisorId, Journal, Made, Removal, Uses, with_causes};
 use lvhost_libvirt::{Hypervisor, Libvirt, VolumeFacts, VolumeId};
 use lvhost_packer::{BuildVariables, Failure, Value};
 use uuid::Uuid;
@@ -33,8 +34,6 @@ pub(super) struct BuiltVolume {
     format: String,
     /// The copy.
     copy: Option<PathBuf>,
-    /// What tells the copy from a file that has come in its place.
-    copy_identity: Option<FileIdentity>,
     /// The volume's own file, where it is one of this machine.
     own: Option<PathBuf>,
     /// What the provisioners saw.
@@ -51,7 +50,6 @@ impl BuiltVolume {
     ) -> Self {
         let own = PathBuf::from(&artifact.facts.path);
         Self {
-            copy_identity: artifact.file.as_deref().and_then(FileIdentity::of),
             volume: artifact.volume.clone(),
             facts: artifact.facts.clone(),
             format: artifact.format.clone(),
@@ -73,15 +71,21 @@ impl BuiltVolume {
             return Ok(());
         };
         let id = HypervisorId::of(hypervisor).await?;
+        let domains = hypervisor.list_domains().await?;
+        let uses = Uses::look(hypervisor, &domains).await?;
         let entry = self.origin.journal.find(&id, &self.volume).await?;
-        let is_own = entry
-            .is_some_and(|entry| entry.build == self.origin.build && entry.is_same(&id, &facts));
-        if !is_own {
+        let made = Made {
+            build: self.origin.build,
+            then: &self.facts,
+            now: &VolumeFacts {
+                capacity: facts.capacity_as(&self.format),
+                ..facts
+            },
+            entry: entry.as_ref(),
+        };
+        if let Err(doubt) = made.judge(&id, &uses) {
             let volume = &self.volume;
-            return Err(format!(
-                "the volume {volume} is not the one that the build has made; it stays"
-            )
-            .into());
+            return Err(format!("the volume {volume} stays: {doubt}").into());
         }
         let tell = |text: &str| tracing::info!("{text}");
         match Removal::new(hypervisor, &tell)
@@ -93,6 +97,48 @@ impl BuiltVolume {
         }
         self.origin.journal.forget(&id, &self.volume).await?;
         Ok(())
+    }
+
+    /// Deletes the copy, if it still is the file that the build has written.
+    async fn delete_copy(&self) -> Result<(), Failure> {
+        let Some(copy) = &self.copy else {
+            return Ok(());
+        };
+        let failed = |error| format!("can't remove {}: {error}", copy.display());
+        let there = match tokio::fs::symlink_metadata(copy).await {
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error).into()),
+        };
+        let entry = self.origin.journal.find_file(copy).await?;
+        let entry = entry.filter(|entry| entry.build == self.origin.build);
+        if !entry.is_some_and(|entry| entry.is_same(&there)) {
+            let copy = copy.display();
+            return Err(
+                format!("{copy} stays: it is not the file that the build has written").into(),
+            );
+        }
+        tokio::fs::remove_file(copy).await.map_err(failed)?;
+        self.origin.journal.forget_file(copy).await?;
+        Ok(())
+    }
+
+    /// Deletes both. What keeps one of them keeps not the other.
+    async fn delete(&self, hypervisor: Result<&dyn Hypervisor, Failure>) -> Result<(), Failure> {
+        let volume = match hypervisor {
+            Ok(hypervisor) => self.delete_volume(hypervisor).await,
+            Err(error) => Err(error),
+        };
+        let both = [volume, self.delete_copy().await];
+        let failures: Vec<String> = both
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|error| with_causes(error.as_ref()))
+            .collect();
+        match failures.is_empty() {
+            true => Ok(()),
+            false => Err(failures.join("; ").into()),
+        }
     }
 }
 
@@ -160,23 +206,12 @@ impl lvhost_packer::Artifact for BuiltVolume {
     }
 
     async fn destroy(&self) -> Result<(), Failure> {
-        let hypervisor = Libvirt::connect(&self.origin.uri).await?;
-        self.delete_volume(&hypervisor).await?;
-        if let Some(copy) = &self.copy {
-            if copy.exists() && FileIdentity::of(copy) != self.copy_identity {
-                let copy = copy.display();
-                return Err(
-                    format!("{copy} is not the file that the build has written; it stays").into(),
-                );
-            }
-            match tokio::fs::remove_file(copy).await {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    return Err(format!("can't remove {}: {error}", copy.display()).into());
-                }
-            }
+        match Libvirt::connect(&self.origin.uri).await {
+            Ok(hypervisor) => self.delete(Ok(&hypervisor)).await,
+            Err(error) => self.delete(Err(error.into())).await,
         }
-        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,15 +10,17 @@ use lvhost_regular_file::UnfinishedFile;
 
 use super::Build;
 use super::compact::{self, Compacted};
-use crate::error::Error;
+use crate::error::{Error, with_causes};
+use crate::journal::{FileEntry, known_path};
+use crate::ownership::Doubt;
 use crate::plan::Plan;
 
 /// How often the user sees how far the download is.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
-/// Checks, before anything is made, that the folder can take the copy. With `force` only what the copy
-/// itself is named is replaced, at the end.
-pub(super) async fn check(directory: &Path, plan: &Plan, force: bool) -> Result<(), Error> {
+/// Checks, before anything is made, that the folder can take the copy. With [`Build::force`] it may have
+/// something in it, and only what the copy itself is named is replaced, at the end.
+pub(super) async fn check(directory: &Path, plan: &Plan, build: &Build) -> Result<(), Error> {
     let failed = |error| Error::Output {
         action: "look into",
         path: directory.to_path_buf(),
@@ -29,18 +31,49 @@ pub(super) async fn check(directory: &Path, plan: &Plan, force: bool) -> Result<
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
-    let name = file_name(&plan.volumes[plan.artifact].id);
-    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
-        if force && entry.file_name().to_str() == Some(&name) {
-            continue;
-        }
-        if !force {
-            return Err(Error::OutputExists {
-                path: directory.to_path_buf(),
-            });
-        }
+    if build.force {
+        let name = file_name(&plan.volumes[plan.artifact].id);
+        return is_replaced(build, &directory.join(name)).await.map(drop);
     }
-    Ok(())
+    match entries.next_entry().await.map_err(failed)? {
+        None => Ok(()),
+        Some(_) => Err(Error::OutputExists {
+            path: directory.to_path_buf(),
+        }),
+    }
+}
+
+/// Whether there is something at the copy's path, which then may be replaced: it is shown to be an earlier
+/// build's, or the user has typed its path.
+async fn is_replaced(build: &Build, path: &Path) -> Result<bool, Error> {
+    let failed = |source| Error::Output {
+        action: "replace",
+        path: path.to_path_buf(),
+        source,
+    };
+    let there = match tokio::fs::symlink_metadata(path).await {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    if there.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let known = known_path(path).map_err(failed)?;
+    let typed = known.unwrap_or_else(|| path.to_path_buf());
+    if build
+        .force_foreign
+        .iter()
+        .any(|name| Path::new(name) == typed)
+    {
+        return Ok(true);
+    }
+    let doubt = match build.journal.find_file(path).await? {
+        Some(entry) if entry.is_same(&there) => return Ok(true),
+        Some(_) => Doubt::Replaced,
+        None => Doubt::NotWrittenDown,
+    };
+    Err(Error::ForeignFile { path: typed, doubt })
 }
 
 /// The copy's name. A pool may call its volumes by what no file can be called.
@@ -114,6 +147,33 @@ pub(super) async fn download(
             }
         };
     }
-    partial.persist(&path).map_err(failed("write", &path))?;
+    put(build, partial, &path).await?;
     Ok(path)
+}
+
+/// Gives the whole copy its name. What has come there since the build began is looked at as what was there
+/// before.
+async fn put(build: &Build, copy: UnfinishedFile, path: &Path) -> Result<(), Error> {
+    let failed = |source: io::Error| Error::Output {
+        action: "write",
+        path: path.to_path_buf(),
+        source,
+    };
+    let replaces = build.force && is_replaced(build, path).await?;
+    let known = build.journal.find_file(path).await?;
+    let entry = FileEntry::new(build.identity.build_id(), copy.as_file()).map_err(failed)?;
+    build.journal.write_file(path, entry).await?;
+    let put = match replaces {
+        true => copy.persist(path),
+        false => copy.persist_new(path),
+    };
+    let Err(error) = put else { return Ok(()) };
+    let restored = match known {
+        Some(known) => build.journal.write_file(path, known).await,
+        None => build.journal.forget_file(path).await,
+    };
+    if let Err(error) = restored {
+        tracing::warn!(error = with_causes(&error), "the journal is not up to date");
+    }
+    Err(failed(error))
 }

@@ -1,5 +1,6 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use lvhost_libvirt::fake::FakeHypervisor;
 
@@ -178,4 +179,51 @@ fn the_oldest_entries_go() {
         std::fs::read_dir(folder.path()).unwrap().count(),
         ENTRIES + 1
     );
+}
+
+#[tokio::test]
+async fn a_file_is_known_by_its_path_and_by_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let journal = JournalFolder::new(at("journal"));
+    std::fs::create_dir(at("output")).unwrap();
+    symlink("output", at("link")).unwrap();
+    let path = at("output/image");
+    let is_known = async |path: &Path| {
+        let entry = journal.find_file(path).await.unwrap();
+        let now = std::fs::symlink_metadata(path);
+        entry.zip(now.ok()).is_some_and(|(entry, now)| {
+            assert_eq!(entry.build, BUILD);
+            entry.is_same(&now)
+        })
+    };
+    assert!(!is_known(&path).await);
+    std::fs::write(&path, "x").unwrap();
+    let file = File::open(&path).unwrap();
+    let entry = FileEntry::new(BUILD, &file).unwrap();
+    journal.write_file(&path, entry.clone()).await.unwrap();
+    assert!(is_known(&path).await);
+    assert!(is_known(&at("link/../output/image")).await && is_known(&at("link/image")).await);
+    std::fs::write(&path, "its contents may change").unwrap();
+    assert!(is_known(&path).await);
+    // Where nobody knows when it was made, they may not.
+    let text = serde_json::to_string(&entry).unwrap();
+    let unborn = text.split_once("\"born\":").unwrap();
+    let rest = unborn.1.find('}').map(|end| &unborn.1[end..]).unwrap();
+    let unborn: FileEntry =
+        serde_json::from_str(&format!("{}\"born\":null{rest}", unborn.0)).unwrap();
+    assert!(!unborn.is_same(&file.metadata().unwrap()));
+    // Another one of the name, a link to it, nothing.
+    std::fs::rename(&path, at("moved")).unwrap();
+    assert!(!is_known(&path).await);
+    symlink(at("moved"), &path).unwrap();
+    assert!(!is_known(&path).await);
+    std::fs::write(at("other"), "x").unwrap();
+    std::fs::rename(at("other"), &path).unwrap();
+    assert!(!is_known(&path).await);
+    assert!(!is_known(&at("moved")).await);
+    assert!(!is_known(&at("nowhere/image")).await);
+    journal.forget_file(&at("nowhere/image")).await.unwrap();
+    journal.forget_file(&path).await.unwrap();
+    assert_eq!(journal.find_file(&path).await.unwrap(), None);
 }

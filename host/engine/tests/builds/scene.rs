@@ -11,9 +11,9 @@ use lvhost_communicator::keys::KeyPair;
 use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
 use lvhost_config::LibvirtSource;
 use lvhost_engine::{
-    Build, Connector, Entry, Error, HypervisorId, Identity, Journal, JournalError, JournalFolder,
-    OnError, Outcome, Provision, ProvisionContext, Sources, Step, Stream, Transfer, Ui, configure,
-    domain_name,
+    Build, Connector, Entry, Error, FileEntry, HypervisorId, Identity, Journal, JournalError,
+    JournalFolder, OnError, Outcome, Provision, ProvisionContext, Sources, Step, Stream, Transfer,
+    Ui, configure, domain_name,
 };
 use lvhost_fetch::{Fetcher, Settings};
 use lvhost_hcl::{
@@ -363,6 +363,17 @@ impl Journal for FaultyJournal {
     ) -> Result<(), JournalError> {
         self.count()?;
         self.journal.forget(hypervisor, volume).await
+    }
+    async fn find_file(&self, path: &Path) -> Result<Option<FileEntry>, JournalError> {
+        self.journal.find_file(path).await
+    }
+    async fn write_file(&self, path: &Path, entry: FileEntry) -> Result<(), JournalError> {
+        self.count()?;
+        self.journal.write_file(path, entry).await
+    }
+    async fn forget_file(&self, path: &Path) -> Result<(), JournalError> {
+        self.count()?;
+        self.journal.forget_file(path).await
     }
 }
 
