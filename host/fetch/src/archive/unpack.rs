@@ -4,7 +4,10 @@
 //! is nothing to become stale and nothing to clean up. What can be large is bounded, in sum over all that is
 //! in an archive: its lists of contents by [`LISTING_LIMIT`], the entries gone through by
 //! [`MAXIMUM_ENTRIES`], the bytes that come out of it, holes among them, by [`unpacked_limit`]. An archive is
-//! not believed how long a file in it is: another length is an error.
+//! not believed how long a file in it is: another length is an error. Of a file with holes in it only what is
+//! there is written; how such files stand in archives of the format PAX is told in [`pax_sparse`].
+
+mod pax_sparse;
 
 use std::cell::Cell;
 use std::fs::File;
@@ -21,6 +24,8 @@ use crate::decode;
 use crate::download::MAXIMUM_LENGTH;
 use crate::own_folder::OwnFolder;
 use crate::sink::write_sparse;
+
+use pax_sparse::{Keywords, is_keyword};
 
 /// Bytes that may be read for a zip's directory, or for all headers of a tar: an archive with one image in
 /// it needs some hundred, and both libraries keep in memory what they read.
@@ -272,19 +277,27 @@ impl Unpacking<'_> {
         for number in 0.. {
             budget.set(listing_left);
             let Some(entry) = entries.next() else { break };
-            listing_left = budget.get();
             if number == MAXIMUM_ENTRIES {
                 return Err(ArchiveError::TooManyEntries.into());
             }
             let mut entry = entry.map_err(error)?;
-            budget.set(u64::MAX);
             let kind = entry.header().entry_type();
             let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let sparse = keywords(&mut entry, is_file).map_err(error)?;
+            listing_left = budget.replace(u64::MAX);
+            let named = sparse.as_ref().and_then(Keywords::name).map(str::to_owned);
+            let name =
+                named.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
             if is_file && self.fits(&name) {
                 self.several()?;
                 let size = entry.size();
-                found = Some(self.copy(&mut entry, base(&name), size, packing)?);
+                let base = base(&name);
+                found = Some(match sparse {
+                    None => self.copy(&mut entry, base, size, packing)?,
+                    Some(keywords) => {
+                        self.put_together(&mut entry, keywords, base, size, packing)?
+                    }
+                });
             } else {
                 // Not left to the next step: there only headers may be read.
                 let size = entry.size();
@@ -310,6 +323,44 @@ impl Unpacking<'_> {
         let mut buffer = vec![0; PIECE];
         while !self.cancel.is_cancelled() && entry.read(&mut buffer).map_err(error)? > 0 {}
         Ok(())
+    }
+
+    /// Writes a file with holes, of which `packed` bytes are in the archive.
+    fn put_together(
+        &mut self,
+        entry: &mut impl Read,
+        keywords: Keywords,
+        name: String,
+        packed: u64,
+        packing: Packing,
+    ) -> Result<Unpacked, Failed> {
+        let error = |source| read_error(packing, source);
+        let layout = keywords.layout(entry, packed).map_err(error)?;
+        let length = layout.length;
+        self.take(length)?;
+        let write = |source| Failed::Write {
+            needed: length,
+            source,
+        };
+        let file = self.folder.unnamed_file().map_err(write)?;
+        let mut buffer = vec![0; PIECE];
+        for piece in layout.pieces {
+            let mut done = 0;
+            while done < piece.length {
+                if self.cancel.is_cancelled() {
+                    return Err(Failed::Cancelled);
+                }
+                let wanted = (piece.length - done).min(PIECE as u64);
+                // No more than a piece's bytes, which are fewer than any address space has.
+                let part = &mut buffer[..wanted as usize];
+                entry.read_exact(part).map_err(error)?;
+                write_sparse(&file, piece.offset + done, part).map_err(write)?;
+                done += wanted;
+            }
+        }
+        // A hole at the end is not there until the length says so.
+        file.set_len(length).map_err(write)?;
+        Ok(Unpacked { file, length, name })
     }
 
     /// Copies the file, of which the archive says that it has `size` bytes.
@@ -352,6 +403,35 @@ impl Unpacking<'_> {
         // A hole at the end is not there until the length says so.
         file.set_len(length).map_err(write)?;
         Ok(Unpacked { file, length, name })
+    }
+}
+
+/// What the headers say of holes in an entry; `None` if nothing. What they say in a place where only other
+/// readers would take notice of it is an error: they would find another file.
+fn keywords<R: Read>(entry: &mut tar::Entry<'_, R>, is_file: bool) -> io::Result<Option<Keywords>> {
+    let kind = entry.header().entry_type();
+    if kind.is_pax_global_extensions() {
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes)?;
+        return match pax_sparse::are_in(&bytes) {
+            false => Ok(None),
+            true => Err(pax_sparse::misplaced()),
+        };
+    }
+    let mut keywords = None;
+    for record in entry.pax_extensions()?.into_iter().flatten() {
+        let record = record?;
+        let key = String::from_utf8_lossy(record.key_bytes());
+        if is_keyword(&key) {
+            let value = String::from_utf8_lossy(record.value_bytes());
+            keywords
+                .get_or_insert_with(Keywords::default)
+                .note(&key, &value)?;
+        }
+    }
+    match keywords {
+        Some(_) if !is_file || kind.is_gnu_sparse() => Err(pax_sparse::misplaced()),
+        keywords => Ok(keywords),
     }
 }
 

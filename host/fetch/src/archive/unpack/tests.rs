@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 use super::*;
 use crate::decode::Codec;
@@ -289,6 +290,357 @@ fn holes_count_as_bytes_and_are_holes() {
     let fits = sparse_tar(&[few / 2, few / 2]);
     let unpacked = unpacked_within(Some(few), &fits, TARS, Some("1.raw")).unwrap();
     assert_eq!(unpacked.1.len() as u64, few / 2);
+}
+
+/// What GNU tar makes of a file with holes in the format PAX, in each of its versions.
+#[test]
+fn holes_that_gnu_tar_writes_are_read() {
+    const MIB: u64 = 1 << 20;
+    let layouts: [&[(u64, usize)]; 5] = [
+        // At the beginning, in the middle and at the end.
+        &[(MIB, 70_000), (5 * MIB, 4096), (7 * MIB, 5)],
+        &[(0, 4096), (8 * MIB - 4096, 4096)],
+        // Nothing but a hole.
+        &[],
+        // More pieces than a block has room for.
+        &many_pieces(),
+        &[(0, 8 << 20)],
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    for (number, layout) in layouts.iter().enumerate() {
+        let mut image = vec![0; 8 << 20];
+        let file = File::create(folder.path().join("images/disk.raw")).unwrap();
+        file.set_len(8 * MIB).unwrap();
+        for (offset, length) in *layout {
+            let bytes: Vec<u8> = (1..=251).cycle().take(*length).collect();
+            image[*offset as usize..][..*length].copy_from_slice(&bytes);
+            file.write_all_at(&bytes, *offset).unwrap();
+        }
+        for version in ["0.0", "0.1", "1.0"] {
+            let packed = Command::new("tar")
+                .args(["--format=posix", "--sparse"])
+                .arg(format!("--sparse-version={version}"))
+                .args(["-cf", "a.tar", "images/disk.raw"])
+                .current_dir(folder.path())
+                .status();
+            assert!(packed.unwrap().success());
+            let archive = std::fs::read(folder.path().join("a.tar")).unwrap();
+            if number == 0 {
+                assert!(pax_sparse::are_in(&archive), "{version}");
+                assert!((archive.len() as u64) < MIB, "{version}");
+            }
+            for member in [None, Some("images"), Some("images/disk.raw")] {
+                let (name, content) = unpacked(&archive, TARS, member).unwrap();
+                assert_eq!(name, "disk.raw", "{version}");
+                assert!(content == image, "{version}, {layout:?}");
+            }
+            let packed = gzip(&archive);
+            let gz = Packing::Tar(Some(Codec::Gzip));
+            assert!(unpacked(&packed, gz, None).unwrap().1 == image);
+        }
+    }
+}
+
+fn many_pieces() -> Vec<(u64, usize)> {
+    (0..200).map(|number| (number * 40_960, 4096)).collect()
+}
+
+/// A tar of one file with these PAX keywords.
+fn pax(kind: tar::EntryType, keywords: &[(&str, &str)], content: &[u8]) -> Vec<u8> {
+    let records = keywords.iter().map(|(key, value)| {
+        let rest = key.len() + value.len() + 3;
+        let mut length = rest + 1;
+        while length != rest + length.to_string().len() {
+            length += 1;
+        }
+        format!("{length} {key}={value}\n")
+    });
+    let records: String = records.collect();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_size(records.len() as u64);
+    builder
+        .append_data(&mut header, "PaxHeaders/0", records.as_bytes())
+        .unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    builder
+        .append_data(&mut header, "GNUSparseFile.0/disk.raw", content)
+        .unwrap();
+    builder.into_inner().unwrap()
+}
+
+/// The map of the format 1.0, filled up to a block.
+fn map(text: &str) -> Vec<u8> {
+    let mut map = text.as_bytes().to_vec();
+    map.resize(map.len().next_multiple_of(512), 0);
+    map
+}
+
+/// Each of these is refused with its reason, at once, and nothing is taken for the file that is not the file.
+#[test]
+fn holes_that_are_not_as_they_should_be_are_refused() {
+    let local = tar::EntryType::XHeader;
+    let ten = "0123456789";
+    let old = |size: &str, map: &str, count: &str| {
+        let keywords = [("size", size), ("numblocks", count), ("map", map)];
+        let keywords = keywords.map(|(key, value)| (format!("GNU.sparse.{key}"), value.to_owned()));
+        let keywords: Vec<_> = keywords
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        pax(local, &keywords, ten.as_bytes())
+    };
+    let new = |size: &str, text: &str| {
+        let mut content = map(text);
+        content.extend(ten.as_bytes());
+        let keywords = [
+            ("GNU.sparse.major", "1"),
+            ("GNU.sparse.minor", "0"),
+            ("GNU.sparse.name", "disk.raw"),
+            ("GNU.sparse.realsize", size),
+        ];
+        pax(local, &keywords, &content)
+    };
+    let one = |key: &str, value: &str| pax(local, &[(key, value)], ten.as_bytes());
+    // As they should be.
+    let honest = [0_u8; 5].iter().chain(ten.as_bytes()).chain(&[0; 5]);
+    let honest: Vec<u8> = honest.copied().collect();
+    for archive in [
+        old("20", "5,10", "1"),
+        new("20", "1\n5\n10\n"),
+        new("20", "2\n5\n10\n20\n0\n"),
+    ] {
+        assert_eq!(unpacked(&archive, TARS, None).unwrap().1, honest);
+    }
+
+    let (huge, beyond) = ((1_u64 << 60).to_string(), "99999999999999999999999");
+    let largest = u64::MAX.to_string();
+    let long = "0,0,".repeat((1 << 20) + 1);
+    let mut misplaced = pax(local, &[("GNU.sparse.size", "20")], b"");
+    // The header before a folder.
+    misplaced[1024 + 156] = b'5';
+    rewrite_checksum(&mut misplaced[1024..1536]);
+    let malformed = {
+        let mut archive = old("20", "5,10", "1");
+        archive[512] = b'9';
+        archive
+    };
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("1 EiB", old(&huge, "5,10", "1"), "too many for the length"),
+        (
+            "1 EiB, 1.0",
+            new(&huge, "1\n5\n10\n"),
+            "too many for the length",
+        ),
+        (
+            "all that a number can be",
+            new(&largest, "1\n5\n10\n"),
+            "too many for the length",
+        ),
+        (
+            "more than that",
+            new(beyond, "1\n5\n10\n"),
+            "a number of its map is none",
+        ),
+        (
+            "a negative size",
+            old("-1", "5,10", "1"),
+            "a number of its map is none",
+        ),
+        (
+            "beyond the end",
+            old("14", "5,10", "1"),
+            "overlap or go beyond",
+        ),
+        (
+            "beyond the end, 1.0",
+            new("14", "1\n5\n10\n"),
+            "overlap or go beyond",
+        ),
+        (
+            "around the end of numbers",
+            new(&largest, &format!("1\n{largest}\n10\n")),
+            "overlap or go beyond",
+        ),
+        (
+            "backwards",
+            old("20", "10,5,0,5", "2"),
+            "overlap or go beyond",
+        ),
+        ("twice", old("20", "0,5,4,5", "2"), "overlap or go beyond"),
+        (
+            "less than there is",
+            old("20", "0,9", "1"),
+            "not as long as what is there",
+        ),
+        (
+            "more than there is",
+            old("20", "0,11", "1"),
+            "not as long as what is there",
+        ),
+        (
+            "more than there is, 1.0",
+            new("20", "1\n0\n11\n"),
+            "not as long as what is there",
+        ),
+        (
+            "half a pair",
+            old("20", "0,10,20", "1"),
+            "its map ends early",
+        ),
+        (
+            "no number",
+            old("20", "0,x", "1"),
+            "a number of its map is none",
+        ),
+        (
+            "another count",
+            old("20", "0,10", "2"),
+            "not as many pieces as it says",
+        ),
+        (
+            "without a count",
+            one("GNU.sparse.map", "0,10"),
+            "not as many pieces as it says",
+        ),
+        (
+            "without a length",
+            pax(
+                local,
+                &[("GNU.sparse.numblocks", "1"), ("GNU.sparse.map", "0,10")],
+                ten.as_bytes(),
+            ),
+            "its length is not said",
+        ),
+        (
+            "two lengths",
+            pax(
+                local,
+                &[
+                    ("GNU.sparse.numblocks", "1"),
+                    ("GNU.sparse.map", "0,10"),
+                    ("GNU.sparse.size", "10"),
+                    ("GNU.sparse.realsize", "11"),
+                ],
+                ten.as_bytes(),
+            ),
+            "it has two lengths",
+        ),
+        (
+            "two maps",
+            pax(
+                local,
+                &[
+                    ("GNU.sparse.size", "10"),
+                    ("GNU.sparse.numblocks", "1"),
+                    ("GNU.sparse.offset", "0"),
+                    ("GNU.sparse.numbytes", "10"),
+                    ("GNU.sparse.map", "0,10"),
+                ],
+                ten.as_bytes(),
+            ),
+            "its map contradicts itself",
+        ),
+        (
+            "offsets alone",
+            pax(
+                local,
+                &[
+                    ("GNU.sparse.size", "10"),
+                    ("GNU.sparse.numblocks", "1"),
+                    ("GNU.sparse.offset", "0"),
+                ],
+                ten.as_bytes(),
+            ),
+            "its map contradicts itself",
+        ),
+        (
+            "a later version",
+            pax(
+                local,
+                &[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "1")],
+                &new("20", ""),
+            ),
+            "of an unknown version",
+        ),
+        (
+            "half a version",
+            one("GNU.sparse.major", "1"),
+            "of an unknown version",
+        ),
+        (
+            "an unknown keyword",
+            one("GNU.sparse.hole", "1"),
+            "the unknown keyword GNU.sparse.hole",
+        ),
+        ("a map of text", new("20", "one\n"), "its map is none"),
+        (
+            "a map without an end",
+            new("20", "9\n5\n"),
+            "its map is none",
+        ),
+        (
+            "a map of too many",
+            new("20", "99999999\n"),
+            "more than 1048576 pieces",
+        ),
+        (
+            "a long number",
+            new("20", &"1".repeat(600)),
+            "its map is none",
+        ),
+        (
+            "a map longer than all",
+            pax(
+                local,
+                &[
+                    ("GNU.sparse.major", "1"),
+                    ("GNU.sparse.minor", "0"),
+                    ("GNU.sparse.realsize", "9"),
+                ],
+                b"1\n",
+            ),
+            "tar archive",
+        ),
+        (
+            "a map of too many in a header",
+            old("20", &long, "1"),
+            "more than 1048576 pieces",
+        ),
+        (
+            "for all files",
+            pax(
+                tar::EntryType::XGlobalHeader,
+                &[("GNU.sparse.size", "20")],
+                ten.as_bytes(),
+            ),
+            "where none belong",
+        ),
+        ("for a folder", misplaced, "where none belong"),
+        (
+            "a header that is none",
+            malformed,
+            "malformed pax extension",
+        ),
+    ];
+    for (case, archive, expected) in cases {
+        let started = std::time::Instant::now();
+        let error = unpacked(&archive, TARS, None).expect_err(case);
+        assert!(error.contains(expected), "{case}: {error}");
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(10),
+            "{case}"
+        );
+    }
+}
+
+fn rewrite_checksum(header: &mut [u8]) {
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
 #[test]
