@@ -23,6 +23,7 @@ mod key_pair;
 mod killed;
 mod local_guest;
 mod lvhost;
+mod names;
 mod odd_guests;
 mod ownership;
 #[path = "../packer/installation.rs"]

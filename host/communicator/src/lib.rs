@@ -17,6 +17,7 @@ pub mod keys;
 mod local_file;
 pub mod ssh;
 mod taker;
+mod tcp;
 pub mod winrm;
 
 pub use communicator::{Command, Communicator, ExitStatus, Output, PathInGuest, Progress, Streams};

@@ -13,6 +13,7 @@ use crate::cache::CacheError;
 use crate::checksum::list::ChecksumListError;
 use crate::digest::Digest;
 use crate::disk::NoSpace;
+use crate::guard::NoNameServer;
 use crate::s3::S3Error;
 #[cfg(feature = "smb")]
 use crate::share::ShareError;
@@ -198,6 +199,9 @@ pub enum LocationError {
     /// No connection came about.
     #[error("can't connect")]
     Connect(#[source] reqwest::Error),
+    /// Nobody says where the server is.
+    #[error(transparent)]
+    NoNameServer(NoNameServer),
     /// The server was silent for too long.
     #[error("the server did not answer in time")]
     Timeout(#[source] reqwest::Error),

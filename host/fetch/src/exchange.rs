@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::authorization::{authorize, take_login};
 use crate::client::{Clients, Kind};
 use crate::endpoint::is_same_origin;
-use crate::guard::{self, OutOfScope, Scope, scope_of_peer};
+use crate::guard::{self, NoNameServer, OutOfScope, Scope, scope_of_peer};
 use crate::patience::Patience;
 use crate::{LocationError, SafeUrl, Settings};
 
@@ -136,6 +136,8 @@ fn send_error(error: reqwest::Error, url: &Url) -> LocationError {
     let error = error.without_url();
     if cause::<OutOfScope>(&error).is_some() {
         LocationError::forbidden(url)
+    } else if let Some(silent) = cause::<NoNameServer>(&error) {
+        LocationError::NoNameServer(silent.clone())
     } else if let Some(tls) = cause::<rustls::Error>(&error) {
         LocationError::Tls(tls.clone())
     } else if error.is_timeout() {

@@ -40,6 +40,16 @@ pub(crate) struct OutOfScope {
     pub(crate) address: IpAddr,
 }
 
+/// A name of which no name server has said within the time where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the name {host} was not resolved within {} s: no name server answers", limit.as_secs())]
+pub struct NoNameServer {
+    /// The name.
+    pub host: String,
+    /// The time there was.
+    pub limit: Duration,
+}
+
 /// How far the host of a URL reaches, as it is written; `None` for a name, which has to be resolved.
 pub(crate) fn scope_of_host(url: &Url) -> io::Result<Option<Scope>> {
     // Parsed here: of what is no web scheme, a URL takes every host but IPv6 for a name.
@@ -96,12 +106,22 @@ pub(crate) async fn resolve(
     limit: Duration,
 ) -> io::Result<Vec<SocketAddr>> {
     let resolving = tokio::net::lookup_host((host, port));
-    let found = tokio::time::timeout(limit, resolving).await;
-    let found: Vec<_> = found
-        .unwrap_or_else(|elapsed| Err(elapsed.into()))?
-        .collect();
+    let found: Vec<_> = answered(host, limit, resolving).await?.collect();
     judge(host, &found, least)?;
     Ok(found)
+}
+
+/// What name servers answer, if they do within a time.
+async fn answered<T>(
+    host: &str,
+    limit: Duration,
+    resolving: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let answer = tokio::time::timeout(limit, resolving).await;
+    answer.unwrap_or_else(|_| {
+        let host = host.to_owned();
+        Err(io::Error::other(NoNameServer { host, limit }))
+    })
 }
 
 /// Whether an address was found and may not be reached.
@@ -228,6 +248,21 @@ mod tests {
             let judged = judge("h", &addresses(texts), least);
             assert_eq!(judged.is_ok(), allowed, "{texts:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_server_that_never_answers_is_given_up_and_named() {
+        let started = tokio::time::Instant::now();
+        let never = std::future::pending::<io::Result<()>>();
+        let limit = Duration::from_secs(30);
+        let error = answered("images.example.org", limit, never).await;
+        let error = error.unwrap_err();
+        assert_eq!(started.elapsed(), limit);
+        let said = error.to_string();
+        assert!(
+            said.contains("images.example.org was not resolved within 30 s"),
+            "{said}"
+        );
     }
 
     #[tokio::test]

@@ -135,12 +135,8 @@ impl Forwards {
 }
 
 async fn connect(tunnel: &Tunnel) -> Result<TcpStream, String> {
-    let connecting = TcpStream::connect((tunnel.host.as_str(), tunnel.port));
-    match timeout(TCP_TIMEOUT, connecting).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer".to_owned()),
-    }
+    let connecting = crate::tcp::connect(&tunnel.host, tunnel.port, TCP_TIMEOUT);
+    connecting.await.map_err(|error| error.to_string())
 }
 
 /// Carries bytes both ways until both sides have ended. `here` is this host's side.

@@ -153,16 +153,12 @@ impl Gateway {
 
 /// Connects by TCP; the error is in words.
 async fn tcp(host: &str, port: u16, bound: Duration) -> Result<TcpStream, String> {
-    match timeout(bound.min(TCP_TIMEOUT), TcpStream::connect((host, port))).await {
-        Ok(Ok(stream)) => {
-            stream
-                .set_nodelay(true)
-                .map_err(|error: io::Error| error.to_string())?;
-            Ok(stream)
-        }
-        Ok(Err(error)) => Err(format!("cannot connect: {error}")),
-        Err(_) => Err("no answer to a TCP connection".to_owned()),
-    }
+    let connecting = crate::tcp::connect(host, port, bound.min(TCP_TIMEOUT));
+    let stream = connecting.await.map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error: io::Error| error.to_string())?;
+    Ok(stream)
 }
 
 /// A bastion and the connection to it.

@@ -13,7 +13,6 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -80,11 +79,8 @@ impl Connection {
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, Trouble> {
         let reach = |source: io::Error| Trouble::Reach { source };
         let late = || io::Error::from(io::ErrorKind::TimedOut);
-        let connecting = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
-        let stream = timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .unwrap_or_else(|_| Err(late()))
-            .map_err(reach)?;
+        let connecting = crate::tcp::connect(&endpoint.host, endpoint.port, CONNECT_TIMEOUT);
+        let stream = connecting.await.map_err(|error| reach(error.into()))?;
         stream.set_nodelay(true).map_err(reach)?;
         match &endpoint.tls {
             None => Self::speak(stream, endpoint.address()).await,

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use lvhost_config::HttpNetworkProtocol;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 use tokio::net::{UdpSocket, lookup_host};
+use tokio::time::timeout;
 
 use super::HttpServerError;
 
@@ -200,6 +202,9 @@ fn default_route(table: &str) -> Option<DefaultRoute> {
         .map(|(_, route)| route)
 }
 
+/// How long a name server may take. libvirt has just looked the same name up to connect.
+const NAME_LIMIT: Duration = Duration::from_secs(15);
+
 /// The address of this machine that its packets to `host` carry. Nothing is sent, but `host` is
 /// looked up if it is a name.
 ///
@@ -210,7 +215,7 @@ pub async fn route_to(host: &str) -> io::Result<IpAddr> {
     const PORT: u16 = 9;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for peer in lookup_host((host, PORT)).await? {
+    for peer in timeout(NAME_LIMIT, lookup_host((host, PORT))).await?? {
         let any: SocketAddr = match peer {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

@@ -78,7 +78,7 @@ fn attempts_worth(error: &LocationError) -> u32 {
         LocationError::Short { .. } | LocationError::Timeout(_) | LocationError::Transfer(_) => {
             MAXIMUM_ATTEMPTS
         }
-        LocationError::Connect(_) => MAXIMUM_CONNECT_ATTEMPTS,
+        LocationError::Connect(_) | LocationError::NoNameServer(_) => MAXIMUM_CONNECT_ATTEMPTS,
         #[cfg(feature = "smb")]
         LocationError::Share(error) if error.is_unreachable() => MAXIMUM_CONNECT_ATTEMPTS,
         #[cfg(feature = "smb")]

@@ -170,26 +170,47 @@ async fn dripping(
     again: &'static str,
     pause: Duration,
 ) -> (u16, Arc<std::sync::atomic::AtomicUsize>) {
+    let (port, connections, _) = dripping_bytes(first.as_bytes(), again.as_bytes(), pause).await;
+    (port, connections)
+}
+
+/// The same with bytes, and how many connections their clients have left.
+pub(super) async fn dripping_bytes(
+    first: &'static [u8],
+    again: &'static [u8],
+    pause: Duration,
+) -> (
+    u16,
+    Arc<std::sync::atomic::AtomicUsize>,
+    tokio::sync::watch::Receiver<usize>,
+) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let connections = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = Arc::clone(&connections);
+    let (left, leaving) = tokio::sync::watch::channel(0);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let left = left.clone();
             tokio::spawn(async move {
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request).await;
                 let mut piece = first;
-                while stream.write_all(piece.as_bytes()).await.is_ok() {
+                while stream.write_all(piece).await.is_ok() {
                     piece = again;
-                    tokio::time::sleep(pause).await;
+                    // What is read is nothing when the client has left.
+                    tokio::select! {
+                        Ok(0) | Err(_) = stream.read(&mut request) => break,
+                        () = tokio::time::sleep(pause) => {}
+                    }
                 }
+                left.send_modify(|left| *left += 1);
             });
         }
     });
-    (port, connections)
+    (port, connections, leaving)
 }
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 1000000\r\n\r\n";

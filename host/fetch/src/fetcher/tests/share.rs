@@ -163,6 +163,8 @@ struct Relay {
     received: Arc<AtomicU64>,
     /// Bytes after which the next connection is cut; 0 for none.
     cut: Arc<AtomicU64>,
+    /// Bytes after which a connection goes on by a byte now and then; 0 for none.
+    drip: Arc<AtomicU64>,
 }
 
 impl Relay {
@@ -172,13 +174,15 @@ impl Relay {
             port: listener.local_addr().unwrap().port(),
             received: Arc::default(),
             cut: Arc::default(),
+            drip: Arc::default(),
         };
         let (received, cut) = (Arc::clone(&relay.received), Arc::clone(&relay.cut));
+        let drip = Arc::clone(&relay.drip);
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let limit = cut.swap(0, Ordering::SeqCst);
-                tokio::spawn(pass(client, server, Arc::clone(&received), limit));
+                let limits = (cut.swap(0, Ordering::SeqCst), drip.load(Ordering::SeqCst));
+                tokio::spawn(pass(client, server, Arc::clone(&received), limits));
             }
         });
         relay
@@ -194,7 +198,12 @@ impl Relay {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, received: Arc<AtomicU64>, limit: u64) {
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    received: Arc<AtomicU64>,
+    (cut, drip): (u64, u64),
+) {
     let server = TcpStream::connect(server).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -202,11 +211,19 @@ async fn pass(client: TcpStream, server: SocketAddr, received: Arc<AtomicU64>, l
         let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
     });
     let (mut buffer, mut passed) = (vec![0; 64 << 10], 0);
-    while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+    loop {
+        let drips = drip > 0 && passed >= drip;
+        let most = if drips { 1 } else { buffer.len() };
+        let Ok(read @ 1..) = from_server.read(&mut buffer[..most]).await else {
+            break;
+        };
         passed += read as u64;
         received.fetch_add(read as u64, Ordering::SeqCst);
-        if to_client.write_all(&buffer[..read]).await.is_err() || (limit > 0 && passed >= limit) {
+        if to_client.write_all(&buffer[..read]).await.is_err() || (cut > 0 && passed >= cut) {
             break;
+        }
+        if drips {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
     asking.abort();
@@ -466,4 +483,83 @@ async fn a_server_that_is_gone_or_silent_is_given_up() {
         "{error}"
     );
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+/// Whoever accepts a connection and then never comes to an end is given up, and is left, and the next location
+/// is tried.
+#[tokio::test]
+async fn a_share_that_never_ends_is_given_up_and_the_next_is_asked() {
+    let cases: [(&str, &[u8], &[u8]); 6] = [
+        ("silence", b"", b""),
+        ("a byte now and then", b"", b"\0"),
+        // A message of a MiB, of which one byte comes at a time.
+        ("a long message", b"\0\x10\0\0", b"a"),
+        (
+            "messages without anything in them",
+            b"\0\0\0\0",
+            b"\0\0\0\0",
+        ),
+        ("signs of life of NetBIOS", b"\x85\0\0\0", b"\x85\0\0\0"),
+        ("another protocol", b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"),
+    ];
+    let good = Server::start(|_, _| Reply::body(b"image")).await;
+    for (what, first, again) in cases {
+        let mut bench = Bench::new();
+        bench.settings.patience = Duration::from_millis(300);
+        let pause = Duration::from_millis(20);
+        let (port, connections, mut left) =
+            super::failing::dripping_bytes(first, again, pause).await;
+        let bad = format!("smb://127.0.0.1:{port}/share/a");
+        let started = std::time::Instant::now();
+        let fetched = bench.fetch(&[&bad, &good.url("/a")], Checksum::None).await;
+        assert_eq!(content(&fetched.unwrap()), b"image", "{what}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        let error = failures(bench.fetch(&[&bad], Checksum::None).await.unwrap_err());
+        let is_said = matches!(
+            error[0].error,
+            LocationError::TooSlow { .. } | LocationError::Share(_)
+        );
+        assert!(is_said, "{what}: {error:?}");
+        // A list of checksums is no better than a file.
+        let url = format!("{}?checksum=file:{bad}", good.url("/b"));
+        bench.fetch(&[url], Checksum::None).await.unwrap_err();
+        // Nobody goes on listening.
+        let all = connections.load(Ordering::Relaxed);
+        let leaving = left.wait_for(|left| *left >= all);
+        let is_left = tokio::time::timeout(Duration::from_secs(20), leaving).await;
+        assert!(
+            is_left.is_ok(),
+            "{what}: of {all} connections some are still open"
+        );
+    }
+}
+
+/// The same of a share that has begun as it should.
+#[tokio::test]
+async fn a_share_that_slows_down_for_ever_is_given_up() {
+    let Some(samba) = Samba::start().await else {
+        return;
+    };
+    let mut bench = Bench::new();
+    bench.settings.patience = Duration::from_secs(2);
+    samba.write("a.img", &body(1, 20 << 20));
+    for (drip, begun) in [(1, 1), (600, 600), (5 << 20, 5 << 20)] {
+        let relay = Relay::to(samba.port).await;
+        relay.drip.store(drip, Ordering::SeqCst);
+        let started = std::time::Instant::now();
+        let urls = [relay.url("open/a.img")];
+        let error = bench.fetch(&urls, Checksum::None).await.unwrap_err();
+        let error = failures(error).remove(0).error;
+        assert!(
+            matches!(error, LocationError::TooSlow { .. }),
+            "{drip}: {error}"
+        );
+        assert!(error.to_string().contains("slow"), "{drip}: {error}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{drip}");
+        let taken = relay.taken();
+        assert!(
+            (begun..begun + (1 << 20)).contains(&taken),
+            "{drip}: {taken}"
+        );
+    }
 }
