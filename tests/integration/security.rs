@@ -69,6 +69,65 @@ fn links_into_the_page_about_security_lead_to_its_headings() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whoever writes to a terminal, and how it is known that strangers' words don't get by the filter there.
+const WRITERS: &[(&str, &str)] = &[
+    (
+        "cli/src/exit_code.rs",
+        "clap's texts: filtered where they repeat arguments",
+    ),
+    ("cli/src/logging.rs", "filters each event"),
+    (
+        "cli/src/packer_plugin.rs",
+        "a handshake, and errors that are filtered",
+    ),
+    ("cli/src/printer.rs", "the filter's own place"),
+    (
+        "cli/src/surroundings.rs",
+        "asks whether there is a terminal",
+    ),
+    ("cli/src/ui/key_echo.rs", "switches keys off"),
+    ("cli/src/ui/terminal.rs", "bars, whose names are filtered"),
+    (
+        "libvirt/src/connection/ffi/process_end.rs",
+        "empties what others have written",
+    ),
+];
+
+#[test]
+fn nobody_writes_past_the_filter() {
+    let root = repository().join("host");
+    let mut writers = BTreeSet::new();
+    for file in files_below(&root, "rs") {
+        let name = file.strip_prefix(&root).unwrap().display().to_string();
+        let is_of_tests = ["/tests", "/examples/", "/build.rs"];
+        if !name.contains("/src/") || is_of_tests.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<_> = code.collect();
+        let ways = [
+            "print!(",
+            "println!(",
+            "dbg!(",
+            "stdout()",
+            "stderr()",
+            "/dev/tty",
+        ];
+        if ways
+            .iter()
+            .any(|way| code.iter().any(|line| line.contains(way)))
+        {
+            writers.insert(name);
+        }
+    }
+    let known: BTreeSet<_> = WRITERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(writers, known);
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

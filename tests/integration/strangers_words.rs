@@ -19,7 +19,7 @@ const ODD: [&str; 5] = [
 ];
 
 /// A line of a build's end that is ours: anything else that begins so is forged.
-fn assert_tame(text: &str) {
+pub(crate) fn assert_tame(text: &str) {
     let steers = text
         .chars()
         .find(|it| it.is_control() && *it != '\n' || matches!(it, '\u{200b}'..='\u{202e}'));
@@ -65,6 +65,69 @@ fn what_a_guest_says_steers_no_terminal() {
         assert!(text.contains("turned"), "{text}");
         assert_tame(&text);
     }
+}
+
+/// An SSH server with words of its own: a banner, and one for each request by SFTP.
+const SFTP: &str = r#"
+import struct, sys
+def packet():
+    length, = struct.unpack(">I", sys.stdin.buffer.read(4))
+    return sys.stdin.buffer.read(length)
+def send(bytes):
+    sys.stdout.buffer.write(struct.pack(">I", len(bytes)) + bytes)
+    sys.stdout.buffer.flush()
+odd = open(sys.argv[1], "rb").read()
+packet()
+send(b"\x02" + struct.pack(">I", 3))
+while True:
+    send(b"\x65" + packet()[1:5] + struct.pack(">II", 4, len(odd)) + odd + struct.pack(">I", 0))
+"#;
+
+/// A guest whose SSH server is hostile, and a build that transfers a file to it.
+pub(crate) struct OddServer {
+    pub(crate) guest: LocalGuest,
+    pub(crate) template: String,
+    _folder: tempfile::TempDir,
+}
+
+impl OddServer {
+    pub(crate) fn new() -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(at("odd"), ODD.join(" ")).unwrap();
+        std::fs::write(at("sftp.py"), SFTP).unwrap();
+        std::fs::write(at("source"), "content").unwrap();
+        let lines = format!(
+            "Banner {0}\nSubsystem sftp /usr/bin/env python3 {1} {0}",
+            at("odd"),
+            at("sftp.py")
+        );
+        let guest = LocalGuest::configured(&lines, None)?;
+        let build = format!(
+            "provisioner \"file\" {{\n  source = {:?}\n  destination = \"/nowhere/file\"\n}}\n",
+            at("source")
+        );
+        Ok(Self {
+            template: guest.template(&["example"], &build),
+            guest,
+            _folder: folder,
+        })
+    }
+}
+
+#[test]
+fn what_an_ssh_server_says_steers_no_terminal() {
+    let server = need!(OddServer::new());
+    let lvhost = Lvhost::new();
+    lvhost.write("t.pkr.hcl", &server.template);
+    for arguments in [&["run", "t.pkr.hcl"][..], &["run", "-vvv", "t.pkr.hcl"]] {
+        let output = lvhost.run(arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("turned"), "{text}");
+        assert_tame(&text);
+    }
+    server.guest.assert_clean("");
 }
 
 /// Everything below `folder`, with its mode.

@@ -1,14 +1,18 @@
 //! The one place where what went wrong becomes text for the user and an exit code for scripts.
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use lvhost_engine::with_causes;
+use lvhost_hcl::is_unseen;
 use serde::Serialize;
 
 use crate::arguments::Audience;
 use crate::input::InputError;
 use crate::printer::Printer;
+use crate::shown::continued;
 
 /// The exit codes, for `--help`.
 pub(crate) const EXIT_CODES: &str = "\
@@ -133,14 +137,27 @@ pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -
     failure.code()
 }
 
-/// Shows what clap has to say: an error, or the help or version that was asked for.
-pub(crate) fn report_arguments(answer: &clap::Error) -> ExitCode {
+/// Shows what clap has to say of the arguments: an error, or the help or version that was asked for.
+pub(crate) fn report_arguments(
+    answer: &clap::Error,
+    arguments: impl Iterator<Item = OsString>,
+) -> ExitCode {
+    let is_error = answer.use_stderr();
+    // Errors repeat arguments, and a shell's pattern makes arguments out of names of files.
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let is_odd = is_error && arguments.any(|argument| argument.contains(is_unseen));
     // A reader that has gone away does not make the command line wrong.
-    let _ = answer.print();
-    if answer.use_stderr() {
-        ExitCode::from(NOT_USABLE)
-    } else {
-        ExitCode::SUCCESS
+    let _ = match is_odd {
+        true => writeln!(
+            std::io::stderr(),
+            "{}",
+            continued(&answer.render().to_string())
+        ),
+        false => answer.print(),
+    };
+    match is_error {
+        true => ExitCode::from(NOT_USABLE),
+        false => ExitCode::SUCCESS,
     }
 }
 

@@ -65,7 +65,7 @@ pub fn lvhost() -> ExitCode {
     }
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
-        Err(answer) => return exit_code::report_arguments(&answer),
+        Err(answer) => return exit_code::report_arguments(&answer, std::env::args_os()),
     };
     let surroundings = Surroundings::of_this_process();
     let printer = Printer::standard(arguments.color, &surroundings);

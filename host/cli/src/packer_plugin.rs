@@ -25,6 +25,7 @@ mod plan_log;
 mod request;
 mod specification;
 mod ui;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,9 +35,11 @@ use lvhost_packer::{Endpoints, Failure, Invocation, Listener, SpecEncoding, desc
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::builder::Plugin;
+use self::words::Filtered;
 use crate::async_runtime;
 use crate::exit_code;
 use crate::logging;
+use crate::shown::continued;
 use crate::surroundings::Surroundings;
 
 /// The version that Packer compares with what a template asks for.
@@ -63,7 +66,7 @@ pub fn packer_plugin() -> ExitCode {
         Err(error) => {
             // Packer may have closed the pipe.
             let text = lvhost_engine::with_causes(error.as_ref());
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", continued(&text));
             exit_code::FAILED
         }
     };
@@ -73,7 +76,7 @@ pub fn packer_plugin() -> ExitCode {
 fn serve_packer(encoding: SpecEncoding, endpoints: &Endpoints) -> Result<(), Failure> {
     let surroundings = Surroundings::of_this_process();
     logging::start_for_packer(&surroundings);
-    let plugin = Arc::new(Plugin::new(surroundings));
+    let plugin = Arc::new(Filtered(Plugin::new(surroundings)));
     let runtime = async_runtime::for_builds()?;
     let result = runtime.block_on(async {
         let listener = Listener::bind(endpoints).await?;

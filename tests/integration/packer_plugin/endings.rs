@@ -8,6 +8,7 @@ use super::with_each;
 use crate::hypervisor::need;
 use crate::local_guest::LocalGuest;
 use crate::packer::{Finished, Installation, Started};
+use crate::strangers_words::{OddServer, assert_tame};
 
 /// Builds a template with these arguments before its name.
 fn build(packer: &Installation, arguments: &[&str], text: &str) -> Finished {
@@ -142,6 +143,68 @@ fn what_a_post_processor_does_away_with_is_gone() {
             .unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
         assert!(listed.contains(&volume), "{listed}");
+    });
+}
+
+/// Packer has the artifact destroyed after the last post-processor of a chain. While an earlier one ran, somebody
+/// has put a volume and a file of their own in its place.
+#[test]
+fn what_took_the_place_of_an_artifact_is_not_destroyed() {
+    let guest = need!(LocalGuest::new());
+    let name = "what_took_the_place_of_an_artifact_is_not_destroyed";
+    with_each(name, |packer| {
+        let (volume, hypervisor) = (guest.domain("a"), &guest.hypervisor);
+        let virsh = format!("virsh -q -c {} ", hypervisor.uri);
+        let commands = [
+            format!("{virsh} vol-delete --pool {} {volume}", hypervisor.pool),
+            format!(
+                "{virsh} vol-create-as {} {volume} 1M --format raw",
+                hypervisor.pool
+            ),
+            format!("echo mine >output/mine; mv output/mine output/{volume}"),
+        ];
+        let build = format!(
+            "post-processors {{\n  post-processor \"shell-local\" {{ inline = {commands:?} }}\n  \
+             post-processor \"compress\" {{ output = \"packed.tar.gz\" }}\n}}"
+        );
+        let text = guest.template(&["a"], &build);
+        let text = text.replacen("{\n", "{\noutput_directory = \"output\"\n", 1);
+        let built = self::build(packer, &[], &text);
+        // Of what comes by another post-processor Packer can't read the reason.
+        assert_said(&built.output, &["Failed cleaning up prior artifact"]);
+        assert_eq!(built.code, Some(1), "{}", built.output);
+        let pool = &hypervisor.pool;
+        assert_eq!(hypervisor.volumes(), [volume.as_str()], "{}", built.output);
+        let copy = packer.path("output").join(&volume);
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), "mine\n");
+        hypervisor.virsh(&["vol-delete", "--pool", pool, &volume]);
+    });
+}
+
+/// What Packer is told it shows as it is: the plugin's own words, an error of a provisioner, that of the build.
+#[test]
+fn what_packer_is_told_steers_no_terminal() {
+    let server = need!(OddServer::new());
+    let odd = "x\\u009b2J\\u202e\\n==> libvirt.example: Finished in 1.0 s";
+    with_each("what_packer_is_told_steers_no_terminal", |packer| {
+        let built = build(packer, &[], &server.template);
+        assert_eq!(built.code, Some(1), "{}", built.output);
+        assert_said(&built.output, &["turned"]);
+        assert_tame(&built.output);
+        server.guest.assert_clean(&built.output);
+        // Names that the template gives: an error at once, and one in the build.
+        for option in ["domain_type", "libvirt_uri"] {
+            let text = server.template.lines().map(|line| {
+                match line.trim_start().starts_with(&format!("{option} =")) {
+                    true => format!("{option} = \"{odd}\""),
+                    false => line.to_owned(),
+                }
+            });
+            let text: Vec<_> = text.collect();
+            let built = build(packer, &[], &text.join("\n"));
+            assert_eq!(built.code, Some(1), "{option}: {}", built.output);
+            assert_tame(&built.output);
+        }
     });
 }
 

@@ -580,3 +580,45 @@ async fn a_volume_that_comes_late_is_found() {
         assert_eq!(scene.hypervisor.domains(), ["own"]);
     }
 }
+
+/// Whoever may use the hypervisor gives domains, volumes and records any names.
+#[tokio::test(start_paused = true)]
+async fn names_that_others_gave_steer_nothing() {
+    // All that XML can say; it has no escapes.
+    const ODD: &str = "red\u{9b}2J\u{202e}\u{2066}\r\nRemoved what build x left.";
+    let scene = Scene::new().await;
+    let volumes = [ODD, "plain\u{202e}"].map(|name| VolumeId::new("default", name));
+    let mut owner = owner(false);
+    owner.host = ODD.to_owned();
+    let mut spec = domain_of("dead\u{9b}2J\u{202e}", Some(owner), volumes.to_vec());
+    let hypervisor = &scene.hypervisor;
+    add_volume(hypervisor, "plain\u{202e}");
+    // Shown to be its own, and not.
+    for (name, is_own) in [("dead\u{9b}2J\u{202e}", true), ("other\u{9b}2J", false)] {
+        let record = spec.build.clone().map(|record| match is_own {
+            true => record,
+            false => BuildRecord {
+                id: ODD.to_owned(),
+                ..record
+            },
+        });
+        spec = DomainSpec {
+            name: name.to_owned(),
+            uuid: spec.uuid.filter(|_| is_own),
+            build: record,
+            ..spec
+        };
+        hypervisor.define_domain(&spec).await.unwrap();
+    }
+    for (yes, json) in [(false, false), (false, true), (true, false)] {
+        let (_, recorded) = scene.call(yes, &[], &[], json).await;
+        let said = format!("{}{}", recorded.results(), recorded.messages());
+        assert!(said.contains("plain") && said.contains("red"), "{said}");
+        let steers = |it: char| it != '\n' && lvhost_hcl::is_unseen(it);
+        assert_eq!(said.chars().find(|it| steers(*it)), None, "{said:?}");
+        let forged = said
+            .lines()
+            .any(|line| line == "Removed what build x left.");
+        assert!(!forged, "{said}");
+    }
+}

@@ -17,7 +17,6 @@ use crate::build::{LINK_LOCAL_INTERFACE, connector, log_directory};
 use crate::downloads;
 use crate::input::InputError;
 use crate::logs;
-use crate::shown::shown_lines;
 use crate::surroundings::Surroundings;
 use crate::watched_console::watched_console;
 
@@ -101,7 +100,7 @@ pub(super) async fn build(
     };
     provisioners.settle().await;
     screen.end().await;
-    result.map_err(|error| shown_lines(&with_causes(&error)).into())
+    result.map_err(Failure::from)
 }
 
 /// What did not go, and what stays on purpose.

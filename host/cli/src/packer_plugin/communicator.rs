@@ -9,7 +9,7 @@ use lvhost_engine::with_causes;
 use lvhost_packer::{CommandStreams, Communicator, ExitStatus, Failure, FileInfo, Started};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::shown::shown_lines;
+use crate::shown::continued;
 
 /// The signals that SSH has names for (RFC 4254, section 6.10), with their numbers on Linux.
 const SIGNALS: [(&str, u8); 13] = [
@@ -121,7 +121,7 @@ impl Communicator for Guest {
 
 /// What Packer's provisioners say of an error: parts of it are a guest's words.
 fn told(error: lvhost_communicator::Error) -> Failure {
-    shown_lines(&with_causes(&error)).into()
+    continued(&with_causes(&error)).into()
 }
 
 fn exit_status(status: &lvhost_communicator::ExitStatus) -> ExitStatus {

@@ -3,7 +3,6 @@
 use lvhost_hcl::{Diagnostic, Diagnostics, Severity};
 
 use super::options::Paths;
-use crate::shown::shown_lines;
 
 /// What was found, by how bad it is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,7 +42,7 @@ fn text(diagnostic: &Diagnostic, paths: &Paths) -> String {
         text.push_str("; ");
         text.push_str(more);
     }
-    shown_lines(&text)
+    text
 }
 
 /// The part of `path` that `summary` does not tell itself.

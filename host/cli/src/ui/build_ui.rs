@@ -257,6 +257,32 @@ mod tests {
         );
     }
 
+    /// Whether somebody is there to answer or not, all of it goes to the screen, which filters.
+    #[tokio::test]
+    async fn what_a_bastion_asks_steers_no_terminal() {
+        const ODD: &str = "\u{1b}[31mred\u{9b}2J\u{202e}\r\n==> libvirt.x: Finished";
+        let (printer, recorded) = crate::printer::Printer::for_test();
+        let text = crate::ui::text::Text::new(printer.clone());
+        let screen: Arc<dyn Screen> = Arc::new(crate::ui::plain::Plain::new(printer, text));
+        let questions = Arc::new(Questions::new(Arc::clone(&screen), false));
+        let ui = BuildUi::new("libvirt.x".to_owned(), screen, questions);
+        let round = Round {
+            server: ODD.to_owned(),
+            name: ODD.to_owned(),
+            instructions: ODD.to_owned(),
+            prompts: Vec::new(),
+        };
+        ui.answer(&round).await.unwrap();
+        // What shows a question.
+        ui.say(ODD);
+        let said = recorded.messages();
+        assert_eq!(said.matches("red").count(), 4, "{said}");
+        let steers = |it: char| it != '\n' && lvhost_hcl::is_unseen(it);
+        assert_eq!(said.chars().find(|it| steers(*it)), None, "{said:?}");
+        let forged = said.lines().any(|line| line == "==> libvirt.x: Finished");
+        assert!(!forged, "{said}");
+    }
+
     #[test]
     fn a_guest_cannot_steer_the_terminal() {
         let cases = [

@@ -187,3 +187,23 @@ fn answers_of_web_servers() {
         server.join().unwrap();
     }
 }
+
+#[test]
+fn arguments_that_are_wrong_steer_nothing() {
+    for odd in ODD {
+        for arguments in [
+            vec![format!("--{odd}")],
+            vec!["run".to_owned(), format!("-on-error={odd}"), "t".to_owned()],
+            vec![
+                "clean".to_owned(),
+                "--yes".to_owned(),
+                "a".to_owned(),
+                odd.to_owned(),
+            ],
+            vec![odd.to_owned()],
+        ] {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            assert_tame(&Lvhost::new().call(&arguments), odd);
+        }
+    }
+}
