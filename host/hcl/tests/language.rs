@@ -7,6 +7,8 @@
 mod budget;
 #[path = "language/documents.rs"]
 mod documents;
+#[path = "language/memory.rs"]
+mod memory;
 #[path = "language/messages.rs"]
 mod messages;
 #[path = "language/robustness.rs"]

@@ -325,7 +325,7 @@ fn honest_large_templates_do_not_notice() {
 
 /// Expressions out of what multiplies: loops, functions that make more than they are given, and
 /// values that hold each other.
-fn expression() -> impl Strategy<Value = String> {
+pub(super) fn expression() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "1",
         "\"abc def\"",
@@ -375,13 +375,20 @@ fn expression() -> impl Strategy<Value = String> {
         })
 }
 
+/// A program of three locals, each of which may refer to those before it.
+pub(super) fn program(a: &str, b: &str, x: &str) -> String {
+    let a = a.replace("local.a", "1").replace("local.b", "2");
+    let b = b.replace("local.b", "1");
+    format!("locals {{\n  a = {a}\n  b = {b}\n  x = {x}\n}}\n")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever a program asks for: it ends in time, with values or with an error.
     #[test]
     fn random_programs_stay_within_the_budget(a in expression(), b in expression(), x in expression()) {
-        let text = format!("locals {{\n  a = {}\n  b = {}\n  x = {x}\n}}\n", a.replace("local.a", "1").replace("local.b", "2"), b.replace("local.b", "1"));
+        let text = program(&a, &b, &x);
         let watch = Watch::start();
         let loaded = load_template(&text);
         let _ = loaded.messages();
