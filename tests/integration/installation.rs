@@ -4,12 +4,12 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::hypervisor::need;
+use crate::hypervisor::{need, tool};
 use crate::lvhost::Lvhost;
 use crate::real_guests::{Stage, strs};
 
@@ -48,6 +48,66 @@ fn a_guest_boots_from_a_cd_and_fetches_its_configuration() {
     let text = lvhost.succeed(&strs(&stage.run("forwarded.pkr.hcl", &domain, &boot)));
     assert!(text.contains("the answer is 42"), "{text}");
     assert!(text.contains("Connecting to 127.0.0.1:"), "{text}");
+}
+
+/// Behind passt the guest reaches the server by an address that passt has made up, and the server listens on
+/// the loopback: for passt and for nobody who comes from another address.
+#[test]
+fn behind_passt_the_server_is_for_the_guest_and_on_the_loopback_only() {
+    let stage = need!(Stage::new("LVHOST_TEST_GUEST_SMALL"));
+    need!(tool("passt"));
+    let lvhost = Lvhost::new();
+    let domain = format!("{}-passt", stage.hypervisor.pool);
+    let boot = [
+        ("image", stage.image.to_str().unwrap()),
+        ("content", "{\"/setup.sh\" = \"the answer is 42\"}"),
+        (
+            "command",
+            "echo fetched: $(wget -q -O - http://$PACKER_HTTP_ADDR/setup.sh)",
+        ),
+    ];
+    let boot = stage.run("forwarded.pkr.hcl", &domain, &boot);
+    let mut build = lvhost.start(&strs(&boot));
+    let seen_by_guest = server_of(&mut build, &lvhost.path("log"));
+    let server = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), seen_by_guest.port());
+    assert_ne!(seen_by_guest.ip(), server.ip());
+    let own = own_addresses();
+    for ip in own.iter().chain(&[Ipv4Addr::new(127, 0, 0, 2)]) {
+        let other = SocketAddr::new((*ip).into(), server.port());
+        assert!(
+            TcpStream::connect_timeout(&other, ENOUGH).is_err(),
+            "{other}"
+        );
+    }
+    for ip in &own {
+        assert_eq!(answer((*ip).into(), server), "", "{ip}");
+    }
+    let loopback = answer(server.ip(), server);
+    assert!(loopback.contains("the answer is 42"), "{loopback}");
+    let status = build.wait().unwrap();
+    let text = std::fs::read_to_string(lvhost.path("log")).unwrap();
+    assert!(status.success(), "{text}");
+    assert!(text.contains("fetched: the answer is 42"), "{text}");
+    assert!(
+        text.contains(&format!("{} was turned away", own[0])),
+        "{text}"
+    );
+}
+
+/// The IPv4 addresses of this machine, but for the loopback's.
+fn own_addresses() -> Vec<Ipv4Addr> {
+    let output = Command::new("ip")
+        .args(["-4", "-o", "address", "show", "scope", "global"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let addresses = text.lines().filter_map(|line| {
+        let (_, after) = line.split_once(" inet ")?;
+        after.split(['/', ' ']).next()?.parse().ok()
+    });
+    let addresses: Vec<_> = addresses.collect();
+    assert!(!addresses.is_empty(), "{text}");
+    addresses
 }
 
 /// Where a build's HTTP server is, once it says so in its log.

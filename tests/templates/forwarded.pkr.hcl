@@ -16,6 +16,11 @@ variable "bastion" {
   type    = bool
   default = false
 }
+# What lvhost serves to the guest while it runs.
+variable "content" {
+  type    = map(string)
+  default = null
+}
 variable "output_directory" {
   type    = string
   default = null
@@ -32,6 +37,7 @@ source "libvirt" "forwarded" {
   memory           = 256
   shutdown_mode    = "acpi"
   output_directory = var.output_directory
+  http_content     = var.content
 
   network_interface {
     type  = "user"
