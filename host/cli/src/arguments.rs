@@ -116,8 +116,9 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// With `--force`: replace the volume (NAME or POOL/NAME) or domain of this name too, although
-    /// nothing shows that lvhost has made it. Can be given several times.
+    /// With `--force`: replace the volume (NAME or POOL/NAME) or domain of this name too, or the copy of an
+    /// artifact at this absolute path, although nothing shows that lvhost has made it. Can be given several
+    /// times.
     #[arg(long, value_name = "NAME", requires = "force")]
     pub(crate) force_foreign: Vec<String>,
 

@@ -92,7 +92,7 @@ fn make(settings: &Settings, kind: Kind) -> Result<Client, ClientError> {
     let exempt = proxy.iter().filter_map(SafeUrl::host).map(str::to_owned);
     let resolver = GuardedResolver {
         least: kind.least,
-        limit: settings.connect_timeout,
+        limit: settings.name_limit(),
         exempt: exempt.collect(),
     };
     builder

@@ -31,7 +31,7 @@ pub struct Settings {
     pub cache_directory: PathBuf,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Until a connection stands, TLS included.
+    /// Until a connection stands, TLS included. Half of it is for finding out where the server is.
     pub connect_timeout: Duration,
     /// The longest silence of a server: before its first byte, and between any two.
     pub read_timeout: Duration,
@@ -79,6 +79,11 @@ impl Settings {
             netrc: None,
             aws: AwsSettings::default(),
         }
+    }
+
+    /// How long a name is looked up for a connection: half of its time, so that it is known who has not answered.
+    pub(crate) fn name_limit(&self) -> Duration {
+        self.connect_timeout / 2
     }
 
     /// Trusts the certificates of a bundle in PEM, beside those of the operating system.

@@ -168,7 +168,7 @@ async fn connect(
     let mut addresses = vec![written.clone()];
     if least > Scope::Inward {
         let host = place.host.trim_start_matches('[').trim_end_matches(']');
-        let found = guard::resolve(host, place.port, least, settings.connect_timeout).await;
+        let found = guard::resolve(host, place.port, least, settings.name_limit()).await;
         let found = found.map_err(|error| match guard::is_out_of_scope(&error) {
             true => LocationError::forbidden(url),
             false => ShareError::unresolved(place, &error).into(),
