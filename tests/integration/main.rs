@@ -33,6 +33,7 @@ mod pools;
 mod real_guests;
 mod remote;
 mod scripts;
+mod secrets;
 mod security;
 mod server;
 mod strangers_words;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use lvhost_config::Console;
 use lvhost_engine::{
-    Build, Contents, Error, GuestConnector, Identity, Journal, OnError, Outcome, Provision,
-    ProvisionError, Sources, Ui, plan, with_causes,
+    Build, Contents, Error, GuestConnector, Identity, Journal, MaskedUi, OnError, Outcome,
+    Provision, ProvisionError, Sources, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, SourceMap};
@@ -61,6 +61,7 @@ impl Builder {
             Arc::clone(&self.questions),
         ));
         let begun = Instant::now();
+        let uri = self.masked(&uri);
         ui.show(&Event::BuildStarted {
             build: &job.name,
             build_id: job.identity.build_id().to_string(),
@@ -79,7 +80,9 @@ impl Builder {
                 kept: Vec::new(),
             },
             Ok(hypervisor) => {
-                self.at_risk.set(&job.name, at_risk(&job, &uri));
+                let things = at_risk(&job, &uri);
+                let things = things.iter().map(|thing| self.masked(thing));
+                self.at_risk.set(&job.name, things.collect());
                 let build = self.prepare(&job, hypervisor, &ui);
                 let outcome = build.run(&job.libvirt, &job.configured).await;
                 self.at_risk.clear(&job.name);
@@ -89,20 +92,25 @@ impl Builder {
         self.tell(&job.name, &outcome, &ui, &uri, begun)
     }
 
+    /// What the build's user sees of a text that does not come by way of the build.
+    fn masked(&self, text: &str) -> String {
+        self.surroundings.secrets.mask(text).into_owned()
+    }
+
     fn prepare(&self, job: &Job, hypervisor: Libvirt, ui: &Arc<BuildUi>) -> Build {
         let working_directory = self.surroundings.working_directory.clone();
+        let masked = MaskedUi::new(Arc::clone(ui) as _, self.surroundings.secrets.clone());
+        let questions = ui.bastion_questions(masked.clone());
         Build {
             hypervisor: Arc::new(hypervisor),
             sources: Arc::clone(&self.sources),
             fetcher: self.fetcher.clone(),
             connector: Arc::new(GuestConnector {
-                questions: ui
-                    .can_ask()
-                    .then(|| Arc::clone(ui) as Arc<dyn lvhost_communicator::ssh::Questions>),
+                questions: questions.map(|asked| Arc::new(asked) as _),
                 ..connector(&self.surroundings, &job.libvirt.libvirt_uri)
             }),
             provision: Arc::clone(&job.provision) as Arc<dyn Provision>,
-            ui: Arc::clone(ui) as Arc<dyn Ui>,
+            ui: masked,
             cancel: self.cancel.clone(),
             working_directory,
             identity: job.identity,
@@ -129,11 +137,23 @@ impl Builder {
         uri: &str,
         begun: Instant,
     ) -> BuildResult {
+        let masked = |text: &str| self.masked(text);
         for leftover in &outcome.leftovers {
-            ui.show(&Event::leftover(name, uri, leftover));
+            ui.show(&Event::Leftover {
+                build: name,
+                uri,
+                what: masked(&leftover.what),
+                reason: masked(&with_causes(&leftover.reason)),
+                command: masked(&leftover.command),
+            });
         }
         for kept in &outcome.kept {
-            ui.show(&Event::kept(name, uri, kept));
+            ui.show(&Event::Kept {
+                build: name,
+                uri,
+                what: masked(&kept.what),
+                command: masked(&kept.command),
+            });
         }
         let result = match &outcome.result {
             Ok(_) => BuildResult::Succeeded,
@@ -142,6 +162,11 @@ impl Builder {
         };
         let error = outcome.result.as_ref().err();
         if let Some(diagnostics) = error.and_then(diagnostics) {
+            let diagnostics = self
+                .surroundings
+                .secrets
+                .mask_diagnostics(diagnostics.clone());
+            let diagnostics = &diagnostics;
             ui.show(&Event::Diagnostics {
                 build: Some(name),
                 diagnostics: findings(&self.files, diagnostics),
@@ -153,10 +178,14 @@ impl Builder {
             result,
             error: error
                 .filter(|_| result == BuildResult::Failed)
-                .map(|error| with_causes(error)),
+                .map(|error| masked(&with_causes(error))),
             seconds: begun.elapsed().as_secs_f64(),
             steps: &ui.steps(),
-            artifact: outcome.result.as_ref().ok().map(ArtifactFacts::from),
+            artifact: outcome
+                .result
+                .as_ref()
+                .ok()
+                .map(|artifact| ArtifactFacts::new(artifact, masked)),
         });
         result
     }

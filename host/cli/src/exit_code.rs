@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use lvhost_engine::with_causes;
+use lvhost_engine::{Secrets, with_causes};
 use lvhost_hcl::is_unseen;
 use serde::Serialize;
 
@@ -120,15 +120,21 @@ struct Problem {
     exit_code: u8,
 }
 
-/// Shows why, and gives the exit code.
-pub(crate) fn report(failure: &Failure, audience: Audience, printer: &Printer) -> u8 {
+/// Shows why, without `secrets`, and gives the exit code.
+pub(crate) fn report(
+    failure: &Failure,
+    audience: Audience,
+    printer: &Printer,
+    secrets: &Secrets,
+) -> u8 {
+    let error = || secrets.mask(&with_causes(failure)).into_owned();
     match audience {
         // Of a single build there is nothing left to say: it has just been said.
         Audience::People if matches!(failure, Failure::Builds { total: 1, .. }) => {}
-        Audience::People => printer.error(&with_causes(failure)),
+        Audience::People => printer.error(&error()),
         Audience::ReaderOfDocuments if failure.is_told() => {}
         Audience::ReaderOfDocuments => printer.json(&Problem {
-            error: with_causes(failure),
+            error: error(),
             exit_code: failure.code(),
         }),
         // The last event has said it.
@@ -206,8 +212,22 @@ mod tests {
         ];
         for (failure, audience, expected) in cases {
             let (printer, recorded) = Printer::for_test();
-            report(&failure, audience, &printer);
+            report(&failure, audience, &printer, &Secrets::default());
             assert_eq!(recorded.results(), expected, "{failure}, {audience:?}");
+        }
+        let secrets = Secrets::default();
+        secrets.add(["swordfish".into()]);
+        for (audience, expected) in [
+            (Audience::People, "error: it is broken: got <sensitive>\n"),
+            (
+                Audience::ReaderOfDocuments,
+                "{\"error\":\"it is broken: got <sensitive>\",\"exit_code\":1}\n",
+            ),
+        ] {
+            let failure = Failure::unable("it is broken", "got swordfish");
+            let (printer, recorded) = Printer::for_test();
+            report(&failure, audience, &printer, &secrets);
+            assert_eq!(recorded.messages() + &recorded.results(), expected);
         }
     }
 }

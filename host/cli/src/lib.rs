@@ -73,9 +73,13 @@ pub fn lvhost() -> ExitCode {
     if is_logging {
         logging::start(arguments.verbose, &surroundings);
     }
+    let secrets = surroundings.secrets.clone();
     let code = match execute(&arguments.command, is_logging, surroundings, &printer) {
         Ok(()) => exit_code::SUCCESS,
-        Err(failure) => exit_code::report(&failure, arguments.command.audience(), &printer),
+        Err(failure) => {
+            let audience = arguments.command.audience();
+            exit_code::report(&failure, audience, &printer, &secrets)
+        }
     };
     lvhost_libvirt::end_process(code)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use lvhost_engine::Secrets;
 use tracing_subscriber::EnvFilter;
 
 use crate::shown::continued;
@@ -28,7 +29,7 @@ pub(crate) fn start(verbose: u8, surroundings: &Surroundings) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Filtered::stderr)
+        .with_writer(Filtered::stderr(surroundings))
         .with_ansi(false)
         .init();
 }
@@ -43,7 +44,7 @@ pub(crate) fn start_for_packer(surroundings: &Surroundings) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(directives))
-        .with_writer(Filtered::stderr)
+        .with_writer(Filtered::stderr(surroundings))
         .with_ansi(false)
         // Packer stamps each line, and may be gone before the last one.
         .without_time()
@@ -51,12 +52,20 @@ pub(crate) fn start_for_packer(surroundings: &Surroundings) {
         .init();
 }
 
-/// Writes what can be seen of each event, on lines that don't look like another one's.
-struct Filtered<W>(W);
+/// Writes what may be shown and can be seen of each event, on lines that don't look like another one's.
+struct Filtered<W> {
+    out: W,
+    secrets: Secrets,
+}
 
 impl Filtered<io::Stderr> {
-    fn stderr() -> Self {
-        Self(io::stderr())
+    /// Makes one for each event.
+    fn stderr(surroundings: &Surroundings) -> impl Fn() -> Self + Send + Sync + 'static {
+        let secrets = surroundings.secrets.clone();
+        move || Self {
+            out: io::stderr(),
+            secrets: secrets.clone(),
+        }
     }
 }
 
@@ -64,13 +73,14 @@ impl<W: Write> Write for Filtered<W> {
     /// Events come whole.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        let line = continued(text.strip_suffix('\n').unwrap_or(&text));
-        self.0.write_all(format!("{line}\n").as_bytes())?;
+        let text = self.secrets.mask(text.strip_suffix('\n').unwrap_or(&text));
+        let line = continued(&text);
+        self.out.write_all(format!("{line}\n").as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
@@ -79,14 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_logged_steers_and_forges_nothing() {
-        let mut log = Filtered(Vec::new());
-        log.write_all(b"INFO said=\x1b[31mred\n==> libvirt.x: Finished\xc2\x9b2J\xff\n")
-            .unwrap();
-        let said = String::from_utf8(log.0).unwrap();
+    fn what_is_logged_steers_and_forges_and_tells_nothing() {
+        let secrets = Secrets::default();
+        secrets.add(["swordfish".into()]);
+        let mut log = Filtered {
+            out: Vec::new(),
+            secrets,
+        };
+        let event = b"INFO said=\x1b[31mred\n==> libvirt.x: swordfish Finished\xc2\x9b2J\xff\n";
+        log.write_all(event).unwrap();
+        let said = String::from_utf8(log.out).unwrap();
         assert_eq!(
             said,
-            "INFO said=red\n      ==> libvirt.x: Finished\u{fffd}\n"
+            "INFO said=red\n      ==> libvirt.x: <sensitive> Finished\u{fffd}\n"
         );
     }
 }

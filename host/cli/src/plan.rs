@@ -14,9 +14,11 @@ mod text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lvhost_engine::Secrets;
 use lvhost_fetch::{Cache, CacheEntry};
 use lvhost_hcl::Severity;
 use serde::Serialize;
+use serde_json::Value;
 
 pub(crate) use self::describe::{Planned, Subject};
 use crate::arguments;
@@ -34,7 +36,25 @@ use crate::template::Examiner;
 struct Report<'a> {
     valid: bool,
     diagnostics: Vec<Finding>,
-    builds: &'a [Planned],
+    builds: &'a [Value],
+}
+
+/// Data as it may be shown: each text of it is masked by itself, so that what is data stays data.
+pub(crate) fn masked(data: Value, secrets: &Secrets) -> Value {
+    match data {
+        Value::String(text) => Value::String(secrets.mask(&text).into_owned()),
+        Value::Array(elements) => {
+            let elements = elements.into_iter();
+            elements.map(|element| masked(element, secrets)).collect()
+        }
+        Value::Object(entries) => {
+            let entries = entries.into_iter();
+            entries
+                .map(|(key, value)| (key, masked(value, secrets)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 /// What was downloaded before into `folder`. A cache that is not there yet is not made.
@@ -91,15 +111,19 @@ pub(crate) fn plan(
             planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }
         if !arguments.output.json {
-            text::show(&planned, printer);
+            text::show(&planned, printer, &surroundings.secrets);
         }
         builds.push(planned);
     }
     if arguments.output.json {
+        let data = builds
+            .iter()
+            .map(|planned| planned.shown(&surroundings.secrets));
+        let data: Vec<_> = data.collect::<Result<_, _>>()?;
         printer.json(&Report {
             valid: true,
             diagnostics,
-            builds: &builds,
+            builds: &data,
         });
     }
     let problems = builds.iter().flat_map(|planned| &planned.check);

@@ -58,7 +58,10 @@ pub(crate) fn run(
     let failure = result.as_ref().err();
     screen.show(&Event::RunFinished {
         exit_code: failure.map_or(0, Failure::code),
-        error: failure.map(|failure| with_causes(failure)),
+        error: failure.map(|failure| {
+            let secrets = &run.surroundings.secrets;
+            secrets.mask(&with_causes(failure)).into_owned()
+        }),
     });
     screen.leave();
     result

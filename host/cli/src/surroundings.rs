@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lvhost_engine::go_template::BuildFacts;
-use lvhost_engine::{Journal, JournalFolder};
+use lvhost_engine::{Journal, JournalFolder, Secrets};
 use lvhost_hcl::Environment;
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -36,6 +36,9 @@ pub(crate) struct Surroundings {
     pub(crate) working_directory: PathBuf,
     /// When.
     started: jiff::Timestamp,
+    /// What none of the process's words may show. It grows as templates are read and guests are made; the log
+    /// hides it from the first line on.
+    pub(crate) secrets: Secrets,
 }
 
 impl Surroundings {
@@ -49,6 +52,7 @@ impl Surroundings {
             // Without one (it was deleted), relative paths fail where they are used, by name.
             working_directory: env::current_dir().unwrap_or_default(),
             started: jiff::Timestamp::now(),
+            secrets: Secrets::default(),
         }
     }
 
@@ -232,6 +236,7 @@ mod tests {
             variables: variables.collect(),
             working_directory: folder.to_owned(),
             started: jiff::Timestamp::UNIX_EPOCH,
+            secrets: Secrets::default(),
         }
     }
 

@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use lvhost_config::{LibvirtSource, decode_source};
 use lvhost_engine::go_template::{BuildFacts, Functions};
-use lvhost_engine::{Configured, Identity, Sources, TemplateProvisioners, configure, domain_name};
+use lvhost_engine::{
+    Configured, Identity, Sources, TemplateProvisioners, check_secrets, configure, domain_name,
+};
 use lvhost_hcl::{
     Build, DataSources, Diagnostic, Diagnostics, Document, Environment, Inputs, Provisioner,
     Severity, Source, SourceMap, load,
 };
-use secrecy::SecretString;
 
 use crate::allowed_uris::AllowedUris;
 use crate::arguments::Template;
@@ -150,6 +151,10 @@ impl<'a> Examiner<'a> {
         let folder = Path::new(&self.inputs.root);
         let mut sources = Arc::default();
         let mut jobs = Ok(Vec::new());
+        let secrets = &self.surroundings.secrets;
+        if let Some(document) = &document {
+            secrets.add_document(document);
+        }
         if let Some(document) = document
             && let Some(of_template) =
                 self.components
@@ -163,6 +168,8 @@ impl<'a> Examiner<'a> {
             let asked = asked.map(|job| (&job.libvirt, &job.configured));
             unlisted::report(&of_template.unlisted, folder, asked, &mut diagnostics);
         }
+        let mut diagnostics = secrets.mask_diagnostics(diagnostics);
+        files.cover(|text| secrets.places_in(text));
         diagnostics.sort_by_place();
         let errors = count(&diagnostics, Severity::Error);
         let jobs = if errors > 0 {
@@ -193,11 +200,10 @@ impl<'a> Examiner<'a> {
                     .help("add `build { sources = [\"source.libvirt.NAME\"] }`"),
             );
         }
-        let secrets = TemplateProvisioners::template_secrets(&document);
-        TemplateProvisioners::check_secrets(&document, report);
+        check_secrets(&document, report);
         let mut jobs = Vec::new();
         for build in document.builds {
-            let made = self.build(build, sources, files, &secrets, report).await;
+            let made = self.build(build, sources, files, report).await;
             jobs.extend(made);
         }
         if jobs.is_empty() {
@@ -211,7 +217,6 @@ impl<'a> Examiner<'a> {
         build: Build,
         sources: &Sources,
         files: &SourceMap,
-        secrets: &[SecretString],
         report: &mut Diagnostics,
     ) -> Vec<Job> {
         not_supported(&build, report);
@@ -230,7 +235,10 @@ impl<'a> Examiner<'a> {
             let identity = Identity::random();
             let functions = self.functions(&source);
             let body = interpolated(&source.body, &functions, files, report);
+            let secrets = &self.surroundings.secrets;
+            secrets.add_body(&body);
             let libvirt = decode_source(&body, &sources.schemas(), report);
+            secrets.add_sources(&libvirt);
             self.allowed_uris.check(&libvirt, report);
             let domain = domain_name(&libvirt, &identity);
             let configured = configure(&libvirt, sources, &domain, report).await;
@@ -241,7 +249,6 @@ impl<'a> Examiner<'a> {
                 functions,
                 build_name: build_name.clone(),
                 working_directory: self.surroundings.working_directory.clone(),
-                secrets: secrets.to_vec(),
             };
             report.extend(provision.check());
             let provision = Arc::new(provision);

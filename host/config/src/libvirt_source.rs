@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::communicator::Communicator;
 use crate::console::ConsoleLog;
 use crate::declare::options;
@@ -187,5 +189,26 @@ options! {
             /// A graphical console. A domain without one is headless and has no video card.
             graphics: Vec<Graphics>,
         }
+    }
+}
+
+impl LibvirtSource {
+    /// Every password and private key that its options have.
+    pub fn passwords(&self) -> impl Iterator<Item = &SecretString> {
+        let log_in = self.communicator.iter().flat_map(|communicator| {
+            let key = communicator.ssh_private_key.as_ref();
+            [
+                communicator.ssh_password.as_ref(),
+                communicator.ssh_bastion_password.as_ref(),
+                communicator.ssh_proxy_password.as_ref(),
+                communicator.winrm_password.as_ref(),
+                key.map(|key| &key.0),
+            ]
+        });
+        let graphics = self
+            .graphics
+            .iter()
+            .map(|console| console.password.as_ref());
+        log_in.chain(graphics).flatten()
     }
 }

@@ -9,6 +9,7 @@
 //! own, such as cloud-init's `{{ v1.local_hostname }}`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::libvirt_source::LibvirtSource;
 use crate::volume_source::SourceValue;
@@ -44,7 +45,10 @@ impl LibvirtSource {
     pub fn asks_for_public_key(&self) -> bool {
         let mut found = false;
         // A copy is the price of one walk for both uses: the texts are few and short.
-        self.clone().each_text(|text| found |= asks(text));
+        self.clone().each_text(|text| {
+            found |= asks(text);
+            None
+        });
         found
     }
 
@@ -65,18 +69,26 @@ impl LibvirtSource {
     #[must_use]
     pub fn with_public_key(&self, line: &str) -> Self {
         let mut filled = self.clone();
-        filled.each_text(|text| {
-            if asks(text) {
-                *text = fill(text, line);
-            }
-        });
+        filled.each_text(|text| asks(text).then(|| fill(text, line)));
         filled
     }
 
-    /// Every text that the key may stand in.
-    fn each_text(&mut self, mut visit: impl FnMut(&mut String)) {
-        self.boot_command.iter_mut().for_each(&mut visit);
-        self.http_content.values_mut().for_each(&mut visit);
+    /// Every text that the key may stand in, and what takes its place if something does.
+    fn each_text(&mut self, mut visit: impl FnMut(&str) -> Option<String>) {
+        for text in self
+            .boot_command
+            .iter_mut()
+            .chain(self.http_content.values_mut())
+        {
+            if let Some(new) = visit(text) {
+                *text = new;
+            }
+        }
+        let mut visit = |text: &mut SecretString| {
+            if let Some(new) = visit(text.expose_secret()) {
+                *text = new.into();
+            }
+        };
         let blocks = self.volume.iter_mut().filter_map(|it| it.source.as_mut());
         for setting in blocks.flat_map(|block| &mut block.settings) {
             match &mut setting.value {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::declare::{Context, Declared, is_left_out};
 use crate::origin::Origin;
@@ -106,19 +107,54 @@ impl SourceSchemas {
     }
 }
 
-/// The value of an option of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value of an option of a source. Each text is a secret type: only its component knows what it means,
+/// and only to its component it is shown. Its `Debug` shows the type alone.
+#[derive(Clone)]
 pub enum SourceValue {
     /// A text.
-    Text(String),
+    Text(SecretString),
     /// A whole number.
     Integer(i64),
     /// True or false.
     Boolean(bool),
     /// Texts in order.
-    TextList(Vec<String>),
+    TextList(Vec<SecretString>),
     /// Texts by key, in the order of the keys.
-    TextMap(Vec<(String, String)>),
+    TextMap(Vec<(String, SecretString)>),
+}
+
+impl SourceValue {
+    /// The texts that can name something to reach: those of a map are contents.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => vec![text.expose_secret()],
+            Self::TextList(texts) => texts.iter().map(ExposeSecret::expose_secret).collect(),
+            Self::TextMap(_) | Self::Integer(_) | Self::Boolean(_) => Vec::new(),
+        }
+    }
+
+    /// What of it is not to be shown, if it is a secret.
+    fn secrets(&self) -> Vec<SecretString> {
+        match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::Integer(number) => vec![SecretString::from(number.to_string())],
+            Self::Boolean(_) => Vec::new(),
+            Self::TextList(texts) => texts.clone(),
+            Self::TextMap(entries) => entries.iter().map(|(_, text)| text.clone()).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for SourceValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Text(_) => "(text)",
+            Self::Integer(_) => "(integer)",
+            Self::Boolean(_) => "(boolean)",
+            Self::TextList(_) => "(list of texts)",
+            Self::TextMap(_) => "(map of texts)",
+        })
+    }
 }
 
 /// An option the user has set.
@@ -132,16 +168,18 @@ pub struct SourceSetting {
     attribute: Attribute,
 }
 
+impl SourceSetting {
+    /// Whether the component or the template calls its value sensitive.
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+}
+
 impl fmt::Debug for SourceSetting {
-    /// Shows no value that the component or the template calls sensitive.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("SourceSetting");
         shown.field("name", &self.name);
-        if self.sensitive {
-            shown.field("value", &format_args!("(sensitive)"));
-        } else {
-            shown.field("value", &self.value);
-        }
+        shown.field("value", &self.value);
         shown.finish_non_exhaustive()
     }
 }
@@ -161,6 +199,14 @@ impl VolumeSource {
     /// Whether everything in it is known already.
     pub fn is_known(&self) -> bool {
         !self.type_name.is_empty() && self.settings.iter().all(|setting| setting.value.is_some())
+    }
+
+    /// What of its options is not to be shown, whoever tells it.
+    pub fn secrets(&self) -> impl Iterator<Item = SecretString> + '_ {
+        let sensitive = self.settings.iter().filter(|setting| setting.sensitive);
+        sensitive
+            .filter_map(|setting| setting.value.as_ref())
+            .flat_map(SourceValue::secrets)
     }
 
     /// Where the option at `path` stands, with `path` as components write it: `checksum`,
@@ -303,11 +349,16 @@ fn settings(
         } else {
             None
         };
+        let sensitive = option.sensitive || attribute.value.is_sensitive();
+        let mut attribute = attribute.clone();
+        if sensitive {
+            attribute.value = attribute.value.sensitive();
+        }
         settings.push(SourceSetting {
             name: option.name.clone(),
             value,
-            sensitive: option.sensitive || attribute.value.is_sensitive(),
-            attribute: attribute.clone(),
+            sensitive,
+            attribute,
         });
     }
     settings
@@ -352,13 +403,18 @@ fn foreign_option(
 
 fn convert(option_type: SourceOptionType, value: &Value) -> Result<SourceValue, Mismatch> {
     Ok(match option_type {
-        SourceOptionType::Text => SourceValue::Text(String::decode(value)?),
+        SourceOptionType::Text => SourceValue::Text(SecretString::decode(value)?),
         SourceOptionType::Integer => SourceValue::Integer(i64::decode(value)?),
         SourceOptionType::Boolean => SourceValue::Boolean(bool::decode(value)?),
-        SourceOptionType::TextList => SourceValue::TextList(Vec::decode(value)?),
+        SourceOptionType::TextList => SourceValue::TextList(texts(Vec::decode(value)?).collect()),
         SourceOptionType::TextMap => {
             let map = BTreeMap::<String, String>::decode(value)?;
-            SourceValue::TextMap(map.into_iter().collect())
+            let (keys, values): (Vec<_>, Vec<_>) = map.into_iter().unzip();
+            SourceValue::TextMap(keys.into_iter().zip(texts(values)).collect())
         }
     })
+}
+
+fn texts(plain: Vec<String>) -> impl Iterator<Item = SecretString> {
+    plain.into_iter().map(SecretString::from)
 }

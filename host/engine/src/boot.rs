@@ -25,6 +25,7 @@ use crate::http_server::{
     Place, Served, guest_address, route_to,
 };
 use crate::key_pair::STAND_IN as STAND_IN_KEY;
+use crate::masked_ui::MaskedUi;
 use crate::plan::Plan;
 use crate::provision::interpolate::{Names, Rendered, render};
 use crate::ui::Ui;
@@ -115,7 +116,7 @@ pub(crate) async fn prepare(
     plan: &Plan,
     hypervisor: &dyn Hypervisor,
     working_directory: &Path,
-    ui: &Arc<dyn Ui>,
+    ui: &MaskedUi,
 ) -> Result<Boot, Error> {
     let mut address = None;
     let mut server = None;
@@ -212,7 +213,7 @@ async fn serve(
     source: &LibvirtSource,
     plan: &Plan,
     hypervisor: &dyn Hypervisor,
-    ui: &Arc<dyn Ui>,
+    ui: &MaskedUi,
 ) -> Result<(HttpServer, GuestAddress), Error> {
     let here = HostNetwork::read().map_err(BootError::from)?;
     let bound = wanted_address(source, &here).map_err(BootError::from)?;
@@ -235,8 +236,8 @@ async fn serve(
         protocol,
         peers: peers.clone(),
     };
-    let watcher = Arc::clone(ui);
-    let observer = Arc::new(move |event| tell(event, &peers, watcher.as_ref()));
+    let watcher = ui.clone();
+    let observer = Arc::new(move |event| tell(event, &peers, &watcher));
     let server = HttpServer::start(served, &listen, observer)
         .await
         .map_err(BootError::from)?;

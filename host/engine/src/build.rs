@@ -66,6 +66,7 @@ use crate::identity::Identity;
 use crate::journal::{BuildJournal, HypervisorId, Journal};
 use crate::key_pair::{self, BuildKey};
 use crate::ledger::{Kept, Ledger, Leftover};
+use crate::masked_ui::MaskedUi;
 use crate::plan::{self, Plan};
 use crate::provision::Provision;
 use crate::sources::Sources;
@@ -88,8 +89,8 @@ pub struct Build {
     pub connector: Arc<dyn Connector>,
     /// What is done in the guest.
     pub provision: Arc<dyn Provision>,
-    /// The user.
-    pub ui: Arc<dyn Ui>,
+    /// The user, who sees no secrets.
+    pub ui: MaskedUi,
     /// Stops the build; it cleans up and ends with [`Error::Cancelled`].
     pub cancel: CancellationToken,
     /// What relative paths of files are relative to.
@@ -177,7 +178,7 @@ impl Build {
     /// build made, except the artifact and what [`on_error`](Self::on_error) keeps, is gone again; it
     /// must be awaited to the end and is stopped by [`cancel`](Self::cancel).
     pub async fn run(&self, source: &LibvirtSource, configured: &Configured) -> Outcome {
-        let ledger = Ledger::new(Arc::clone(&self.hypervisor), Arc::clone(&self.ui));
+        let ledger = Ledger::new(Arc::clone(&self.hypervisor), Arc::new(self.ui.clone()));
         let mut guest = None;
         let result = self.steps(source, configured, &ledger, &mut guest).await;
         if let Some(guest) = &guest {
@@ -275,6 +276,7 @@ impl Build {
             .step(Step::Check, self.check(source, configured))
             .await?;
         let source = &source;
+        self.hide(source, key.as_ref());
         let volumes = self.volumes(source, &plan, hypervisor, ledger);
         let images = self.step(Step::Volumes, volumes).await?;
         let start = self.start(source, &plan, &images, ledger);
@@ -307,6 +309,15 @@ impl Build {
             format,
             file,
         })
+    }
+
+    /// Hides what the guest is made and entered with. Before anything that has it can tell of it, and not
+    /// earlier: a password such as `debian` stands in many other words.
+    fn hide(&self, source: &LibvirtSource, key: Option<&BuildKey>) {
+        let secrets = self.ui.secrets();
+        secrets.add_sources(source);
+        secrets.add(source.passwords().cloned());
+        secrets.add(key.map(|key| key.pair.private_openssh.clone()));
     }
 
     /// Tells of a raw artifact in which the guest has written what other programs take for a header.
@@ -359,7 +370,7 @@ impl Build {
         // What can't be written down is not begun.
         self.journal.prepare().await?;
         let connector = self.connector.as_ref();
-        let key = key_pair::find(source, connector, &self.identity, self.ui.as_ref()).await?;
+        let key = key_pair::find(source, connector, &self.identity, &self.ui).await?;
         let source = match &key {
             Some(key) => key.settle(source),
             None => source.clone(),

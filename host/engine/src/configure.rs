@@ -12,6 +12,7 @@ use crate::attachment;
 use crate::boot;
 use crate::overlay;
 use crate::permission::{self, Permission};
+use crate::secrets::Secrets;
 use crate::sources::Sources;
 
 /// What the components said, one for each volume of the source; `None` where there is no component
@@ -89,6 +90,22 @@ async fn ask(
             for said in &configuration.diagnostics {
                 report.push(diagnostic(said, block));
             }
+            let is_strangers =
+                !matches!(sources.permission(&block.type_name), Permission::Template);
+            if is_strangers && tells_a_secret(&configuration.defaults, block) {
+                report.push(
+                    Diagnostic::error(
+                        block.origin.span(),
+                        format!(
+                            "the source `{}` would put the value of a sensitive option into the name or \
+                             the kind of its volume, where everybody reads it",
+                            block.type_name
+                        ),
+                    )
+                    .help("this is a fault of the component, not of the template"),
+                );
+                return None;
+            }
             Some(configuration)
         }
         Err(error) => {
@@ -99,6 +116,13 @@ async fn ask(
             None
         }
     }
+}
+
+/// Whether what becomes names and words of libvirt has one of the component's own secrets in it.
+fn tells_a_secret(defaults: &Defaults, block: &VolumeSource) -> bool {
+    let secrets = Secrets::of_block(block);
+    let texts = [&defaults.name_suffix, &defaults.format, &defaults.bus];
+    texts.into_iter().flatten().any(|text| secrets.are_in(text))
 }
 
 fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagnostic {
@@ -136,15 +160,12 @@ fn not_allowed(grant: &Grant, block: &VolumeSource) -> Diagnostic {
 /// Where a text stands in a block.
 pub(crate) fn place_of(block: &VolumeSource, text: &str) -> Option<Span> {
     let option = block.settings.iter().find_map(|setting| {
-        let name = &setting.name;
-        match setting.value.as_ref()? {
-            SourceValue::Text(value) => (value == text).then(|| name.clone()),
-            SourceValue::TextList(values) => {
-                let index = values.iter().position(|value| value == text)?;
-                Some(format!("{name}[{index}]"))
-            }
-            _ => None,
-        }
+        let (name, value) = (&setting.name, setting.value.as_ref()?);
+        let index = value.names().iter().position(|value| *value == text)?;
+        Some(match value {
+            SourceValue::TextList(_) => format!("{name}[{index}]"),
+            _ => name.clone(),
+        })
     })?;
     Some(block.span_of(&option))
 }

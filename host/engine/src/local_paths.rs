@@ -19,6 +19,7 @@ use lvhost_hcl::{Diagnostic, Diagnostics};
 use lvhost_libvirt::ConnectionUri;
 use lvhost_runtime::Grant;
 use rustix::fs::Access;
+use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::configure::{Configured, place_of};
@@ -250,8 +251,9 @@ impl LocalPaths<'_> {
             let Some(SourceValue::Text(text)) = &setting.value else {
                 continue;
             };
+            let text = text.expose_secret();
             // A list of checksums; what is to be fetched has been asked for.
-            let is_asked = grants.contains(&Grant::Url(text.clone()));
+            let is_asked = grants.contains(&Grant::Url(text.to_owned()));
             if !is_asked
                 && text.trim_start().starts_with("file:")
                 && let Ok(Checksum::File(list)) = Checksum::parse(text)

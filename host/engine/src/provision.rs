@@ -18,7 +18,6 @@ mod execute_command;
 mod file;
 pub(crate) mod interpolate;
 mod lines;
-mod mask;
 mod options;
 mod progress;
 mod script;
@@ -32,16 +31,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::Communicator;
-use lvhost_hcl::{BUILD_ATTRIBUTES, Diagnostic, Diagnostics, Document, Provisioner, Source, Value};
-use secrecy::SecretString;
+use lvhost_hcl::{BUILD_ATTRIBUTES, Diagnostics, Provisioner, Source, Value};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) use self::lines::Lines;
-use self::mask::{Masked, is_short, secrets_in};
 use self::options::Prepared;
 use crate::error::{Error, ProvisionError};
 use crate::go_template::Functions;
+use crate::masked_ui::MaskedUi;
+use crate::secrets::secrets_in;
 use crate::ui::Ui;
 
 /// What a guest is provisioned with.
@@ -71,7 +70,7 @@ pub struct ProvisionContext<'a> {
     /// The object behind `build.` in a template. What is marked as sensitive in it is not shown.
     pub build: &'a Value,
     /// The user.
-    pub ui: &'a dyn Ui,
+    pub ui: &'a MaskedUi,
     /// Stops whatever runs.
     pub cancel: &'a CancellationToken,
 }
@@ -88,8 +87,6 @@ pub struct TemplateProvisioners {
     pub build_name: String,
     /// What relative paths are relative to.
     pub working_directory: PathBuf,
-    /// What is never shown, wherever it turns up: see [`template_secrets`](Self::template_secrets).
-    pub secrets: Vec<SecretString>,
 }
 
 /// What one run of a provisioner works with.
@@ -124,31 +121,6 @@ impl TemplateProvisioners {
             );
         }
         report
-    }
-
-    /// The values of a template's sensitive variables, for [`secrets`](Self::secrets).
-    pub fn template_secrets(document: &Document) -> Vec<SecretString> {
-        document
-            .variables
-            .values()
-            .flat_map(|variable| secrets_in(&variable.value))
-            .collect()
-    }
-
-    /// Warns of the template's sensitive variables whose values are too short to be hidden.
-    pub fn check_secrets(document: &Document, report: &mut Diagnostics) {
-        for (name, variable) in &document.variables {
-            if secrets_in(&variable.value).iter().any(is_short) {
-                report.push(
-                    Diagnostic::warning(
-                        variable.span,
-                        format!("the value of the sensitive variable `{name}` is too short to be hidden"),
-                    )
-                    .detail("it stands in many other words, and replacing it there would tell what it is")
-                    .help("give it at least 4 characters, or leave `sensitive` out"),
-                );
-            }
-        }
     }
 
     fn selected(&self) -> impl Iterator<Item = &Provisioner> {
@@ -186,15 +158,12 @@ impl TemplateProvisioners {
             Some(prepared) if !report.has_errors() => prepared,
             _ => return Err(ProvisionError::Options(report)),
         };
-        let secrets = [
-            secrets_in(build),
-            self.secrets.clone(),
-            prepared.secrets.clone(),
-        ];
-        let ui = Masked::new(context.ui, secrets.into_iter().flatten());
+        let ui = context.ui;
+        ui.secrets().add(secrets_in(build));
+        ui.secrets().add(prepared.secrets.iter().cloned());
         let job = Job {
             communicator,
-            ui: &ui,
+            ui,
             build,
             source: &self.source,
             functions: &self.functions,

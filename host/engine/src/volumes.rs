@@ -44,6 +44,7 @@ use crate::error::{Error, VolumeError};
 use crate::ledger::Ledger;
 use crate::local_paths::readable_file;
 use crate::plan::{Contents, Plan, PlannedVolume};
+use crate::ui::Ui as _;
 
 /// Volumes that are prepared at the same time. An upload holds a few MiB of buffers, and more than
 /// this many do not go faster on any disk.
@@ -161,7 +162,7 @@ impl Volumes<'_> {
             hypervisor: Arc::clone(&self.build.hypervisor),
             fetcher: self.build.fetcher.clone(),
             ledger: self.ledger.clone(),
-            ui: Arc::clone(&self.build.ui),
+            ui: Arc::new(self.build.ui.clone()),
             cancel: self.build.cancel.clone(),
             working_directory: self.build.working_directory.clone(),
             grants,

@@ -41,6 +41,8 @@ pub struct Document {
     pub required_plugins: Vec<RequiredPlugin>,
     /// The variables with the values they have in this run.
     pub variables: IndexMap<String, Variable>,
+    /// The values of those locals that are sensitive, or hold something that is.
+    pub secret_locals: Vec<Value>,
     /// Every `source` block of the top level, built or not, in order.
     pub sources: Vec<Source>,
     /// The `build` blocks in order.

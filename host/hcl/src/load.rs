@@ -27,6 +27,7 @@ pub use self::settings::load_settings;
 use self::blocks::Blocks;
 use self::builds::Builds;
 use self::graph::Graph;
+use crate::budget::VALUE;
 use crate::diagnostic::Diagnostics;
 use crate::document::Document;
 use crate::environment::{DataSources, Environment};
@@ -109,6 +110,7 @@ pub fn load(
     );
 
     Graph::new(&blocks, &context, data_sources, &mut diagnostics).resolve(&mut scope);
+    let secret_locals = secret_locals(&scope, &context);
     let sources = sources::read(&blocks.sources, &context, &scope, &mut diagnostics);
     let builds = Builds {
         sources: &sources,
@@ -122,8 +124,21 @@ pub fn load(
         required_version,
         required_plugins,
         variables,
+        secret_locals,
         sources: sources.into_values().collect(),
         builds,
     };
     (Some(document), files, diagnostics)
+}
+
+/// The locals that hold secrets, each paid for: whoever looks for secrets walks through all of it.
+fn secret_locals(scope: &Scope<'_>, context: &Context) -> Vec<Value> {
+    let locals = scope.get("local").and_then(Value::as_object);
+    let secret = locals.into_iter().flat_map(|locals| locals.values());
+    let secret = secret.filter(|value| value.is_sensitive());
+    let paid = secret.filter(|value| {
+        let (work, bytes) = (value.weight() / VALUE, value.weight());
+        context.budget.charge(work, bytes).is_ok()
+    });
+    paid.cloned().collect()
 }

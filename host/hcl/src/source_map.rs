@@ -111,6 +111,18 @@ impl SourceMap {
         }
     }
 
+    /// Covers what `places` finds in the text of each file, so that no line shows it. Line and column remain.
+    pub fn cover(&mut self, places: impl Fn(&str) -> Vec<Range<usize>>) {
+        for file in &mut self.files {
+            for place in places(&file.text) {
+                if let Some(shown) = file.text.get(place.clone()) {
+                    let covered: String = shown.chars().map(cover).collect();
+                    file.text.replace_range(place, &covered);
+                }
+            }
+        }
+    }
+
     fn file(&self, file: FileId) -> Option<&SourceFile> {
         usize::try_from(file.0)
             .ok()
@@ -145,5 +157,41 @@ impl SourceMap {
         };
         let lines = file.lines.get_or_init(|| Lines::of(&file.text));
         lines.line_at(&file.text, span.start)
+    }
+}
+
+/// What stands for a character that is not shown, with as many bytes, so that places stay places.
+fn cover(character: char) -> char {
+    match (character, character.len_utf8()) {
+        ('\n' | '\r', _) => character,
+        (_, 1) => '*',
+        (_, 2) => '·',
+        (_, 3) => '•',
+        _ => '\u{1f784}',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_covered_stays_in_its_place() {
+        let text = "a = \"grün¥€𝄞\"\nb = \"x\ny\"\n";
+        let mut files = SourceMap::default();
+        let file = files.add("t.pkr.hcl", text);
+        let places = |text: &str| {
+            let found = ["grün¥€𝄞", "x\ny"].into_iter();
+            let found = found.filter_map(|secret| Some((text.find(secret)?, secret.len())));
+            found.map(|(start, length)| start..start + length).collect()
+        };
+        files.cover(places);
+        assert_eq!(files.text(file), "a = \"**·*·•\u{1f784}\"\nb = \"*\n*\"\n");
+        assert_eq!(files.text(file).len(), text.len());
+        let last = Span::new(file, text.len() - 2..text.len() - 1);
+        assert_eq!(files.line_and_column(last), (3, 2));
+        // A place that is none, or cuts a character, covers nothing.
+        files.cover(|_| vec![7..8, 100..200]);
+        assert_eq!(files.text(file).len(), text.len());
     }
 }

@@ -1,5 +1,7 @@
 //! From our types to the components': nothing to check, since the host is believed.
 
+use secrecy::ExposeSecret;
+
 use crate::bindings::{files, types as wit, volumes};
 use crate::services::ServiceError;
 use crate::types::{
@@ -35,12 +37,17 @@ pub(crate) fn options(options: &[OptionSetting]) -> Vec<wit::OptionSetting> {
         .map(|option| wit::OptionSetting {
             name: option.name.clone(),
             value: match &option.value {
-                OptionValue::Text(text) => wit::OptionValue::Text(text.clone()),
+                OptionValue::Text(text) => wit::OptionValue::Text(text.expose_secret().to_owned()),
                 OptionValue::Integer(integer) => wit::OptionValue::Integer(*integer),
                 OptionValue::Boolean(boolean) => wit::OptionValue::Boolean(*boolean),
-                OptionValue::TextList(list) => wit::OptionValue::TextList(list.clone()),
+                OptionValue::TextList(list) => {
+                    let texts = list.iter().map(|text| text.expose_secret().to_owned());
+                    wit::OptionValue::TextList(texts.collect())
+                }
                 OptionValue::TextMap(map) => {
-                    let pairs = map.iter().map(|(key, value)| (key.clone(), value.clone()));
+                    let pairs = map.iter();
+                    let pairs =
+                        pairs.map(|(key, value)| (key.clone(), value.expose_secret().to_owned()));
                     wit::OptionValue::TextMap(pairs.collect())
                 }
             },

@@ -6,6 +6,8 @@
 //!  in a child:       imports ─► Request ─► frame ─│─► frame ─► session ─► Services, Sink
 //! ```
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -95,12 +97,18 @@ pub(crate) enum Answer {
 /// An answer, or what the component did that ends the call.
 pub(crate) type Answered = Result<(Answer, Bytes), Fault>;
 
-/// A call of an export.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A call of an export. Its `Debug` shows nothing of the options, since those may hold secrets.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Call {
     Describe,
     Configure(wit::Volume, Vec<wit::OptionSetting>),
     Prepare(wit::Volume, Vec<wit::OptionSetting>),
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.function())
+    }
 }
 
 impl Call {

@@ -9,6 +9,8 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 /// A volume of the hypervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VolumeId {
@@ -113,19 +115,20 @@ pub struct OptionSchema {
     pub documentation: String,
 }
 
-/// The value of an option. Its `Debug` shows the type alone, since any value may be a secret.
-#[derive(Clone, PartialEq, Eq)]
+/// The value of an option, in secret types until it is handed to the component: any value may be a secret. Its
+/// `Debug` shows the type alone.
+#[derive(Clone)]
 pub enum OptionValue {
     /// A string.
-    Text(String),
+    Text(SecretString),
     /// A whole number.
     Integer(i64),
     /// `true` or `false`.
     Boolean(bool),
     /// A list of strings.
-    TextList(Vec<String>),
+    TextList(Vec<SecretString>),
     /// A map of strings.
-    TextMap(BTreeMap<String, String>),
+    TextMap(BTreeMap<String, SecretString>),
 }
 
 impl OptionValue {
@@ -149,7 +152,7 @@ impl fmt::Debug for OptionValue {
 }
 
 /// An option the user has set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct OptionSetting {
     /// The option's name.
     pub name: String,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lvhost_engine::{Build, Error, Outcome, Provision, Sources, Ui, with_causes};
+use lvhost_engine::{Build, Error, MaskedUi, Outcome, Provision, Sources, Ui, with_causes};
 use lvhost_libvirt::{ConnectionUri, Hypervisor, Libvirt, Owner};
 use lvhost_packer::{Failure, Run};
 
@@ -39,7 +39,8 @@ pub(super) async fn build(
         logs::prune(&state.join(logs::FOLDER), SystemTime::now());
     }
     let (ui, screen) = PackerUi::start(run.ui);
-    let ui: Arc<dyn Ui> = Arc::new(ui);
+    let secrets = &surroundings.secrets;
+    let ui = MaskedUi::new(Arc::new(ui), secrets.clone());
     let terms = terms(examined, surroundings);
     let provisioners = Arc::new(Provisioners::new(run.hook, run.cancel.clone(), terms));
 
@@ -61,7 +62,7 @@ pub(super) async fn build(
                 fetcher,
                 connector: Arc::new(connector(surroundings, uri)),
                 provision: Arc::clone(&provisioners) as Arc<dyn Provision>,
-                ui: Arc::clone(&ui),
+                ui: ui.clone(),
                 cancel: run.cancel.clone(),
                 working_directory: surroundings.working_directory.clone(),
                 identity: request.identity,
@@ -76,7 +77,7 @@ pub(super) async fn build(
                 link_local_interface: surroundings.set(LINK_LOCAL_INTERFACE).map(str::to_owned),
             };
             let outcome = build.run(&examined.libvirt, &examined.configured).await;
-            tell(&outcome, ui.as_ref(), &shown_uri);
+            tell(&outcome, &ui, &shown_uri);
             match outcome.result {
                 Ok(artifact) => {
                     let is_local = match hypervisor.facts().await {
@@ -100,7 +101,7 @@ pub(super) async fn build(
     };
     provisioners.settle().await;
     screen.end().await;
-    result.map_err(Failure::from)
+    result.map_err(|error| secrets.mask(&with_causes(&error)).into())
 }
 
 /// What did not go, and what stays on purpose.

@@ -42,11 +42,16 @@ pub(super) async fn examine(
     let functions = request.functions(surroundings);
     let mut body = interpolated(&body, &functions, &files, &mut report);
     options::split_texts(&mut body, &shape);
+    let secrets = &surroundings.secrets;
+    secrets.add(request.secrets());
+    secrets.add_body(&body);
     let libvirt = decode_source(&body, &schemas, &mut report);
+    secrets.add_sources(&libvirt);
     AllowedUris::of_environment(surroundings).check(&libvirt, &mut report);
     let domain = domain_name(&libvirt, &request.identity);
     let configured = configure(&libvirt, sources, &domain, &mut report).await;
     local_paths::check(&libvirt, &configured, sources, surroundings, &mut report);
+    let report = secrets.mask_diagnostics(report);
     Examined {
         libvirt,
         configured,

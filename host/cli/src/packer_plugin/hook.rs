@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use lvhost_engine::{Error, Provision, ProvisionContext};
+use lvhost_engine::{Error, Provision, ProvisionContext, Ui as _};
 use lvhost_hcl::{Value, ValueKind};
 use lvhost_packer::{BuildVariable, BuildVariables, Communicator, Hook, HookError, HookEvent};
 use tokio_util::sync::CancellationToken;

@@ -33,9 +33,8 @@ pub(super) fn log(request: &Request, examined: &Examined, surroundings: &Surroun
     };
     let folder = cache_directory(surroundings).map(|folder| folder.join("downloads"));
     let planned = cached(folder).and_then(|cached| Planned::of(subject, &cached));
-    match planned.map(|planned| serde_json::to_string(&planned)) {
-        Ok(Ok(json)) => debug!("the plan: {json}"),
-        Ok(Err(error)) => debug!("no plan: {error}"),
+    match planned.and_then(|planned| planned.shown(&surroundings.secrets)) {
+        Ok(json) => debug!("the plan: {json}"),
         Err(failure) => debug!("no plan: {}", lvhost_engine::with_causes(&failure)),
     }
 }

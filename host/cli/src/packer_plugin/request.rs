@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lvhost_engine::go_template::{BuildFacts, Functions, JsonFacts};
 use lvhost_engine::{Identity, OnError};
 use lvhost_packer::{Map, Origin, RawConfig, Value};
+use secrecy::SecretString;
 
 use crate::surroundings::Surroundings;
 
@@ -34,6 +35,8 @@ pub(super) struct Request {
     pub(super) on_error: OnError,
     /// The variables of a JSON template.
     pub(super) user_variables: BTreeMap<String, String>,
+    /// The names of those among them that are not shown.
+    pub(super) sensitive_variables: Vec<String>,
     /// The folder of a JSON template.
     pub(super) template_directory: Option<PathBuf>,
     /// Where the names of the build come from.
@@ -72,6 +75,7 @@ impl Request {
             force: is_on("packer_force"),
             on_error: on_error(text("packer_on_error").unwrap_or_default())?,
             user_variables: texts(of_packer.get("packer_user_variables")),
+            sensitive_variables: names(of_packer.get("packer_sensitive_variables")),
             template_directory: template.and_then(|template| template.parent().map(PathBuf::from)),
             identity: Identity::random(),
             options,
@@ -80,6 +84,14 @@ impl Request {
 }
 
 impl Request {
+    /// The values of the variables that a JSON template calls sensitive. Packer shows a template in HCL without
+    /// the values of its own, and tells no plugin what they are.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> + '_ {
+        let names = self.sensitive_variables.iter();
+        let values = names.filter_map(|name| self.user_variables.get(name));
+        values.map(|value| SecretString::from(value.as_str()))
+    }
+
     /// Packer's functions, for the texts of the source.
     pub(super) fn functions(&self, surroundings: &Surroundings) -> Functions {
         let directory = self.template_directory.as_ref();
@@ -107,6 +119,11 @@ fn on_error(word: &str) -> Result<OnError, String> {
     })
 }
 
+fn names(value: Option<&Value>) -> Vec<String> {
+    let names = value.and_then(Value::as_list).into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 fn texts(value: Option<&Value>) -> BTreeMap<String, String> {
     let entries = value.and_then(Value::as_map).into_iter().flatten();
     entries
@@ -116,6 +133,8 @@ fn texts(value: Option<&Value>) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn config<const N: usize>(origin: Origin, values: [(&str, Value); N]) -> RawConfig {
@@ -173,6 +192,10 @@ mod tests {
                     ("packer_debug", Value::Bool(false)),
                     ("packer_force", Value::Bool(true)),
                     ("packer_user_variables", variables.into()),
+                    (
+                        "packer_sensitive_variables",
+                        Value::List(vec!["a".into(), "unset".into()]),
+                    ),
                     ("packer_template_path", "/somewhere/t.json".into()),
                 ],
             ),
@@ -183,6 +206,9 @@ mod tests {
             request.user_variables,
             BTreeMap::from([("a".to_owned(), "1".to_owned())])
         );
+        let secrets: Vec<_> = request.secrets().collect();
+        assert_eq!(secrets.len(), 1);
+        assert_eq!(secrets[0].expose_secret(), "1");
         assert_eq!(request.template_directory, Some("/somewhere".into()));
     }
 

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 
 use lvhost_config::{LibvirtSource, SourceValue, VolumeSource};
 use lvhost_engine::{
-    Configured, Contents, DiskImage, Identity, Plan, PlannedVolume, StatedBy, plan,
+    Configured, Contents, DiskImage, Identity, Plan, PlannedVolume, Secrets, StatedBy, plan,
 };
 use lvhost_fetch::{CacheEntry, Content, Location, SafeUrl};
 use lvhost_libvirt::{ConnectionUri, DiskFormat, InterfaceSource, final_domain_xml};
 use lvhost_runtime::Grant;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::check::Checked;
@@ -150,6 +151,18 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// It as data, without secrets.
+    ///
+    /// # Errors
+    /// It can't be written as JSON.
+    pub(crate) fn shown(&self, secrets: &Secrets) -> Result<serde_json::Value, Failure> {
+        let data = serde_json::to_value(self);
+        let data = data.map_err(|error| Failure::unable("the plan can't be written", error))?;
+        Ok(super::masked(data, secrets))
+    }
+}
+
 /// The engine's plan. Ports that lvhost chooses are chosen when the build runs: 0 here.
 pub(super) fn plan_of(subject: Subject<'_>) -> Plan {
     let planned = plan(
@@ -233,7 +246,7 @@ fn download(block: &VolumeSource, grants: &[Grant], cached: &[CacheEntry]) -> Op
         .iter()
         .find(|setting| setting.name == "checksum");
     let checksum = checksum.and_then(|setting| match &setting.value {
-        Some(SourceValue::Text(text)) => Some(text.clone()),
+        Some(SourceValue::Text(text)) => Some(text.expose_secret().to_owned()),
         _ => None,
     });
     (!urls.is_empty()).then(|| Download {

@@ -1,50 +1,64 @@
 //! A plan as text for people.
 
 use indicatif::BinaryBytes;
+use lvhost_engine::Secrets;
 
 use super::describe::{ContentsKind, Granted, Planned, Volume};
 use crate::printer::{Paint, Printer};
 
-/// Prints `planned`.
-pub(super) fn show(planned: &Planned, printer: &Printer) {
-    let heading = |text: &str| printer.result(&printer.paint(Paint::Build(0), text));
-    heading(&format!("{}:", planned.build));
-    printer.result(&format!("  hypervisor  {}", planned.uri));
-    printer.result(&format!("  domain      {}", planned.domain));
+/// Prints lines without secrets.
+struct Lines<'a> {
+    printer: &'a Printer,
+    secrets: &'a Secrets,
+}
+
+impl Lines<'_> {
+    fn result(&self, line: &str) {
+        self.printer.result(&self.secrets.mask(line));
+    }
+}
+
+/// Prints `planned`, without `secrets`.
+pub(super) fn show(planned: &Planned, printer: &Printer, secrets: &Secrets) {
+    let lines = Lines { printer, secrets };
+    let heading = secrets.mask(&planned.build);
+    printer.result(&printer.paint(Paint::Build(0), &format!("{heading}:")));
+    lines.result(&format!("  hypervisor  {}", planned.uri));
+    lines.result(&format!("  domain      {}", planned.domain));
     for volume in &planned.volumes {
-        show_volume(volume, printer);
+        show_volume(volume, &lines);
     }
     for interface in &planned.interfaces {
-        printer.result(&format!(
+        lines.result(&format!(
             "  interface   {}, MAC {}",
             interface.attached_to, interface.mac
         ));
     }
-    printer.result("  the domain's XML:");
+    lines.result("  the domain's XML:");
     for line in planned.domain_xml.lines() {
-        printer.result(&format!("    {line}"));
+        lines.result(&format!("    {line}"));
     }
     let Some(check) = &planned.check else {
         return;
     };
-    printer.result("  at the hypervisor:");
+    lines.result("  at the hypervisor:");
     for found in &check.found {
         let word = printer.paint(Paint::Build(0), "ok");
-        printer.result(&format!("    {word}       {found}"));
+        printer.result(&format!("    {word}       {}", secrets.mask(found)));
     }
     for problem in &check.problems {
         let word = printer.paint(Paint::Error, "problem");
-        printer.result(&format!("    {word}  {problem}"));
+        printer.result(&format!("    {word}  {}", secrets.mask(problem)));
     }
 }
 
-fn show_volume(volume: &Volume, printer: &Printer) {
+fn show_volume(volume: &Volume, lines: &Lines<'_>) {
     let artifact = if volume.is_artifact {
         ", the artifact"
     } else {
         ""
     };
-    printer.result(&format!(
+    lines.result(&format!(
         "  volume      {}/{}{artifact}",
         volume.pool, volume.name
     ));
@@ -64,7 +78,7 @@ fn show_volume(volume: &Volume, printer: &Printer) {
         None => String::new(),
     };
     let format = volume.format.as_ref().map(|format| format!(", {format}"));
-    let detail = |text: String| printer.result(&format!("                {text}"));
+    let detail = |text: String| lines.result(&format!("                {text}"));
     detail(format!("{from}{size}{}", format.unwrap_or_default()));
     if let Some(download) = &volume.download {
         let word = if download.cached {

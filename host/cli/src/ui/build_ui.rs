@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lvhost_communicator::ssh::Round;
-use lvhost_engine::{Step, Stream, Transfer, Ui};
+use lvhost_engine::{MaskedUi, Step, Stream, Transfer, Ui};
 use secrecy::SecretString;
 
 use super::Screen;
@@ -57,9 +57,12 @@ impl BuildUi {
             .clone()
     }
 
-    /// Whether there is somebody to ask.
-    pub(crate) fn can_ask(&self) -> bool {
-        self.questions.is_possible()
+    /// What a bastion asks, said on `masked`, if there is somebody to answer.
+    pub(crate) fn bastion_questions(&self, masked: MaskedUi) -> Option<BastionQuestions> {
+        self.questions.is_possible().then(|| BastionQuestions {
+            ui: masked,
+            questions: Arc::clone(&self.questions),
+        })
     }
 
     fn message(&self, level: Level, text: &str) {
@@ -72,18 +75,29 @@ impl BuildUi {
 }
 
 /// What a bastion asks is shown and answered at the terminal.
+pub(crate) struct BastionQuestions {
+    ui: MaskedUi,
+    questions: Arc<Questions>,
+}
+
+impl std::fmt::Debug for BastionQuestions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("BastionQuestions")
+    }
+}
+
 #[async_trait]
-impl lvhost_communicator::ssh::Questions for BuildUi {
+impl lvhost_communicator::ssh::Questions for BastionQuestions {
     async fn answer(&self, round: &Round) -> Option<Vec<SecretString>> {
-        self.say(&format!("{} asks:", round.server));
+        self.ui.say(&format!("{} asks:", round.server));
         for text in [&round.name, &round.instructions] {
             if !text.trim().is_empty() {
-                self.say(text.trim());
+                self.ui.say(text.trim());
             }
         }
         let mut answers = Vec::with_capacity(round.prompts.len());
         for prompt in &round.prompts {
-            let show = || self.say(prompt.text.trim());
+            let show = || self.ui.say(prompt.text.trim());
             let answer = match prompt.echo {
                 true => self.questions.ask(show).await,
                 false => self.questions.ask_secretly(show).await,
@@ -91,18 +105,12 @@ impl lvhost_communicator::ssh::Questions for BuildUi {
             match answer {
                 Ok(answer) => answers.push(SecretString::from(answer)),
                 Err(reason) => {
-                    self.warn(&format!("nobody can answer: {reason}"));
+                    self.ui.warn(&format!("nobody can answer: {reason}"));
                     return None;
                 }
             }
         }
         Some(answers)
-    }
-}
-
-impl std::fmt::Debug for BuildUi {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "BuildUi({})", self.build)
     }
 }
 
@@ -205,6 +213,7 @@ pub(crate) fn last_seen(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use lvhost_communicator::ssh::Questions as _;
+    use lvhost_engine::Secrets;
 
     use super::*;
 
@@ -229,12 +238,19 @@ mod tests {
         let seen = Arc::new(Seen::default());
         let screen = Arc::clone(&seen) as Arc<dyn Screen>;
         let questions = Arc::new(Questions::new(Arc::clone(&screen), false));
-        let ui = BuildUi::new("libvirt.x".to_owned(), screen, questions);
-        assert!(!ui.can_ask());
+        let ui = Arc::new(BuildUi::new("libvirt.x".to_owned(), screen, questions));
+        let secrets = Secrets::default();
+        secrets.add(["swordfish".into()]);
+        let masked = MaskedUi::new(Arc::clone(&ui) as _, secrets);
+        assert!(ui.bastion_questions(masked.clone()).is_none());
+        let asked = BastionQuestions {
+            ui: masked,
+            questions: Arc::clone(&ui.questions),
+        };
         let round = |prompts: &[&str]| Round {
             server: "the bastion me@jump:22".to_owned(),
             name: String::new(),
-            instructions: "One-time password".to_owned(),
+            instructions: "One-time password, not swordfish".to_owned(),
             prompts: prompts
                 .iter()
                 .map(|text| lvhost_communicator::ssh::Prompt {
@@ -243,15 +259,15 @@ mod tests {
                 })
                 .collect(),
         };
-        assert!(ui.answer(&round(&["Code: "])).await.is_none());
+        assert!(asked.answer(&round(&["Code: "])).await.is_none());
         // An announcement needs no answer.
-        assert_eq!(ui.answer(&round(&[])).await.map(|it| it.len()), Some(0));
+        assert_eq!(asked.answer(&round(&[])).await.map(|it| it.len()), Some(0));
         let said = seen.0.lock().unwrap();
         assert_eq!(
             said[..3],
             [
                 "the bastion me@jump:22 asks:",
-                "One-time password",
+                "One-time password, not <sensitive>",
                 "nobody can answer: standard input is not a terminal"
             ]
         );

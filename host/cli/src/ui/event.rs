@@ -1,7 +1,7 @@
 //! What a run tells, as data. `lvhost run --json` writes it as it stands here, one event a line; the
 //! text for people is made from the same events. The names are documented in `docs/json.md` and stay.
 
-use lvhost_engine::{Artifact, Kept, Leftover, Step, Stream, with_causes};
+use lvhost_engine::{Artifact, Step, Stream};
 use serde::Serialize;
 
 use crate::findings::Finding;
@@ -83,18 +83,18 @@ pub(crate) enum Event<'a> {
     Leftover {
         build: &'a str,
         uri: &'a str,
-        what: &'a str,
+        what: String,
         reason: String,
         /// What removes it.
-        command: &'a str,
+        command: String,
     },
     /// Something of a failed build stays, because `--on-error` says so.
     Kept {
         build: &'a str,
         uri: &'a str,
-        what: &'a str,
+        what: String,
         /// What removes it.
-        command: &'a str,
+        command: String,
     },
     /// A build is over.
     BuildFinished {
@@ -105,7 +105,7 @@ pub(crate) enum Event<'a> {
         seconds: f64,
         steps: &'a [StepTime],
         #[serde(skip_serializing_if = "Option::is_none")]
-        artifact: Option<ArtifactFacts<'a>>,
+        artifact: Option<ArtifactFacts>,
     },
     /// The user wants the run to end; the builds clean up.
     Cancelling {
@@ -178,52 +178,32 @@ fn with_dashes<S: serde::Serializer>(name: &str, serializer: S) -> Result<S::Ok,
 
 /// Where an artifact is and how big.
 #[derive(Debug, Serialize)]
-pub(crate) struct ArtifactFacts<'a> {
-    pub(crate) pool: &'a str,
-    pub(crate) volume: &'a str,
-    pub(crate) path: &'a str,
+pub(crate) struct ArtifactFacts {
+    pub(crate) pool: String,
+    pub(crate) volume: String,
+    pub(crate) path: String,
     /// Bytes a guest sees.
     pub(crate) capacity: u64,
     /// Bytes it takes up.
     pub(crate) allocation: u64,
-    pub(crate) format: &'a str,
+    pub(crate) format: String,
 }
 
-impl<'a> From<&'a Artifact> for ArtifactFacts<'a> {
-    fn from(artifact: &'a Artifact) -> Self {
+impl ArtifactFacts {
+    /// Those of `artifact`, each text as `masked` lets it be shown.
+    pub(crate) fn new(artifact: &Artifact, masked: impl Fn(&str) -> String) -> Self {
         Self {
-            pool: &artifact.volume.pool,
-            volume: &artifact.volume.name,
-            path: &artifact.facts.path,
+            pool: masked(&artifact.volume.pool),
+            volume: masked(&artifact.volume.name),
+            path: masked(&artifact.facts.path),
             capacity: artifact.facts.capacity,
             allocation: artifact.facts.allocation,
-            format: &artifact.format,
+            format: artifact.format.clone(),
         }
     }
 }
 
 impl<'a> Event<'a> {
-    /// Of what could not be removed.
-    pub(crate) fn leftover(build: &'a str, uri: &'a str, leftover: &'a Leftover) -> Self {
-        Self::Leftover {
-            build,
-            uri,
-            what: &leftover.what,
-            reason: with_causes(&leftover.reason),
-            command: &leftover.command,
-        }
-    }
-
-    /// Of what stays.
-    pub(crate) fn kept(build: &'a str, uri: &'a str, kept: &'a Kept) -> Self {
-        Self::Kept {
-            build,
-            uri,
-            what: &kept.what,
-            command: &kept.command,
-        }
-    }
-
     /// Of a line that a command printed.
     pub(crate) fn output(build: &'a str, stream: Stream, line: &'a str) -> Self {
         Self::Output {

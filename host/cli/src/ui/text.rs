@@ -113,7 +113,7 @@ impl Text {
         error: Option<&str>,
         seconds: f64,
         steps: &[StepTime],
-        artifact: Option<&ArtifactFacts<'_>>,
+        artifact: Option<&ArtifactFacts>,
     ) -> Vec<Line> {
         let mut lines = error.map_or_else(Vec::new, |error| {
             spread(build, error, |error| self.error(build, error))
@@ -196,7 +196,7 @@ fn times(steps: &[StepTime]) -> Vec<String> {
     lines
 }
 
-fn artifact_lines(artifact: &ArtifactFacts<'_>) -> Vec<String> {
+fn artifact_lines(artifact: &ArtifactFacts) -> Vec<String> {
     let mut lines = vec![
         format!("pool: {}", artifact.pool),
         format!("volume: {}", artifact.volume),
@@ -303,12 +303,12 @@ mod tests {
             seconds: 61.26,
             steps: &[],
             artifact: Some(ArtifactFacts {
-                pool: "default",
-                volume: "web",
-                path: "/pool/web",
+                pool: "default".to_owned(),
+                volume: "web".to_owned(),
+                path: "/pool/web".to_owned(),
                 capacity: 8 << 30,
                 allocation: 1 << 30,
-                format: "qcow2",
+                format: "qcow2".to_owned(),
             }),
         };
         let mut expected = messages(&[
@@ -345,9 +345,9 @@ mod tests {
         let event = Event::Leftover {
             build: "b",
             uri: "qemu:///system",
-            what: "the domain \"web\"",
+            what: "the domain \"web\"".to_owned(),
             reason: "it is busy".to_owned(),
-            command: "virsh destroy web",
+            command: "virsh destroy web".to_owned(),
         };
         assert_eq!(
             told(&event),

@@ -8,6 +8,7 @@ use lvhost_libvirt::DomainId;
 
 use super::Build;
 use crate::console::Recorder;
+use crate::ui::Ui as _;
 
 /// What is listened to.
 #[derive(Default)]
@@ -69,7 +70,8 @@ impl Build {
                 return None;
             }
         };
-        let watcher = (self.watched_console == Some(console)).then(|| Arc::clone(&self.ui));
+        let watcher =
+            (self.watched_console == Some(console)).then(|| Arc::new(self.ui.clone()) as _);
         match Recorder::start(stream, path.as_deref(), watcher).await {
             Ok(recorder) => Some(recorder),
             Err(error) => {

@@ -9,7 +9,7 @@ use crate::error::{Error, with_causes};
 use crate::ledger::Ledger;
 use crate::private_file;
 use crate::provision::ProvisionContext;
-use crate::ui::Stream;
+use crate::ui::{Stream, Ui as _};
 
 /// What becomes of what a failed build has made. A build that was cancelled is always cleaned up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Build {
         let context = ProvisionContext {
             communicator: session.communicator.as_ref().filter(|_| !is_off),
             build: &session.build,
-            ui: self.ui.as_ref(),
+            ui: &self.ui,
             cancel: &self.cancel,
         };
         let result = tokio::select! {

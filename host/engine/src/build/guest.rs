@@ -18,7 +18,7 @@ use crate::error::{Error, with_causes};
 use crate::key_pair::BuildKey;
 use crate::plan::Plan;
 use crate::provision::{Lines, ProvisionContext};
-use crate::ui::Step;
+use crate::ui::{Step, Ui as _};
 
 /// How often a guest is asked to shut down again: one that is still booting loses the first request.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
@@ -197,7 +197,7 @@ impl Build {
             &address.host,
             address.port,
             deadline,
-            self.ui.as_ref(),
+            &self.ui,
         );
         let connection = tokio::select! {
             connection = connect => connection?,
@@ -222,7 +222,7 @@ impl Build {
         let context = ProvisionContext {
             communicator: session.communicator.as_ref(),
             build: &session.build,
-            ui: self.ui.as_ref(),
+            ui: &self.ui,
             cancel: &self.cancel,
         };
         let mut provision = self.provision.provision(&context);
@@ -326,7 +326,7 @@ impl Build {
         self.ui
             .say("Shutting the guest down with `shutdown_command`");
         let deadline = Instant::now() + source.shutdown_timeout;
-        let mut lines = Lines::new(self.ui.as_ref());
+        let mut lines = Lines::new(&self.ui);
         let run = async {
             match connection.run(&Command::new(command), &mut lines).await {
                 // A guest that goes down rarely finds the time to say how the command ended.

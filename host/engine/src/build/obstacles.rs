@@ -11,6 +11,7 @@ use crate::journal::HypervisorId;
 use crate::ownership::{Uses, build_of, made_by_lvhost};
 use crate::plan::Plan;
 use crate::removal::Removal;
+use crate::ui::Ui as _;
 use crate::volumes;
 
 /// What has to go before the build can begin.

@@ -14,6 +14,7 @@ use crate::error::{Error, with_causes};
 use crate::journal::{FileEntry, known_path};
 use crate::ownership::Doubt;
 use crate::plan::Plan;
+use crate::ui::Ui as _;
 
 /// How often the user sees how far the download is.
 const REPORT_EVERY: Duration = Duration::from_millis(200);

@@ -9,10 +9,10 @@ use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Provisioner, Source, 
 use secrecy::SecretString;
 
 use super::interpolate::{Names, Rendered, render};
-use super::mask::secrets_in;
 use super::{environment, file, script, shell, shell_local};
 use crate::error::ProvisionError;
 use crate::go_template::{Functions, has_braces};
+use crate::secrets::secrets_in;
 
 /// Options whose `{{ … }}` are for later, when the script's path is known.
 const INTERPOLATED_LATER: &[&str] = &["execute_command"];

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Provision as _, ProvisionContext, TemplateProvisioners};
 use crate::error::{Error, ProvisionError};
 use crate::go_template::{BuildFacts, Functions};
+use crate::masked_ui::MaskedUi;
+use crate::secrets::Secrets;
 use crate::ui::{Step, Stream, Transfer, Ui};
 
 /// The files of this machine, and nothing else of it.
@@ -77,12 +79,15 @@ impl DataSources for NoData {
     }
 }
 
+/// The value of the sensitive variable.
+const SECRET: &str = "hunter2-and-more";
+
 /// The provisioners in `blocks`, for the source `libvirt.example` of the build `demo`.
 fn provisioners(blocks: &str, folder: &Path) -> TemplateProvisioners {
     let text = format!(
         r#"
         variable "secret" {{
-          default   = "hunter2-and-more"
+          default   = "{SECRET}"
           sensitive = true
         }}
         source "libvirt" "example" {{}}
@@ -104,7 +109,6 @@ fn provisioners(blocks: &str, folder: &Path) -> TemplateProvisioners {
     let (document, files, diagnostics) = load(&inputs, environment, &NoData);
     let shown = lvhost_hcl::render(&files, &diagnostics, lvhost_hcl::RenderStyle::default());
     let mut document = document.unwrap_or_else(|| panic!("{shown}"));
-    let secrets = TemplateProvisioners::template_secrets(&document);
     let mut build = document.builds.remove(0);
     let source = build.sources.remove(0);
     TemplateProvisioners {
@@ -117,7 +121,6 @@ fn provisioners(blocks: &str, folder: &Path) -> TemplateProvisioners {
         source,
         build_name: build.name.unwrap_or_default(),
         working_directory: folder.to_path_buf(),
-        secrets,
     }
 }
 
@@ -283,14 +286,21 @@ impl Communicator for Guest {
 }
 
 /// A user who reads everything and answers at once.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct User {
     seen: Arc<Mutex<Vec<String>>>,
     /// Told whenever a command prints.
-    printed: tokio::sync::Notify,
+    printed: Arc<tokio::sync::Notify>,
 }
 
 impl User {
+    /// The user as a build of the template sees them: without the value of its sensitive variable.
+    fn masked(&self) -> MaskedUi {
+        let secrets = Secrets::default();
+        secrets.add([SECRET.into()]);
+        MaskedUi::new(Arc::new(self.clone()), secrets)
+    }
+
     fn push(&self, kind: &str, text: &str) {
         self.seen.lock().unwrap().push(format!("{kind}: {text}"));
     }
@@ -377,7 +387,7 @@ async fn run_in(
     let context = ProvisionContext {
         communicator: Some(&guest.communicator()),
         build: &build,
-        ui: user,
+        ui: &user.masked(),
         cancel: &cancel,
     };
     provisioners(blocks, folder).provision(&context).await

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lvhost_config::{SourceValue, VolumeSource};
+use lvhost_config::VolumeSource;
 use lvhost_fetch::{Author, Checksum, HeldFolder, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
 use lvhost_runtime::{Grant, ServiceError};
@@ -246,16 +246,8 @@ fn stands_in(named: &BTreeSet<&str>, grant: &Grant, own: &VolumeId) -> bool {
 /// Every text in the block.
 fn named(block: &VolumeSource) -> BTreeSet<&str> {
     let mut texts = BTreeSet::new();
-    for setting in &block.settings {
-        match &setting.value {
-            Some(SourceValue::Text(text)) => {
-                texts.insert(text.as_str());
-            }
-            Some(SourceValue::TextList(list)) => texts.extend(list.iter().map(String::as_str)),
-            // Keys and texts of a map are contents of files, not names of things to reach.
-            Some(SourceValue::TextMap(_) | SourceValue::Integer(_) | SourceValue::Boolean(_))
-            | None => {}
-        }
+    for value in block.settings.iter().filter_map(|it| it.value.as_ref()) {
+        texts.extend(value.names());
     }
     texts
 }

@@ -12,8 +12,8 @@ use lvhost_communicator::{Command, Communicator, ExitStatus, Output, Progress};
 use lvhost_config::LibvirtSource;
 use lvhost_engine::{
     Build, Connector, Entry, Error, FileEntry, HypervisorId, Identity, Journal, JournalError,
-    JournalFolder, OnError, Outcome, Provision, ProvisionContext, Sources, Step, Stream, Transfer,
-    Ui, configure, domain_name,
+    JournalFolder, MaskedUi, OnError, Outcome, Provision, ProvisionContext, Secrets, Sources, Step,
+    Stream, Transfer, Ui, configure, domain_name,
 };
 use lvhost_fetch::{Fetcher, Settings};
 use lvhost_hcl::{
@@ -256,7 +256,7 @@ impl Scene {
         let domain = domain_name(&source, &identity);
         let configured = configure(&source, &sources, &domain, &mut report).await;
         assert!(!report.has_errors(), "{report:?}");
-        let ui: Arc<dyn Ui> = Arc::new(self.clone());
+        let ui = MaskedUi::new(Arc::new(self.clone()), Secrets::default());
         let build = Build {
             hypervisor: Arc::new(self.hypervisor.clone()),
             sources,

@@ -301,6 +301,20 @@ fn given(
     wanted
         .convert_within(&value, &context.budget)
         .unwrap_or_else(|error| {
+            if declaration.sensitive {
+                // Neither what it says nor the line that it stands in.
+                diagnostics.push(
+                    Diagnostic::error(
+                        declaration.span,
+                        format!("the value of the variable `{name}` is wrong"),
+                    )
+                    .detail(format!(
+                        "{origin}: what it has is of another type; it is sensitive and not shown"
+                    ))
+                    .help(format!("its type is {}", declaration.wanted)),
+                );
+                return Value::UNKNOWN;
+            }
             let detail = match span {
                 Some(_) => error.to_string(),
                 None => format!("{origin}: {error}"),

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 /// The guest programs. A test sees to it that there are no others.
 pub(crate) const GUESTS: &[&str] = &[
     "hostile",
+    "leaking",
     "reaching-out",
     "talkative",
     "uploading",

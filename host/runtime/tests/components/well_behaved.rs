@@ -70,7 +70,7 @@ async fn it_is_configured_with_all_types_of_options() {
         name: name.into(),
         value,
     };
-    let list = vec!["a".to_owned(), "b".to_owned()];
+    let list = vec!["a".into(), "b".into()];
     let options = [
         set("way", OptionValue::Text("image".into())),
         set("count", OptionValue::Integer(-7)),
@@ -78,7 +78,7 @@ async fn it_is_configured_with_all_types_of_options() {
         set("list", OptionValue::TextList(list)),
         set(
             "map",
-            OptionValue::TextMap([("k".to_owned(), "v".to_owned())].into()),
+            OptionValue::TextMap([("k".to_owned(), "v".into())].into()),
         ),
     ];
     let configuration = source

@@ -46,12 +46,17 @@ pub(crate) fn options(options: &sdk::Options) -> Vec<host::OptionSetting> {
         .map(|setting| host::OptionSetting {
             name: setting.name.clone(),
             value: match setting.value.clone() {
-                sdk::OptionValue::Text(text) => host::OptionValue::Text(text),
+                sdk::OptionValue::Text(text) => host::OptionValue::Text(text.into()),
                 sdk::OptionValue::Integer(integer) => host::OptionValue::Integer(integer),
                 sdk::OptionValue::Boolean(boolean) => host::OptionValue::Boolean(boolean),
-                sdk::OptionValue::TextList(list) => host::OptionValue::TextList(list),
+                sdk::OptionValue::TextList(list) => {
+                    host::OptionValue::TextList(list.into_iter().map(Into::into).collect())
+                }
                 sdk::OptionValue::TextMap(map) => {
-                    host::OptionValue::TextMap(map.into_iter().collect())
+                    let pairs = map.into_iter();
+                    host::OptionValue::TextMap(
+                        pairs.map(|(key, text)| (key, text.into())).collect(),
+                    )
                 }
             },
         })

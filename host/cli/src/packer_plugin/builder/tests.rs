@@ -105,6 +105,31 @@ async fn json_is_taken_loosely() {
     assert_eq!(prepared.errors, [""; 0]);
 }
 
+/// What is wrong with an option tells no value of a variable that Packer calls sensitive, and none of an option
+/// that its component does.
+#[tokio::test]
+async fn what_is_wrong_tells_no_secret() {
+    let mut configs = json_template(with(json!({
+        "boot_wait": "{{user `token`}}",
+        "shutdown_mode": "of swordfish-of-option",
+        "volume": [
+            {"alias": "artifact", "capacity": "1G"},
+            {"source": {"type": "cloud-init", "user_data": "swordfish-of-option"}},
+        ],
+    })));
+    configs[1].values.extend(map(json!({
+        "packer_user_variables": {"token": "swordfish-of-variable"},
+        "packer_sensitive_variables": ["token"],
+    })));
+    let prepared = prepare(configs).await;
+    let said = prepared.errors.join("\n");
+    assert!(!said.contains("swordfish"), "{said}");
+    for option in ["boot_wait", "shutdown_mode"] {
+        assert!(said.contains(option), "{option}: {said}");
+    }
+    assert!(said.contains("<sensitive>"), "{said}");
+}
+
 #[tokio::test]
 async fn what_is_not_known_yet_is_not_judged() {
     let unknown = with(json!({

@@ -3,16 +3,32 @@
 use std::collections::BTreeSet;
 
 use lvhost_config::SourceValue;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{NO_COMMUNICATOR, URI, source_with};
 use crate::world::{built_in_sources, decode};
 
+/// The value of an option as a component gets it.
+fn exposed(value: &SourceValue) -> String {
+    let plain = SecretString::expose_secret;
+    match value {
+        SourceValue::Text(text) => format!("{:?}", plain(text)),
+        SourceValue::Integer(number) => number.to_string(),
+        SourceValue::Boolean(value) => value.to_string(),
+        SourceValue::TextList(texts) => {
+            format!("{:?}", texts.iter().map(plain).collect::<Vec<_>>())
+        }
+        SourceValue::TextMap(entries) => {
+            let entries = entries.iter().map(|(key, text)| (key, plain(text)));
+            format!("{:?}", entries.collect::<Vec<_>>())
+        }
+    }
+}
+
 #[test]
 fn options_of_volume_sources() {
-    let text = |text: &str| SourceValue::Text(text.to_string());
-    let list = |texts: &[&str]| {
-        SourceValue::TextList(texts.iter().map(|text| (*text).to_string()).collect())
-    };
+    let text = |text: &str| format!("{text:?}");
+    let list = |texts: &[&str]| format!("{texts:?}");
     let rows = [
         (
             "external",
@@ -56,10 +72,7 @@ fn options_of_volume_sources() {
             "files",
             "contents",
             r#"{ "a.txt" = 1, "b/c" = "d" }"#,
-            SourceValue::TextMap(vec![
-                ("a.txt".to_string(), "1".to_string()),
-                ("b/c".to_string(), "d".to_string()),
-            ]),
+            format!("{:?}", [("a.txt", "1"), ("b/c", "d")]),
         ),
         ("files", "label", r#""OEMDRV""#, text("OEMDRV")),
     ];
@@ -84,7 +97,8 @@ fn options_of_volume_sources() {
             .iter()
             .find(|setting| setting.name == option)
             .unwrap();
-        assert_eq!(setting.value, Some(expected), "{type_name}: {option}");
+        let value = exposed(setting.value.as_ref().unwrap());
+        assert_eq!(value, expected, "{type_name}: {option}");
         seen.insert((schema.type_name.clone(), option.to_string()));
     }
     let declared: BTreeSet<_> = sources

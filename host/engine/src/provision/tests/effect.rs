@@ -217,7 +217,7 @@ async fn printed(kind: &str, attributes: &[(&'static str, &str)], options: &str)
     let context = ProvisionContext {
         communicator: Some(&guest.communicator()),
         build: &build,
-        ui: &user,
+        ui: &user.masked(),
         cancel: &cancel,
     };
     let folder_option = match kind {

@@ -156,7 +156,7 @@ async fn a_cancelled_build_begins_nothing() {
     let context = ProvisionContext {
         communicator: Some(&guest.communicator()),
         build: &build,
-        ui: &user,
+        ui: &user.masked(),
         cancel: &cancel,
     };
     let blocks = "provisioner \"shell\" {\n inline = [\"true\"]\n}";

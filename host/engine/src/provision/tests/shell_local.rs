@@ -130,7 +130,7 @@ async fn cancelling_kills_everything_the_script_has_started() {
     let context = ProvisionContext {
         communicator: Some(&guest.communicator()),
         build: &build,
-        ui: &user,
+        ui: &user.masked(),
         cancel: &cancel,
     };
     let all = provisioners(&local(options), folder.path());
