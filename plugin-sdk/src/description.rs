@@ -4,8 +4,8 @@
 use std::fmt::Display;
 
 use crate::{
-    Configuration, Defaults, Description, Diagnostic, Error, Grant, OptionSchema, OptionType,
-    Severity,
+    Configuration, Defaults, Description, Diagnostic, Download, Error, Grant, OptionSchema,
+    OptionType, Severity,
 };
 
 impl Description {
@@ -140,6 +140,28 @@ impl Configuration {
         self.diagnostics
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+impl Grant {
+    /// One file, which will be checked by `checksum`: as a user writes it, `none` for not at all. lvhost tells
+    /// the user of both before the build, and whether it has the file already. It takes no other checksum
+    /// later.
+    #[must_use]
+    pub fn download(url: impl Into<String>, checksum: impl Into<String>) -> Self {
+        Self::Url(Download {
+            url: url.into(),
+            checksum: Some(checksum.into()),
+        })
+    }
+
+    /// One file whose checksum is only known in [`prepare`](crate::VolumeSource::prepare).
+    #[must_use]
+    pub fn download_with_later_checksum(url: impl Into<String>) -> Self {
+        Self::Url(Download {
+            url: url.into(),
+            checksum: None,
+        })
     }
 }
 

@@ -19,7 +19,8 @@ pub trait Host {
     /// Transport, cache, retries and progress are the host's.
     ///
     /// The `urls` are tried in their order until one works. The `checksum` is what the user wrote:
-    /// `sha256:…`, bare hexadecimal digits, `none`; nothing is checked if there is none.
+    /// `sha256:…`, bare hexadecimal digits, `none`; nothing is checked if there is none. It is the one that was
+    /// told with the [`Grant`](crate::Grant) of the URL, if one was.
     ///
     /// Of an archive (zip or tar, by its name or by `archive=` in the URL) the file in it is what comes
     /// back: the host unpacks it, after the checksum of the archive was found right. What is only

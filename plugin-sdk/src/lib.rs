@@ -88,7 +88,7 @@ pub mod testing;
 mod volume;
 
 pub use bindings::exports::lvhost::source::source::{
-    Base, Configuration, Defaults, Description, Diagnostic, Grant, Recipe, Severity,
+    Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Recipe, Severity,
 };
 pub use bindings::lvhost::source::blobs::Codec;
 pub use bindings::lvhost::source::files::{Entry as FileEntry, Kind as FileKind};

@@ -51,6 +51,17 @@ pub(crate) fn fetcher(surroundings: &Surroundings, cache: &Path) -> Result<Fetch
     Ok(Fetcher::new(settings))
 }
 
+/// A downloader that is only asked what it has. No file of the user's log-ins is read for it.
+///
+/// # Errors
+/// A variable that can't be used.
+pub(crate) fn held_only(surroundings: &Surroundings, cache: &Path) -> Result<Fetcher, InputError> {
+    let mut settings = Settings::new(cache.join("downloads"));
+    settings.aws = AwsSettings::from_variables(&surroundings.variables)
+        .map_err(|(name, error)| unusable(&name, format!("not a URL: {error}")))?;
+    Ok(Fetcher::new(settings))
+}
+
 fn headers(surroundings: &Surroundings) -> Result<Vec<HostHeader>, InputError> {
     let Some(value) = surroundings.set(HTTP_HEADERS) else {
         return Ok(Vec::new());

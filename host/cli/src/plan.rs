@@ -9,22 +9,22 @@
 
 mod check;
 mod describe;
+mod reach;
 mod text;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lvhost_engine::Secrets;
-use lvhost_fetch::{Cache, CacheEntry};
 use lvhost_hcl::Severity;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::describe::{Planned, Subject};
+pub(crate) use self::describe::{Look, Planned, Subject};
 use crate::arguments;
 use crate::async_runtime;
 use crate::components::Components;
 use crate::data_sources::BuiltIn;
+use crate::downloads;
 use crate::exit_code::Failure;
 use crate::findings::Finding;
 use crate::printer::Printer;
@@ -55,15 +55,6 @@ pub(crate) fn masked(data: Value, secrets: &Secrets) -> Value {
         }
         other => other,
     }
-}
-
-/// What was downloaded before into `folder`. A cache that is not there yet is not made.
-pub(crate) fn cached(folder: Option<PathBuf>) -> Result<Vec<CacheEntry>, Failure> {
-    let Some(folder) = folder.filter(|it| it.is_dir()) else {
-        return Ok(Vec::new());
-    };
-    let entries = Cache::open(&folder).and_then(|cache| cache.entries());
-    entries.map_err(|error| Failure::unable("the cache of downloads can't be used", error))
 }
 
 /// Shows the plan of every build the template describes.
@@ -103,10 +94,17 @@ pub(crate) fn plan(
             return Err(failure);
         }
     };
-    let cached = cached(surroundings.download_directory())?;
+    let downloads = surroundings.cache_directory();
+    let downloads = downloads.map(|cache| downloads::held_only(&surroundings, &cache));
+    let downloads = downloads.transpose()?;
+    let look = Look {
+        sources: &examined.sources,
+        downloads: downloads.as_ref(),
+        working_directory: &surroundings.working_directory,
+    };
     let mut builds = Vec::new();
     for job in &jobs {
-        let mut planned = Planned::of(job.subject(), &cached)?;
+        let mut planned = Planned::of(job.subject(), &look)?;
         if arguments.check {
             planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }

@@ -140,10 +140,10 @@ fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagno
 /// Shown where the user has named the thing, if that is what was asked for.
 fn not_allowed(grant: &Grant, block: &VolumeSource) -> Diagnostic {
     let place = match grant {
-        Grant::Url(text)
-        | Grant::UrlsBelow(text)
-        | Grant::Files(text)
-        | Grant::HypervisorPath(text) => place_of(block, text),
+        Grant::Url(file) => place_of(block, &file.url),
+        Grant::UrlsBelow(text) | Grant::Files(text) | Grant::HypervisorPath(text) => {
+            place_of(block, text)
+        }
         Grant::Volume(id) => place_of(block, &id.name),
     };
     Diagnostic::error(

@@ -52,8 +52,11 @@ pub use ledger::{Kept, Leftover};
 pub use local_paths::LocalPaths;
 pub use masked_ui::MaskedUi;
 pub use ownership::{Claim, Doubt, Made, Uses, build_of};
-pub use permission::{Allowed, Permission, allow_lines};
-pub use plan::{Contents, Plan, PlannedInterface, PlannedVolume, domain_name, plan};
+pub use permission::{Allowed, Permission, Rule, allow_lines};
+pub use plan::{
+    AllowedBy, Contents, Need, Needs, Plan, PlannedDownload, PlannedInterface, PlannedVolume,
+    domain_name, plan,
+};
 pub use provision::{Provision, ProvisionContext, TemplateProvisioners};
 pub use removal::Removal;
 pub use secrets::{Secrets, check_secrets};

@@ -17,7 +17,7 @@ use lvhost_config::{
 use lvhost_fetch::{Checksum, Location};
 use lvhost_hcl::{Diagnostic, Diagnostics};
 use lvhost_libvirt::ConnectionUri;
-use lvhost_runtime::Grant;
+use lvhost_runtime::{Download, Grant};
 use rustix::fs::Access;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
@@ -219,7 +219,7 @@ impl LocalPaths<'_> {
                         ));
                     }
                 }
-                Grant::Url(text) => {
+                Grant::Url(Download { url: text, .. }) => {
                     urls += 1;
                     match Location::parse(text) {
                         Ok(location) => {
@@ -253,7 +253,9 @@ impl LocalPaths<'_> {
             };
             let text = text.expose_secret();
             // A list of checksums; what is to be fetched has been asked for.
-            let is_asked = grants.contains(&Grant::Url(text.to_owned()));
+            let is_asked = grants
+                .iter()
+                .any(|grant| matches!(grant, Grant::Url(file) if file.url == text));
             if !is_asked
                 && text.trim_start().starts_with("file:")
                 && let Ok(Checksum::File(list)) = Checksum::parse(text)

@@ -4,6 +4,8 @@
 //! end for everything below. URLs are compared as what they mean and not as they are written, so that
 //! `https://h/a/../../b` is not below `https://h/a/`.
 
+mod rule;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +13,9 @@ use std::sync::Arc;
 use lvhost_config::PROJECT_FILE;
 use lvhost_fetch::{Endpoint, Location, SafeUrl};
 use lvhost_hcl::{Diagnostic, Diagnostics, Span};
-use lvhost_libvirt::VolumeId;
 use lvhost_runtime::Grant;
+
+pub use self::rule::Rule;
 
 /// Where a component's permission stands.
 #[derive(Debug, Clone, Default)]
@@ -125,45 +128,21 @@ impl Allowed {
 
     /// Whether all that a component asks for by `grant` is allowed.
     pub(crate) fn permits(&self, grant: &Grant) -> bool {
-        match grant {
-            Grant::Url(text) => match Target::parse(text) {
-                Some(Target::Web(url)) => self.permits_url(&url),
-                Some(Target::File(path)) => self.permits_files(&path).is_some(),
-                None => false,
-            },
-            Grant::UrlsBelow(text) => folder(text).is_some_and(|url| self.permits_url(&url)),
-            Grant::Files(pattern) => self.permits_files(pattern).is_some(),
-            Grant::Volume(id) => self.permits_volume(&VolumeId::new(&id.pool, &id.name)),
-            Grant::HypervisorPath(path) => self
-                .hypervisor_paths
-                .iter()
-                .any(|rule| rule == path || (rule.ends_with('/') && path.starts_with(rule))),
-        }
+        self.rule_for(grant).is_some()
     }
 
     /// Whether a URL may be asked for, and with it everything below if it ends in `/`: a rule for a
     /// folder stands for both, a rule for a host for everything there.
     pub(crate) fn permits_url(&self, url: &SafeUrl) -> bool {
-        is_download(url)
-            && (self.urls.iter().any(|rule| is_covered(url, rule))
-                || self.hosts.iter().any(|rule| rule.covers(url)))
+        self.rule_for_url(url).is_some()
     }
 
     /// The rule that covers a path or pattern of files.
     pub(crate) fn permits_files(&self, asked: &str) -> Option<FileRule> {
-        let base = &self.working_directory;
-        self.files.iter().find_map(|rule| {
-            if rule == asked {
-                return Some(FileRule::Itself);
-            }
-            let below = rule.ends_with('/').then(|| base.join(rule))?;
-            is_below(&base.join(asked), &below).then_some(FileRule::Below(below))
-        })
-    }
-
-    fn permits_volume(&self, id: &VolumeId) -> bool {
-        self.volumes.iter().any(|rule| {
-            rule.pool == id.pool && rule.name.as_ref().is_none_or(|name| *name == id.name)
+        let rule = self.file_rule(asked)?;
+        Some(match rule == asked {
+            true => FileRule::Itself,
+            false => FileRule::Below(self.working_directory.join(rule)),
         })
     }
 
@@ -251,9 +230,9 @@ fn quoted(text: &str) -> String {
 
 fn rule_for(grant: &Grant) -> (&'static str, String) {
     match grant {
-        Grant::Url(text) => match Target::parse(text) {
+        Grant::Url(file) => match Target::parse(&file.url) {
             Some(Target::File(path)) => ("files", path),
-            Some(Target::Web(_)) | None => ("urls", shown_url(text)),
+            Some(Target::Web(_)) | None => ("urls", shown_url(&file.url)),
         },
         Grant::UrlsBelow(text) => ("urls", shown_folder(text)),
         Grant::Files(pattern) => ("files", pattern.clone()),
@@ -265,9 +244,9 @@ fn rule_for(grant: &Grant) -> (&'static str, String) {
 /// What a component has asked for, in words.
 pub(crate) fn in_words(grant: &Grant) -> String {
     match grant {
-        Grant::Url(text) => match Target::parse(text) {
+        Grant::Url(file) => match Target::parse(&file.url) {
             Some(Target::File(path)) => format!("the file `{path}`"),
-            Some(Target::Web(_)) | None => format!("the URL {}", shown_url(text)),
+            Some(Target::Web(_)) | None => format!("the URL {}", shown_url(&file.url)),
         },
         Grant::UrlsBelow(text) => format!("the URL {} and everything below it", shown_folder(text)),
         Grant::Files(pattern) => format!("the files `{pattern}`"),

@@ -2,6 +2,7 @@
 //! Nothing in here touches the world.
 
 mod domain;
+mod needs;
 
 use lvhost_config::{AttachAs, Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
 use lvhost_libvirt::{
@@ -9,6 +10,7 @@ use lvhost_libvirt::{
 };
 use lvhost_runtime::{Defaults, Grant};
 
+pub use self::needs::{AllowedBy, Need, Needs, PlannedDownload};
 use crate::configure::Configured;
 use crate::identity::Identity;
 

@@ -15,7 +15,7 @@
 mod base;
 mod copy;
 mod files;
-mod grants;
+pub(crate) mod grants;
 mod inspect;
 mod originals;
 mod progress_lines;

@@ -5,6 +5,7 @@
 //! ```
 
 mod expected;
+mod held;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -27,6 +28,7 @@ use crate::{
 use crate::{Progress, Reach, Settings, local};
 
 use expected::Lists;
+pub use held::Held;
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -50,6 +52,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What the file at one of the locations is checked by: what its URL says, or else what holds for all;
+    /// `None` if these two are not the same.
+    pub fn checksum_of<'a>(&'a self, location: &'a Location) -> Option<&'a Checksum> {
+        expected::wanted(location, &self.checksum).ok()
+    }
+
     /// A request whose locations and checksum the user wrote: their hosts are the named ones.
     pub fn named_by_user(locations: Vec<Location>, checksum: Checksum) -> Self {
         let own = locations.iter().filter_map(|it| it.steering().checksum());

@@ -65,7 +65,7 @@ pub use checksum::list::ChecksumListError;
 pub use disk::NoSpace;
 pub use endpoint::Endpoint;
 pub use error::{ClientError, Failure, FetchError, LocationError};
-pub use fetcher::{Fetched, Fetcher, Request};
+pub use fetcher::{Fetched, Fetcher, Held, Request};
 pub use guard::NoNameServer;
 pub use held_folder::{HeldFolder, leads_out, open_regular};
 pub use location::{LocalFile, Location, LocationParseError, Steering, WebAddress};

@@ -50,7 +50,7 @@ pub use runtime::{ComponentBytes, Runtime, Settings, precompile};
 pub use services::{ServiceError, Services, Sink, read_error};
 pub use source::Source;
 pub use types::{
-    Base, Blob, Codec, Configuration, Defaults, Description, Device, Diagnostic, FileEntry,
-    FileKind, Grant, Image, Level, OptionSchema, OptionSetting, OptionType, OptionValue, Recipe,
-    Severity, Volume, VolumeFacts, VolumeId,
+    Base, Blob, Codec, Configuration, Defaults, Description, Device, Diagnostic, Download,
+    FileEntry, FileKind, Grant, Image, Level, OptionSchema, OptionSetting, OptionType, OptionValue,
+    Recipe, Severity, Volume, VolumeFacts, VolumeId,
 };

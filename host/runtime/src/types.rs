@@ -206,11 +206,20 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// A file that will be downloaded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Download {
+    /// A URL, whole.
+    pub url: String,
+    /// What it will be checked by, as a user writes it; `None` if that is only known later.
+    pub checksum: Option<String>,
+}
+
 /// Something a volume needs to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Grant {
-    /// A URL, whole.
-    Url(String),
+    /// One file.
+    Url(Download),
     /// A URL that ends in `/`, and everything below it.
     UrlsBelow(String),
     /// A path or pattern of files on the machine lvhost runs on.

@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::limits;
 use crate::services::ServiceError;
 use crate::types::{
-    Base, Configuration, Defaults, Description, Device, Diagnostic, Grant, Image, Level,
+    Base, Configuration, Defaults, Description, Device, Diagnostic, Download, Grant, Image, Level,
     OptionSchema, OptionType, Recipe, Severity, VolumeId,
 };
 
@@ -248,7 +248,15 @@ fn defaults(said: exported::Defaults) -> Checked<Defaults> {
 
 fn grant(said: exported::Grant) -> Checked<Grant> {
     Ok(match said {
-        exported::Grant::Url(url) => Grant::Url(path("a URL", url, limits::PATH)?),
+        exported::Grant::Url(said) => Grant::Url(Download {
+            url: path("a URL", said.url, limits::PATH)?,
+            // As for the download itself, where an empty one is none.
+            checksum: match said.checksum {
+                Some(checksum) if checksum.is_empty() => Some("none".to_owned()),
+                Some(checksum) => Some(path("a checksum", checksum, limits::CHECKSUM)?),
+                None => None,
+            },
+        }),
         exported::Grant::UrlsBelow(url) => Grant::UrlsBelow(url_folder(url)?),
         exported::Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
         exported::Grant::Volume(id) => Grant::Volume(volume_id(id)?),

@@ -54,12 +54,14 @@ impl VolumeSource for External {
                     .help("give at least one URL or path"),
             );
         }
+        let checksum = options.text("checksum").map(str::trim);
+        let checksum = checksum.filter(|it| !it.is_empty()).unwrap_or("none");
         let mut said = Vec::new();
         for (index, url) in urls.iter().enumerate() {
             match Location::parse(url) {
                 Ok(location) => {
                     said.push(location.steering);
-                    configuration.need(Grant::Url(url.clone()));
+                    configuration.need(Grant::download(url, checksum));
                 }
                 Err(fault) => {
                     let path = format!("urls[{index}]");
@@ -86,9 +88,8 @@ impl VolumeSource for External {
 
     fn prepare(volume: &Volume, options: &Options, host: &dyn Host) -> Result<Recipe, Error> {
         let urls = options.text_list("urls").unwrap_or_default();
-        let checksum = options
-            .text("checksum")
-            .filter(|checksum| !checksum.is_empty());
+        let checksum = options.text("checksum").map(str::trim);
+        let checksum = checksum.filter(|it| !it.is_empty());
         let blob = host.download(urls, checksum)?;
         let name = blob.name();
         let beginning = beginning_of(&mut blob.reader()?)?;

@@ -276,7 +276,7 @@ fn validation_reports_every_url_and_grants_the_good_ones() {
             (Severity::Warning, "checksum")
         ]
     );
-    assert_eq!(configuration.grants, [Grant::Url(URL.to_owned())]);
+    assert_eq!(configuration.grants, [Grant::download(URL, "none")]);
 
     let empty = Options::default().with("urls", OptionValue::TextList(vec![]));
     assert!(External::configure(&open(), &empty).has_errors());

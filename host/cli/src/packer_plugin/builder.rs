@@ -44,7 +44,7 @@ impl Plugin {
         let request = Request::new(configs)?;
         let sources = self.sources()?;
         let examined = examine(&request, Reading::Check, &sources, &self.surroundings).await;
-        plan_log::log(&request, &examined, &self.surroundings);
+        plan_log::log(&request, &examined, &sources, &self.surroundings);
         let mut prepared = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         *prepared = Some(request);
         Ok(Prepared {

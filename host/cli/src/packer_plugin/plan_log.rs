@@ -1,16 +1,23 @@
 //! What the check of a source has come to, in Packer's log. With the plan: what `lvhost plan --json` prints, for
 //! those who have no such command.
 
+use lvhost_engine::Sources;
 use tracing::{Level, debug};
 
 use super::build::cache_directory;
 use super::examine::Examined;
 use super::request::Request;
-use crate::plan::{Planned, Subject, cached};
+use crate::downloads::held_only;
+use crate::plan::{Look, Planned, Subject};
 use crate::surroundings::Surroundings;
 
 /// Logs what the build of `request` would make, if anybody wants to know and nothing is wrong with it.
-pub(super) fn log(request: &Request, examined: &Examined, surroundings: &Surroundings) {
+pub(super) fn log(
+    request: &Request,
+    examined: &Examined,
+    sources: &Sources,
+    surroundings: &Surroundings,
+) {
     if !tracing::enabled!(Level::DEBUG) {
         return;
     }
@@ -31,8 +38,14 @@ pub(super) fn log(request: &Request, examined: &Examined, surroundings: &Surroun
         configured: &examined.configured,
         identity: &request.identity,
     };
-    let folder = cache_directory(surroundings).map(|folder| folder.join("downloads"));
-    let planned = cached(folder).and_then(|cached| Planned::of(subject, &cached));
+    let downloads = cache_directory(surroundings);
+    let downloads = downloads.and_then(|cache| held_only(surroundings, &cache).ok());
+    let look = Look {
+        sources,
+        downloads: downloads.as_ref(),
+        working_directory: &surroundings.working_directory,
+    };
+    let planned = Planned::of(subject, &look);
     match planned.and_then(|planned| planned.shown(&surroundings.secrets)) {
         Ok(json) => debug!("the plan: {json}"),
         Err(failure) => debug!("no plan: {}", lvhost_engine::with_causes(&failure)),

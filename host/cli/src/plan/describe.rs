@@ -1,18 +1,19 @@
 //! A build's plan as plain data.
 
 use std::convert::Infallible;
+use std::path::Path;
 
-use lvhost_config::{LibvirtSource, SourceValue, VolumeSource};
+use lvhost_config::LibvirtSource;
 use lvhost_engine::{
-    Configured, Contents, DiskImage, Identity, Plan, PlannedVolume, Secrets, StatedBy, plan,
+    Configured, Contents, DiskImage, Identity, Plan, PlannedVolume, Secrets, Sources, StatedBy,
+    plan,
 };
-use lvhost_fetch::{CacheEntry, Content, Location, SafeUrl};
+use lvhost_fetch::{Fetcher, Held, Request};
 use lvhost_libvirt::{ConnectionUri, DiskFormat, InterfaceSource, final_domain_xml};
-use lvhost_runtime::Grant;
-use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::check::Checked;
+use super::reach::Reach;
 use crate::exit_code::Failure;
 
 /// What a plan is made of.
@@ -26,6 +27,28 @@ pub(crate) struct Subject<'a> {
     pub(crate) configured: &'a Configured,
     /// Where the names of the build come from.
     pub(crate) identity: &'a Identity,
+}
+
+/// What a plan is looked up in.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    /// The volume sources, with what they may reach.
+    pub(crate) sources: &'a Sources,
+    /// What was downloaded before, if there is a place for it.
+    pub(crate) downloads: Option<&'a Fetcher>,
+    /// What relative paths are meant from.
+    pub(crate) working_directory: &'a Path,
+}
+
+impl Look<'_> {
+    /// What there is of a download. Nobody is asked.
+    pub(super) fn held(&self, request: &Request) -> Result<Held, Failure> {
+        let Some(downloads) = self.downloads else {
+            return Ok(Held::Nothing);
+        };
+        let held = downloads.held(request);
+        held.map_err(|error| Failure::unable("the cache of downloads can't be used", error))
+    }
 }
 
 /// What one build would do.
@@ -62,12 +85,11 @@ pub(super) struct Volume {
     pub(super) allocation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<String>,
-    /// What its source may reach for it, and nothing else.
-    pub(super) granted: Vec<Granted>,
-    /// Whether that depends on values that are only known when the build runs.
+    /// What its source needs and may reach.
+    #[serde(flatten)]
+    pub(super) reach: Reach,
+    /// Whether all of that is known, and not only when the build runs.
     pub(super) is_known: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) download: Option<Download>,
 }
 
 /// Where a volume's bytes come from.
@@ -82,34 +104,6 @@ pub(super) enum ContentsKind {
     Source,
 }
 
-/// Something a source may reach.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
-pub(super) enum Granted {
-    /// Without a password.
-    Url(String),
-    /// A URL and everything below it, without a password.
-    UrlsBelow(String),
-    /// A path or pattern on this machine.
-    Files(String),
-    /// A volume of the hypervisor.
-    Volume(String),
-    /// A path on the hypervisor.
-    HypervisorPath(String),
-}
-
-/// What would be downloaded.
-#[derive(Debug, Serialize)]
-pub(super) struct Download {
-    /// In the order they are tried, without passwords.
-    pub(super) urls: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) checksum: Option<String>,
-    /// Whether it was downloaded before: without a checksum, the server is still asked whether it is
-    /// the same.
-    pub(super) cached: bool,
-}
-
 /// A network interface of the domain.
 #[derive(Debug, Serialize)]
 pub(super) struct Interface {
@@ -119,24 +113,27 @@ pub(super) struct Interface {
 }
 
 impl Planned {
-    /// What the build would do. `cached` is what was downloaded before.
+    /// What the build would do.
     ///
     /// # Errors
-    /// The template's overlays of the domain's XML don't fit.
-    pub(crate) fn of(subject: Subject<'_>, cached: &[CacheEntry]) -> Result<Self, Failure> {
+    /// The template's overlays of the domain's XML don't fit; the cache of downloads can't be used.
+    pub(crate) fn of(subject: Subject<'_>, look: &Look<'_>) -> Result<Self, Failure> {
         let plan = plan_of(subject);
         let images: Vec<DiskImage> = plan.volumes.iter().map(image_to_be).collect();
         let spec = plan.domain_spec(subject.libvirt, subject.identity, None, &images);
         let domain_xml = final_domain_xml(&spec)
             .map_err(|error| Failure::unable("the domain's XML can't be made", error))?;
         let volumes = plan.volumes.iter().enumerate();
+        let volumes = volumes.map(|(index, planned)| {
+            let reach = Reach::of(&plan, planned, look)?;
+            Ok(volume(planned, index == plan.artifact, reach))
+        });
+        let volumes = volumes.collect::<Result<_, Failure>>()?;
         Ok(Self {
             build: subject.name.to_owned(),
             uri: ConnectionUri::new(subject.libvirt.libvirt_uri.as_str()).to_string(),
             domain: plan.domain.clone(),
-            volumes: volumes
-                .map(|(index, planned)| volume(planned, index == plan.artifact, cached))
-                .collect(),
+            volumes,
             interfaces: plan
                 .interfaces
                 .iter()
@@ -194,16 +191,11 @@ fn image_to_be(volume: &PlannedVolume) -> DiskImage {
     }
 }
 
-fn volume(planned: &PlannedVolume, is_artifact: bool, cached: &[CacheEntry]) -> Volume {
-    let (contents, source, grants, is_known) = match &planned.contents {
-        Contents::Existing => (ContentsKind::Existing, None, &[][..], true),
-        Contents::Blank => (ContentsKind::Blank, None, &[][..], true),
-        Contents::Source { block, grants } => (
-            ContentsKind::Source,
-            Some(block),
-            grants.as_slice(),
-            block.is_known(),
-        ),
+fn volume(planned: &PlannedVolume, is_artifact: bool, reach: Reach) -> Volume {
+    let (contents, source, is_known) = match &planned.contents {
+        Contents::Existing => (ContentsKind::Existing, None, true),
+        Contents::Blank => (ContentsKind::Blank, None, true),
+        Contents::Source { block, .. } => (ContentsKind::Source, Some(block), block.is_known()),
     };
     Volume {
         pool: planned.id.pool.clone(),
@@ -214,76 +206,8 @@ fn volume(planned: &PlannedVolume, is_artifact: bool, cached: &[CacheEntry]) -> 
         capacity: planned.capacity,
         allocation: planned.allocation,
         format: planned.format.clone(),
-        granted: grants.iter().map(granted).collect(),
+        reach,
         is_known,
-        download: source.and_then(|block| download(block, grants, cached)),
-    }
-}
-
-fn granted(grant: &Grant) -> Granted {
-    match grant {
-        Grant::Url(url) => Granted::Url(shown(url)),
-        Grant::UrlsBelow(url) => Granted::UrlsBelow(shown_folder(url)),
-        Grant::Files(pattern) => Granted::Files(pattern.clone()),
-        Grant::Volume(id) => Granted::Volume(id.to_string()),
-        Grant::HypervisorPath(path) => Granted::HypervisorPath(path.clone()),
-    }
-}
-
-/// What of the grants comes over a network.
-fn download(block: &VolumeSource, grants: &[Grant], cached: &[CacheEntry]) -> Option<Download> {
-    let urls: Vec<String> = grants
-        .iter()
-        .filter_map(|grant| match grant {
-            Grant::Url(url) => Some(url),
-            _ => None,
-        })
-        .filter(|url| !matches!(Location::parse(url), Ok(Location::Path(_))))
-        .map(|url| shown(url))
-        .collect();
-    let checksum = block
-        .settings
-        .iter()
-        .find(|setting| setting.name == "checksum");
-    let checksum = checksum.and_then(|setting| match &setting.value {
-        Some(SourceValue::Text(text)) => Some(text.expose_secret().to_owned()),
-        _ => None,
-    });
-    (!urls.is_empty()).then(|| Download {
-        cached: cached
-            .iter()
-            .any(|entry| is_wanted(entry, &urls, checksum.as_deref())),
-        urls,
-        checksum,
-    })
-}
-
-/// Whether a file of the cache is the one that is meant: by its checksum, or as what came from one of
-/// the URLs.
-fn is_wanted(entry: &CacheEntry, urls: &[String], checksum: Option<&str>) -> bool {
-    let Content::Whole(sha256) = &entry.content else {
-        return false;
-    };
-    let is_meant = checksum.is_some_and(|checksum| {
-        let digest = checksum.strip_prefix("sha256:").unwrap_or(checksum);
-        digest.eq_ignore_ascii_case(&sha256.to_string())
-    });
-    is_meant || entry.urls.iter().any(|url| urls.contains(url))
-}
-
-/// A URL without its password.
-fn shown(url: &str) -> String {
-    Location::parse(url).map_or_else(
-        |_| "(not a URL)".to_owned(),
-        |location| location.to_string(),
-    )
-}
-
-/// The same for everything below a URL; a folder of a share is no location by itself.
-fn shown_folder(url: &str) -> String {
-    match SafeUrl::parse(url) {
-        Ok(share) if share.expose().scheme() == "smb" => share.to_string(),
-        _ => shown(url),
     }
 }
 

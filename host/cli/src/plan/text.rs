@@ -3,7 +3,8 @@
 use indicatif::BinaryBytes;
 use lvhost_engine::Secrets;
 
-use super::describe::{ContentsKind, Granted, Planned, Volume};
+use super::describe::{ContentsKind, Planned, Volume};
+use super::reach::{Needed, Thing};
 use crate::printer::{Paint, Printer};
 
 /// Prints lines without secrets.
@@ -80,34 +81,49 @@ fn show_volume(volume: &Volume, lines: &Lines<'_>) {
     let format = volume.format.as_ref().map(|format| format!(", {format}"));
     let detail = |text: String| lines.result(&format!("                {text}"));
     detail(format!("{from}{size}{}", format.unwrap_or_default()));
-    if let Some(download) = &volume.download {
-        let word = if download.cached {
-            "cached, from"
-        } else {
-            "downloads"
+    for download in &volume.reach.downloads {
+        let word = match download.cached {
+            Some(true) => "cached, from",
+            Some(false) => "downloads",
+            None => "downloads, unless it is what the list of checksums names,",
         };
         for url in &download.urls {
             detail(format!("{word} {url}"));
         }
         detail(match download.checksum.as_deref() {
-            None | Some("none") => "without a checksum".to_owned(),
+            None => "with a checksum that is only known when the build runs, or without".to_owned(),
+            Some("none") => "without a checksum".to_owned(),
             Some(checksum) => format!("checksum {checksum}"),
         });
     }
-    for granted in &volume.granted {
-        match granted {
-            // It has just been said.
-            Granted::Url(_) if volume.download.is_some() => {}
-            Granted::Url(path) => detail(format!("may read the file {path}")),
-            Granted::UrlsBelow(url) => detail(format!("may download what is below {url}")),
-            Granted::Files(pattern) => detail(format!("may read the files {pattern}")),
-            Granted::Volume(id) => detail(format!("may read the volume {id}")),
-            Granted::HypervisorPath(path) => {
-                detail(format!("may use the hypervisor's path {path}"));
-            }
-        }
+    for needed in &volume.reach.needs {
+        detail(format!("needs {}: {}", thing(&needed.thing), rule(needed)));
+    }
+    for line in &volume.reach.also_allowed {
+        detail(format!("does not need, but may use: {line} in its entry"));
     }
     if !volume.is_known {
         detail("the rest depends on values that are only known when the build runs".to_owned());
+    }
+}
+
+fn thing(thing: &Thing) -> String {
+    match thing {
+        Thing::Url(url) => url.clone(),
+        Thing::UrlsBelow(url) => format!("what is below {url}"),
+        Thing::Files(pattern) => format!("the files {pattern}"),
+        Thing::Volume(id) => format!("the volume {id}"),
+        Thing::HypervisorPath(path) => format!("the hypervisor's path {path}"),
+    }
+}
+
+fn rule(needed: &Needed) -> String {
+    match (needed.allowed_by.as_deref(), needed.allows_beyond) {
+        (None, _) => "not allowed".to_owned(),
+        (Some("template"), _) => "allowed by the template, in which it stands".to_owned(),
+        (Some(line), None) => format!("allowed by {line} in its entry"),
+        (Some(line), Some(beyond)) => {
+            format!("allowed by {line} in its entry, which allows {beyond}")
+        }
     }
 }

@@ -112,7 +112,7 @@ fn downloads_are_listed_and_removed() {
 
     // A plan tells what need not be downloaded.
     let planned = json(&lvhost, &["plan", "--json", "one.raw.pkr.hcl"]);
-    let download = &planned["builds"][0]["volumes"][0]["download"];
+    let download = &planned["builds"][0]["volumes"][0]["downloads"][0];
     assert_eq!(download["cached"], true, "{download}");
 
     let removed = json(&lvhost, &["cache", "prune", "--unused-for", "1", "--json"]);
@@ -130,7 +130,7 @@ fn downloads_are_listed_and_removed() {
     let listed = json(&lvhost, &["cache", "list", "--json"]);
     assert_eq!(listed["entries"], serde_json::json!([]));
     let planned = json(&lvhost, &["plan", "--json", "one.raw.pkr.hcl"]);
-    let download = &planned["builds"][0]["volumes"][0]["download"];
+    let download = &planned["builds"][0]["volumes"][0]["downloads"][0];
     assert_eq!(download["cached"], false, "{download}");
 }
 

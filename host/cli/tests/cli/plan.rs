@@ -77,7 +77,8 @@ fn a_plan_tells_volumes_downloads_grants_and_the_domain_and_touches_nothing() {
         "made by `external`, 10.00 GiB",
         "downloads https://***@example.org/image.qcow2\n",
         "checksum sha256:0000000000",
-        "may read the files seed/*.txt\n",
+        "needs https://***@example.org/image.qcow2: allowed by the template, in which it stands\n",
+        "needs the files seed/*.txt: allowed by the template, in which it stands\n",
         "  volume      default/data\n",
         "is there already and is only used\n",
         "  interface   network default, MAC 52:54:00:00:00:01\n",
@@ -111,10 +112,17 @@ fn programs_get_the_plan_as_json() {
     assert_eq!(disk["capacity"], 10u64 << 30);
     assert_eq!(disk["is_artifact"], true);
     assert_eq!(
-        disk["download"]["urls"][0],
+        disk["downloads"][0]["urls"][0],
         "https://***@example.org/image.qcow2"
     );
-    assert_eq!(disk["granted"][0]["kind"], "url", "{}", disk["granted"]);
+    assert_eq!(
+        disk["needs"][0],
+        serde_json::json!({
+            "kind": "url",
+            "value": "https://***@example.org/image.qcow2",
+            "allowed_by": "template",
+        })
+    );
     assert_eq!(build["volumes"][2]["contents"], "existing");
     assert!(build["domain_xml"].as_str().unwrap().starts_with("<domain"));
     assert_eq!(build.get("check"), None);

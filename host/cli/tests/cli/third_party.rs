@@ -359,3 +359,49 @@ fn the_settings_lie_beside_the_template_or_in_its_folder() {
         assert!(!said.messages.contains("not_searched"), "{}", said.messages);
     }
 }
+
+/// What it has asked for is one thing, what its entry allows another: a plan tells both.
+#[test]
+fn a_plan_tells_the_rules_and_what_they_allow_beyond_what_is_asked_for() {
+    let lvhost = with_url();
+    let digest = put(&lvhost, "stranger.wasm");
+    let allow = "  allow {\n    urls  = [\"https://example.org/images/\"]\n    hosts = [\"*.debian.org\"]\n    \
+                 aws_credentials = true\n  }\n";
+    let lvhost = lvhost.file("lvhost.hcl", &entry(&digest, allow));
+    let said = lvhost.call(&["plan", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for expected in [
+        "needs https://example.org/images/disk.qcow2: allowed by urls = [\"https://example.org/images/\"] in its \
+         entry, which allows everything below it\n",
+        "does not need, but may use: hosts = [\"*.debian.org\"] in its entry\n",
+        "does not need, but may use: aws_credentials = true in its entry\n",
+        "downloads https://example.org/images/disk.qcow2\n",
+        "without a checksum\n",
+    ] {
+        assert!(
+            said.results.contains(expected),
+            "{expected}: {}",
+            said.results
+        );
+    }
+    let said = lvhost.call(&["plan", "--json", "t.pkr.hcl"]);
+    let plan: serde_json::Value = serde_json::from_str(&said.results).unwrap();
+    let volume = &plan["builds"][0]["volumes"][0];
+    assert_eq!(
+        volume["needs"],
+        serde_json::json!([{
+            "kind": "url",
+            "value": URL,
+            "allowed_by": "urls = [\"https://example.org/images/\"]",
+            "allows_beyond": "everything below it",
+        }])
+    );
+    assert_eq!(
+        volume["also_allowed"],
+        serde_json::json!(["hosts = [\"*.debian.org\"]", "aws_credentials = true"])
+    );
+    assert_eq!(
+        volume["downloads"],
+        serde_json::json!([{ "urls": [URL], "checksum": "none", "cached": false }])
+    );
+}

@@ -19,7 +19,10 @@ fn allowed(rules: &[(&str, &str)]) -> Allowed {
 }
 
 fn url(text: &str) -> Grant {
-    Grant::Url(text.to_owned())
+    Grant::Url(lvhost_runtime::Download {
+        url: text.to_owned(),
+        checksum: None,
+    })
 }
 
 fn below(text: &str) -> Grant {
@@ -302,4 +305,64 @@ fn what_can_not_be_meant_is_refused() {
     for text in ["", "base", "/base", "default/", "*/base"] {
         assert!(VolumeRule::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn the_rule_is_named_with_what_it_allows_beyond() {
+    let below = Some("everything below it");
+    let server = Some("everything on that server");
+    for (rule, grant, beyond) in [
+        (("urls", "https://h/a.img"), url("https://h/a.img"), None),
+        (("urls", "https://h/d/"), url("https://h/d/a.img"), below),
+        (("urls", "https://h/d/"), self::below("https://h/d/"), None),
+        (
+            ("urls", "https://h/d/"),
+            self::below("https://h/d/e/"),
+            below,
+        ),
+        (
+            ("hosts", "example.org"),
+            url("https://example.org/a"),
+            server,
+        ),
+        (
+            ("hosts", "example.org:8080"),
+            url("http://example.org:8080/a"),
+            server,
+        ),
+        (
+            ("hosts", "*.example.org"),
+            url("https://a.example.org/a"),
+            Some("everything on every server of that domain"),
+        ),
+        (
+            ("hosts", "*"),
+            url("https://h/a"),
+            Some("everything on every server, but for those that only this machine reaches"),
+        ),
+        (("files", "seed/*"), files("seed/*"), None),
+        (("files", "seed/"), files("seed/*"), below),
+        (("files", "images/"), url("images/a.img"), below),
+        (("volumes", "p/v"), volume("p", "v"), None),
+        (
+            ("volumes", "p/*"),
+            volume("p", "v"),
+            Some("every volume of the pool"),
+        ),
+        (("hypervisor_paths", "/i/a"), path("/i/a"), None),
+        (("hypervisor_paths", "/i/"), path("/i/a"), below),
+    ] {
+        let allowed = allowed(&[rule]);
+        let found = allowed.rule_for(&grant).unwrap();
+        assert_eq!(found.line, format!("{} = [\"{}\"]", rule.0, rule.1));
+        assert_eq!(found.beyond, beyond, "{rule:?} {grant:?}");
+        assert_eq!(allowed.unused_lines(&[grant]), [""; 0], "{rule:?}");
+        assert_eq!(allowed.unused_lines(&[]), [found.line], "{rule:?}");
+        assert_eq!(allowed.rule_for(&url("ftp://h/a")), None);
+    }
+    let keys = Allowed {
+        aws_credentials: true,
+        ..Allowed::default()
+    };
+    assert_eq!(keys.unused_lines(&[]), ["aws_credentials = true"]);
 }

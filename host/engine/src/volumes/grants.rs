@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lvhost_config::VolumeSource;
 use lvhost_fetch::{Author, Checksum, HeldFolder, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
-use lvhost_runtime::{Grant, ServiceError};
+use lvhost_runtime::{Download, Grant, ServiceError};
 
 use crate::permission::{self, FileRule, Permission, Target};
 
@@ -60,6 +60,11 @@ impl Grants {
         }
     }
 
+    /// Whether something that was asked for is granted.
+    pub(crate) fn is_granted(&self, grant: &Grant) -> bool {
+        self.granted.contains(grant)
+    }
+
     /// The component's name.
     pub(crate) fn component(&self) -> &str {
         &self.component
@@ -86,13 +91,12 @@ impl Grants {
         working_directory: &Path,
     ) -> Result<Request, ServiceError> {
         let checksum = self.checksum(checksum.unwrap_or_default())?;
-        let checksum = checksum.resolved_in(working_directory);
         let mut locations = Vec::with_capacity(urls.len());
         let mut held = BTreeMap::new();
         for text in urls {
             let location =
                 Location::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
-            self.location(text, &location)?;
+            self.location(text, &location, &checksum)?;
             if let Some(Target::File(path)) = Target::of(&location)
                 && let Some(folder) = self.folder_of(&path)
             {
@@ -100,6 +104,7 @@ impl Grants {
             }
             locations.push(location.resolved_in(working_directory));
         }
+        let checksum = checksum.resolved_in(working_directory);
         let mut request = Request::named_by_user(locations, checksum);
         request.held = held;
         if let Permission::Entry(allowed) = &self.permission {
@@ -147,18 +152,46 @@ impl Grants {
         Ok(checksum)
     }
 
-    fn location(&self, text: &str, location: &Location) -> Result<(), ServiceError> {
+    /// Whether a URL is granted, to be checked like this.
+    fn location(
+        &self,
+        text: &str,
+        location: &Location,
+        checksum: &Checksum,
+    ) -> Result<(), ServiceError> {
         let below = |grant: &Grant| match (grant, Target::of(location)) {
             (Grant::UrlsBelow(folder), Some(Target::Web(url))) => {
                 SafeUrl::parse(folder).is_ok_and(|folder| permission::is_covered(&url, &folder))
             }
             _ => false,
         };
-        let asked = Grant::Url(text.to_owned());
         if self.granted.iter().any(below) {
             return Ok(());
         }
-        self.check(asked)
+        let files = self.granted.iter().filter_map(|grant| match grant {
+            Grant::Url(file) if file.url == text => Some(file),
+            _ => None,
+        });
+        let files: Vec<_> = files.collect();
+        // It is told to the user before the build: one that is told and not kept would be a lie.
+        let is_kept = |file: &&Download| match &file.checksum {
+            None => true,
+            Some(told) => Checksum::parse(told).is_ok_and(|told| told == *checksum),
+        };
+        if files.iter().any(is_kept) {
+            return Ok(());
+        }
+        if !files.is_empty() {
+            return Err(ServiceError::Denied(format!(
+                "the source `{}` asks for {location} with another checksum than it has told when it was \
+                 configured",
+                self.component
+            )));
+        }
+        self.check(Grant::Url(Download {
+            url: text.to_owned(),
+            checksum: None,
+        }))
     }
 
     /// Whether a pattern of files is granted; if so, the folder that no link may lead out of. This blocks on
@@ -200,12 +233,16 @@ impl Grants {
         if self.granted.contains(&wanted) {
             return Ok(());
         }
+        let is_wanted = |refused: &Grant| match (refused, &wanted) {
+            (Grant::Url(refused), Grant::Url(wanted)) => refused.url == wanted.url,
+            (refused, wanted) => refused == wanted,
+        };
         let (what, component) = (permission::in_words(&wanted), &self.component);
         Err(ServiceError::Denied(match self.permission {
             Permission::Template => {
                 format!("{what} is not granted: it does not stand in the volume's `source` block")
             }
-            _ if self.refused.contains(&wanted) => format!(
+            _ if self.refused.iter().any(is_wanted) => format!(
                 "{what} is not allowed for the source `{component}`: {}",
                 permission::advice(&permission::line_for(&wanted))
             ),
@@ -231,10 +268,10 @@ impl Grants {
 /// Whether a grant stands in the block of the volume `own`.
 fn stands_in(named: &BTreeSet<&str>, grant: &Grant, own: &VolumeId) -> bool {
     match grant {
-        Grant::Url(text)
-        | Grant::UrlsBelow(text)
-        | Grant::Files(text)
-        | Grant::HypervisorPath(text) => named.contains(text.as_str()),
+        Grant::Url(file) => named.contains(file.url.as_str()),
+        Grant::UrlsBelow(text) | Grant::Files(text) | Grant::HypervisorPath(text) => {
+            named.contains(text.as_str())
+        }
         // The pool may be left out in the block: it is the volume's own then.
         Grant::Volume(id) => {
             named.contains(id.name.as_str())
@@ -302,7 +339,10 @@ mod tests {
         let url = "https://127.0.0.1:8443/a.img";
         let asked_by = |permission| {
             let mut grants = grants("none", permission);
-            grants.granted.push(Grant::Url(url.to_owned()));
+            grants.granted.push(Grant::Url(Download {
+                url: url.to_owned(),
+                checksum: None,
+            }));
             let request = grants.request(&[url.to_owned()], None, Path::new("/"));
             request.unwrap()
         };
@@ -320,5 +360,34 @@ mod tests {
         };
         assert_eq!(components.author, expected);
         assert!(components.named.is_empty());
+    }
+
+    #[test]
+    fn the_checksum_that_was_told_is_the_one_that_is_taken() {
+        let url = "https://example.org/a.img";
+        let digits = "AB".repeat(32);
+        let told = format!("sha256:{}", "ab".repeat(32));
+        let other = "sha256:".to_owned() + &"cd".repeat(32);
+        for (told, asked, is_taken) in [
+            (Some(told.as_str()), Some(told.as_str()), true),
+            (Some(told.as_str()), Some(digits.as_str()), true),
+            (Some(told.as_str()), Some(other.as_str()), false),
+            (Some(told.as_str()), None, false),
+            (Some("none"), None, true),
+            (Some("none"), Some(told.as_str()), false),
+            (None, None, true),
+            (None, Some(other.as_str()), true),
+        ] {
+            let mut grants = grants("none", Permission::Entry(Arc::default()));
+            grants.granted.push(Grant::Url(Download {
+                url: url.to_owned(),
+                checksum: told.map(str::to_owned),
+            }));
+            let request = grants.request(&[url.to_owned()], asked, Path::new("/"));
+            assert_eq!(request.is_ok(), is_taken, "{told:?} {asked:?}");
+            if let Err(error) = request {
+                assert!(error.to_string().contains("another checksum"), "{error}");
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Cache, CacheError, Partial, read_json, remove, write_json};
 use crate::digest::{Algorithm, Digest};
 use crate::own_folder::{OwnFolder, not_own};
-use crate::{Progress, local};
+use crate::{Progress, SafeUrl, local};
 
 /// Linux's name for one run of the kernel.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -78,6 +78,23 @@ pub(crate) struct Blob {
 }
 
 impl Cache {
+    /// The SHA-256 of the file with this digest, if it is here.
+    pub(crate) fn known_by_digest(&self, digest: &Digest) -> Option<Digest> {
+        self.sha256_of(digest)
+            .filter(|sha256| self.has_blob(sha256))
+    }
+
+    /// The SHA-256 of the file that came from this URL before, if it is here.
+    pub(crate) fn known_by_url(&self, url: &SafeUrl) -> Option<Digest> {
+        let sha256 = self.url_entry(url)?.sha256();
+        sha256.filter(|sha256| self.has_blob(sha256))
+    }
+
+    /// Whether there is a blob that [`blob`](Self::blob) would open: a file of ours.
+    fn has_blob(&self, sha256: &Digest) -> bool {
+        self.folders.blobs.file(&blob_name(sha256)).is_ok()
+    }
+
     /// Opens a blob, having made sure that it is what its name says; `None` if there is none.
     pub(crate) async fn blob(
         &self,

@@ -36,20 +36,7 @@ pub(super) struct Lists<'a> {
 impl Lists<'_> {
     /// The digest that the file at a location must have, if any is known.
     pub(super) async fn expected(&mut self, location: &Location) -> Result<Option<Digest>, Failed> {
-        let given = &self.request.checksum;
-        let checksum = match (location.steering().checksum(), given) {
-            (None, given) => given,
-            (Some(own), Checksum::None) => own,
-            (Some(own), given) if own == given => own,
-            (Some(own), given) => {
-                return Err(LocationError::TwoChecksums {
-                    own: Box::new(own.clone()),
-                    given: Box::new(given.clone()),
-                }
-                .into());
-            }
-        };
-        match checksum {
+        match wanted(location, &self.request.checksum)? {
             Checksum::None => Ok(None),
             Checksum::Digest(digest) => Ok(Some(digest.clone())),
             Checksum::File(list) => self.listed(location, list).await.map(Some),
@@ -153,6 +140,33 @@ impl Lists<'_> {
         }
         Ok(text)
     }
+}
+
+/// What the file at a location is checked by: its own checksum, or the one that is `given` for all.
+pub(super) fn wanted<'a>(
+    location: &'a Location,
+    given: &'a Checksum,
+) -> Result<&'a Checksum, LocationError> {
+    match (location.steering().checksum(), given) {
+        (None, given) => Ok(given),
+        (Some(own), Checksum::None) => Ok(own),
+        (Some(own), given) if own == given => Ok(own),
+        (Some(own), given) => Err(LocationError::TwoChecksums {
+            own: Box::new(own.clone()),
+            given: Box::new(given.clone()),
+        }),
+    }
+}
+
+/// What a list on this machine says of the file at a location, if it can be read and says something.
+pub(super) fn listed_here(
+    location: &Location,
+    list: &Location,
+    path: &LocalFile,
+) -> Option<Digest> {
+    let text = read_file(path).ok()?;
+    let parsed = ChecksumList::parse(&String::from_utf8_lossy(&text));
+    parsed.find(&names_of(location, list)).ok()
 }
 
 fn read_file(path: &LocalFile) -> Result<Vec<u8>, LocationError> {

@@ -84,6 +84,16 @@ impl Bench {
             .await
     }
 
+    /// What the cache has, told without asking anybody.
+    fn held(&self, urls: &[impl AsRef<str>], checksum: Checksum) -> Held {
+        let locations = urls
+            .iter()
+            .map(|url| Location::parse(url.as_ref()).unwrap())
+            .collect();
+        let request = Request::named_by_user(locations, checksum);
+        Fetcher::new(self.settings.clone()).held(&request).unwrap()
+    }
+
     fn files(&self, folder: &str) -> Vec<std::path::PathBuf> {
         let folder = fs::read_dir(self.settings.cache_directory.join(folder)).unwrap();
         folder.map(|entry| entry.unwrap().path()).collect()

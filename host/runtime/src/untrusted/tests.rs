@@ -170,7 +170,26 @@ fn defaults_and_grants() {
         };
         assert!(defaults(said).is_err(), "{bus:?}");
     }
-    assert!(grant(exported::Grant::Url(String::new())).is_err());
+    let file = |url: &str, checksum: Option<&str>| {
+        grant(exported::Grant::Url(exported::Download {
+            url: url.to_owned(),
+            checksum: checksum.map(str::to_owned),
+        }))
+    };
+    assert!(file("", None).is_err());
+    assert!(file("u", Some("a\0")).is_err());
+    assert!(file("u", Some(&"0".repeat(limits::CHECKSUM + 1))).is_err());
+    for (said, expected) in [
+        (None, None),
+        (Some(""), Some("none")),
+        (Some("sha512:ab"), Some("sha512:ab")),
+    ] {
+        let expected = Download {
+            url: "u".to_owned(),
+            checksum: expected.map(str::to_owned),
+        };
+        assert_eq!(file("u", said), Ok(Grant::Url(expected)));
+    }
     assert!(grant(exported::Grant::Files("a\0".into())).is_err());
     assert!(grant(exported::Grant::HypervisorPath("a".into())).is_err());
     for url in ["", "https://h/a", "https://h/?a=/", "https://h/#/"] {

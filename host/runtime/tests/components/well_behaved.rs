@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use lvhost_runtime::{
-    Base, ComponentBytes, Description, Device, Fault, Grant, Image, Level, Limits, OptionSetting,
-    OptionType, OptionValue, Recipe, ServiceError, Volume, VolumeId,
+    Base, ComponentBytes, Description, Device, Download, Fault, Grant, Image, Level, Limits,
+    OptionSetting, OptionType, OptionValue, Recipe, ServiceError, Volume, VolumeId,
 };
 
 use crate::support::{
@@ -111,7 +111,10 @@ async fn it_is_configured_with_all_types_of_options() {
     assert_eq!(
         configuration.grants,
         [
-            Grant::Url("https://example.org/image".into()),
+            Grant::Url(Download {
+                url: "https://example.org/image".into(),
+                checksum: Some("none".into()),
+            }),
             Grant::Files("granted/*".into()),
             Grant::Volume(base()),
             Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),

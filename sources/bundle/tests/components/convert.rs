@@ -122,7 +122,9 @@ fn diagnostic(diagnostic: sdk::Diagnostic) -> host::Diagnostic {
 
 fn grant(grant: sdk::Grant) -> host::Grant {
     match grant {
-        sdk::Grant::Url(url) => host::Grant::Url(url),
+        sdk::Grant::Url(sdk::Download { url, checksum }) => {
+            host::Grant::Url(host::Download { url, checksum })
+        }
         sdk::Grant::UrlsBelow(url) => host::Grant::UrlsBelow(url),
         sdk::Grant::Files(pattern) => host::Grant::Files(pattern),
         sdk::Grant::Volume(id) => host::Grant::Volume(volume_id(&id)),

@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bindings::exports::lvhost::source::source::{
-    Base, Configuration, Defaults, Description, Diagnostic, Grant, Guest, Recipe, Severity,
+    Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Guest, Recipe,
+    Severity,
 };
 use bindings::lvhost::source::types::{
     Error, OptionSchema, OptionSetting, OptionType, OptionValue, Volume, VolumeId,
@@ -343,7 +344,11 @@ impl Guest for Hostile {
                 configuration.diagnostics = (0..300_000).map(|_| diagnostic("")).collect();
             }
             "configure: a thousand grants" => {
-                configuration.grants = vec![Grant::Url("http://localhost/".into()); 1000];
+                let download = Download {
+                    url: "http://localhost/".into(),
+                    checksum: None,
+                };
+                configuration.grants = vec![Grant::Url(download); 1000];
             }
             "configure: a garbage grant" => {
                 configuration.grants = vec![Grant::HypervisorPath("/dev/../\0".into())];

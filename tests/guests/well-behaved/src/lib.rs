@@ -17,7 +17,8 @@ use std::collections::HashSet;
 use std::time::{Instant, SystemTime};
 
 use bindings::exports::lvhost::source::source::{
-    Base, Configuration, Defaults, Description, Diagnostic, Grant, Guest, Recipe, Severity,
+    Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Guest, Recipe,
+    Severity,
 };
 use bindings::lvhost::source::types::{
     Device, Error, OptionSchema, OptionSetting, OptionType, OptionValue, Volume, VolumeId,
@@ -188,7 +189,10 @@ impl Guest for WellBehaved {
                 read_only: Some(true),
             },
             grants: vec![
-                Grant::Url("https://example.org/image".into()),
+                Grant::Url(Download {
+                    url: "https://example.org/image".into(),
+                    checksum: Some("none".into()),
+                }),
                 Grant::Files(PATTERN.into()),
                 Grant::Volume(base()),
                 Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),

@@ -198,3 +198,91 @@ async fn a_cache_that_cannot_be_made_is_named() {
     assert!(matches!(error, FetchError::Cache(_)), "{error}");
     assert!(error.to_string().contains("file/cache"), "{error}");
 }
+
+/// What is told of the cache before a fetch is what the fetch then does.
+#[tokio::test]
+async fn what_is_held_is_told_without_a_network() {
+    let data = body(1, 1000);
+    let served = data.clone();
+    let server = Server::start(move |seen, _| Reply::file(seen, &served, "\"one\"")).await;
+    let bench = Bench::new();
+    let (url, other) = (server.url("/a"), server.url("/other"));
+    let given = |algorithm| Checksum::Digest(digest(algorithm, &data));
+    let sums = bench.directory.path().join("SHA512SUMS");
+    let line = format!("{}  a\n", digest(Algorithm::Sha512, &data));
+    fs::write(&sums, line).unwrap();
+    let here = Checksum::parse(&format!("file:{}", sums.display())).unwrap();
+    let elsewhere = Checksum::parse(&format!("file:{}", server.url("/SHA256SUMS"))).unwrap();
+    assert_eq!(bench.held(&[&url], given(Algorithm::Sha256)), Held::Nothing);
+    assert!(!bench.settings.cache_directory.exists(), "none is made");
+
+    // By SHA-512: other digests of it are only known once they were asked for.
+    bench
+        .fetch(&[&url], given(Algorithm::Sha512))
+        .await
+        .unwrap();
+    let asked = server.seen().len();
+    let own = |algorithm: Algorithm| format!("{other}?checksum={}", given(algorithm));
+    for (urls, checksum, expected) in [
+        (vec![url.clone()], given(Algorithm::Sha256), Held::Verified),
+        (
+            vec![other.clone()],
+            given(Algorithm::Sha256),
+            Held::Verified,
+        ),
+        (
+            vec![other.clone()],
+            given(Algorithm::Sha512),
+            Held::Verified,
+        ),
+        (vec![other.clone()], given(Algorithm::Md5), Held::Nothing),
+        (vec![url.clone()], sha256(b"something else"), Held::Nothing),
+        (vec![own(Algorithm::Sha512)], Checksum::None, Held::Verified),
+        (vec![own(Algorithm::Sha1)], Checksum::None, Held::Nothing),
+        (
+            vec![own(Algorithm::Sha1)],
+            given(Algorithm::Sha512),
+            Held::Nothing,
+        ),
+        (vec![url.clone()], here.clone(), Held::Verified),
+        (vec![other.clone()], here, Held::Nothing),
+        (vec![url.clone()], elsewhere, Held::Unknown),
+        (vec![url.clone()], Checksum::None, Held::Former),
+        (vec![other.clone()], Checksum::None, Held::Nothing),
+        (
+            vec![other.clone(), url.clone()],
+            Checksum::None,
+            Held::Nothing,
+        ),
+        (
+            vec![other.clone(), url.clone()],
+            given(Algorithm::Sha512),
+            Held::Verified,
+        ),
+    ] {
+        assert_eq!(
+            bench.held(&urls, checksum.clone()),
+            expected,
+            "{urls:?} {checksum}"
+        );
+    }
+    assert_eq!(server.seen().len(), asked, "nobody is asked");
+
+    // Another author's is not this one's, and what is gone is not held.
+    let mut request = Request::named_by_user(
+        vec![Location::parse(&url).unwrap()],
+        given(Algorithm::Sha256),
+    );
+    request.author = Author::Component {
+        identity: "ab12".to_owned(),
+        aws_credentials: false,
+    };
+    let fetcher = Fetcher::new(bench.settings.clone());
+    assert_eq!(fetcher.held(&request).unwrap(), Held::Nothing);
+    for blob in bench.files("blobs") {
+        fs::remove_file(blob).unwrap();
+    }
+    for checksum in [given(Algorithm::Sha512), Checksum::None] {
+        assert_eq!(bench.held(&[&url], checksum), Held::Nothing);
+    }
+}
