@@ -97,6 +97,15 @@ impl fmt::Display for DomainId {
     }
 }
 
+/// A network device of the hypervisor's host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Its name, as `eth0`.
+    pub name: String,
+    /// Whether it is a bridge of Linux's.
+    pub is_bridge: bool,
+}
+
 /// A domain as it is found in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainFacts {

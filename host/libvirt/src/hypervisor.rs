@@ -18,8 +18,9 @@ use tokio::sync::watch;
 
 use crate::{
     BuildRecord, Capabilities, Console, DomainCapabilities, DomainFacts, DomainId, DomainKind,
-    DomainSpec, DomainState, HypervisorFacts, InterfaceAddress, NetworkFacts, PoolFacts, Progress,
-    Result, Screenshot, Upload, VolumeFacts, VolumeId, VolumeSink, VolumeSpec, named::named,
+    DomainSpec, DomainState, HostDevice, HypervisorFacts, InterfaceAddress, NetworkFacts,
+    PoolFacts, Progress, Result, Screenshot, Upload, VolumeFacts, VolumeId, VolumeSink, VolumeSpec,
+    named::named,
 };
 
 /// Everything a build asks of a hypervisor.
@@ -61,6 +62,12 @@ pub trait Hypervisor: Send + Sync {
     /// [`NoSuchNetwork`](crate::Error::NoSuchNetwork) with the names that exist,
     /// [`NetworkInactive`](crate::Error::NetworkInactive).
     async fn network(&self, name: &str) -> Result<NetworkFacts>;
+
+    /// A network device of the hypervisor's host; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`NotSupported`](crate::Error::NotSupported) where the hypervisor tells nothing of such devices.
+    async fn host_device(&self, name: &str) -> Result<Option<HostDevice>>;
 
     /// The names of an active pool's volumes as they were seen last, sorted. It is for pools that nobody
     /// has named, too, so none is refreshed: libvirt stops a pool that it can't look through.

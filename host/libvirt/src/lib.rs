@@ -52,8 +52,8 @@ pub use domain::{
 };
 pub use error::{Error, Result};
 pub use facts::{
-    DomainFacts, DomainId, DomainState, HypervisorFacts, InterfaceAddress, NetworkFacts, PoolFacts,
-    Screenshot, Version,
+    DomainFacts, DomainId, DomainState, HostDevice, HypervisorFacts, InterfaceAddress,
+    NetworkFacts, PoolFacts, Screenshot, Version,
 };
 pub use hypervisor::{AddressSource, Hypervisor, KeyCodeSet, MAX_KEYS, ShutdownMode};
 pub use named::UnknownName;

@@ -21,7 +21,7 @@ pub(crate) use metadata::build_record_xml;
 pub(crate) use {
     capabilities::{capabilities, domain_capabilities},
     metadata::METADATA_PREFIX,
-    read::{build_record, domain_uses, network_facts, pool_facts, volume_facts},
+    read::{build_record, domain_uses, host_device, network_facts, pool_facts, volume_facts},
 };
 
 use crate::{Error, Result};

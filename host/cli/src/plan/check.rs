@@ -65,9 +65,18 @@ async fn compare(plan: &Plan, sources: &Sources, hypervisor: &dyn Hypervisor) ->
         compare_originals(plan, volume, sources, hypervisor, &mut checked).await;
     }
     for interface in &plan.interfaces {
-        if let InterfaceSource::Network { network } = &interface.source {
-            let found = hypervisor.network(network).await;
-            checked.note(found.map(|network| format!("network {}", network.name)));
+        match &interface.source {
+            InterfaceSource::Network { network } => {
+                let found = hypervisor.network(network).await;
+                checked.note(found.map(|network| format!("network {}", network.name)));
+            }
+            InterfaceSource::Bridge { bridge } => {
+                compare_device("bridge", bridge, hypervisor, &mut checked).await;
+            }
+            InterfaceSource::Direct { device, .. } => {
+                compare_device("device", device, hypervisor, &mut checked).await;
+            }
+            InterfaceSource::User { .. } => {}
         }
     }
     match hypervisor.list_domains().await {
@@ -78,6 +87,29 @@ async fn compare(plan: &Plan, sources: &Sources, hypervisor: &dyn Hypervisor) ->
         Err(error) => checked.problems.push(with_causes(&error)),
     }
     checked
+}
+
+/// Whether the hypervisor's host has what an interface is attached to, as far as that can be asked.
+async fn compare_device(
+    role: &str,
+    name: &str,
+    hypervisor: &dyn Hypervisor,
+    checked: &mut Checked,
+) {
+    match hypervisor.host_device(name).await {
+        Ok(Some(device)) if role == "bridge" && !device.is_bridge => checked.problems.push(format!(
+            "{name} is a network device of the hypervisor's host, and no bridge: make one, or use an interface \
+             of type `direct`"
+        )),
+        Ok(Some(_)) => checked.found.push(format!("{role} {name}")),
+        Ok(None) => checked.problems.push(format!(
+            "there is no {role} {name} at the hypervisor's host: `ip link` there lists those that there are"
+        )),
+        Err(Error::NotSupported { .. }) => checked.found.push(format!(
+            "{role} {name}, can't be looked at: this hypervisor does not tell of its host's network devices"
+        )),
+        Err(error) => checked.problems.push(with_causes(&error)),
+    }
 }
 
 /// What there is of a volume, or what is wrong with that. One that is only used is told of with what it
@@ -134,5 +166,51 @@ async fn compare_originals(
                 with_causes(&error)
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lvhost_libvirt::fake::{Call, FakeHypervisor};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_an_interface_is_attached_to_is_looked_at() {
+        let fake = FakeHypervisor::new();
+        fake.add_device("br0", true);
+        fake.add_device("eth0", false);
+        for (role, name, found, problem) in [
+            ("bridge", "br0", "bridge br0", ""),
+            (
+                "bridge",
+                "eth0",
+                "",
+                "eth0 is a network device of the hypervisor's host, and no bridge",
+            ),
+            ("bridge", "br1", "", "there is no bridge br1"),
+            ("device", "eth0", "device eth0", ""),
+            ("device", "br0", "device br0", ""),
+            ("device", "eth1", "", "there is no device eth1"),
+        ] {
+            let mut checked = Checked::default();
+            compare_device(role, name, &fake, &mut checked).await;
+            assert_eq!(checked.found.concat(), found, "{role} {name}");
+            let problems = checked.problems.concat();
+            assert!(problems.starts_with(problem), "{role} {name}: {problems}");
+            assert_eq!(
+                problems.is_empty(),
+                problem.is_empty(),
+                "{role} {name}: {problems}"
+            );
+        }
+        fake.fail_on_with(Call::HostDevice, || Error::NotSupported {
+            action: "look".to_owned(),
+            message: "no driver".to_owned(),
+        });
+        let mut checked = Checked::default();
+        compare_device("bridge", "br0", &fake, &mut checked).await;
+        assert_eq!(checked.problems, [""; 0]);
+        assert!(checked.found[0].starts_with("bridge br0, can't be looked at: "));
     }
 }

@@ -259,3 +259,43 @@ fn what_a_volume_is_made_from_is_looked_at() {
         );
     }
 }
+
+/// Of this machine the kernel tells, whatever the driver does: each has a loopback.
+#[test]
+fn what_interfaces_are_attached_to_is_looked_at() {
+    let own = template("test:///default", "").replace("\"lease\"", "\"arp\"");
+    let own = own.replace(
+        "alias    = \"artifact\"",
+        "pool = \"default-pool\"\n    alias    = \"artifact\"",
+    );
+    for (lines, code, expected) in [
+        (
+            "type = \"bridge\"\n    bridge = \"lvhost-none0\"",
+            1,
+            "problem  there is no bridge lvhost-none0",
+        ),
+        (
+            "type = \"bridge\"\n    bridge = \"lo\"",
+            1,
+            "problem  lo is a network device of the hypervisor's host, and no bridge",
+        ),
+        (
+            "type = \"direct\"\n    device = \"lo\"",
+            0,
+            "ok       device lo\n",
+        ),
+        (
+            "type = \"direct\"\n    device = \"lvhost-none0\"",
+            1,
+            "problem  there is no device lvhost-none0",
+        ),
+    ] {
+        let text = own.replace("type = \"managed\"", lines);
+        assert_ne!(text, own);
+        let said = Lvhost::new()
+            .file("t.pkr.hcl", &text)
+            .call(&["plan", "--check", "t.pkr.hcl"]);
+        assert_eq!(said.code, Some(code), "{lines}: {said:?}");
+        assert!(said.results.contains(expected), "{lines}: {}", said.results);
+    }
+}

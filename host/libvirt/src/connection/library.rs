@@ -113,6 +113,7 @@ functions! {
     virDomainSetMetadata virDomainShutdown virDomainShutdownFlags virDomainUndefineFlags
     virEventRegisterDefaultImpl virEventRunDefaultImpl
     virGetLastError virSetErrorFunc
+    virInterfaceFree virInterfaceGetXMLDesc virInterfaceLookupByName
     virNetworkFree virNetworkGetName virNetworkGetXMLDesc virNetworkIsActive virNetworkLookupByName
     virNodeGetInfo
     virStoragePoolFree virStoragePoolGetName virStoragePoolGetXMLDesc virStoragePoolIsActive

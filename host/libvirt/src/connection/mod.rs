@@ -21,6 +21,7 @@ mod errors;
 mod event_loop;
 mod ffi;
 mod guests;
+mod host_devices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod library;
 mod look_up;
@@ -40,9 +41,10 @@ pub use self::ffi::process_end::end_process;
 use self::{errors::Context, ffi::events::Subscription, watches::Watches, workers::Workers};
 use crate::{
     AddressSource, BuildRecord, Capabilities, ConnectionUri, Console, DomainCapabilities,
-    DomainFacts, DomainId, DomainKind, DomainSpec, DomainState, Error, Hypervisor, HypervisorFacts,
-    InterfaceAddress, KeyCodeSet, NetworkFacts, PoolFacts, Progress, Result, Screenshot,
-    ShutdownMode, Upload, Version, VolumeFacts, VolumeId, VolumeSink, VolumeSpec, is_local,
+    DomainFacts, DomainId, DomainKind, DomainSpec, DomainState, Error, HostDevice, Hypervisor,
+    HypervisorFacts, InterfaceAddress, KeyCodeSet, NetworkFacts, PoolFacts, Progress, Result,
+    Screenshot, ShutdownMode, Upload, Version, VolumeFacts, VolumeId, VolumeSink, VolumeSpec,
+    is_local,
     xml::{self, check_characters},
 };
 
@@ -137,6 +139,13 @@ impl Hypervisor for Libvirt {
         let name = name.to_owned();
         self.workers
             .call(move |session| session.network(&name))
+            .await
+    }
+
+    async fn host_device(&self, name: &str) -> Result<Option<HostDevice>> {
+        let name = name.to_owned();
+        self.workers
+            .call(move |session| session.host_device(&name))
             .await
     }
 

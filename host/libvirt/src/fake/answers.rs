@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     AddressSource, BuildRecord, Capabilities, ConnectionUri, Console, DomainCapabilities,
-    DomainFacts, DomainId, DomainKind, DomainSpec, DomainState, Error, Hypervisor, HypervisorFacts,
-    InterfaceAddress, KeyCodeSet, NetworkFacts, PoolFacts, Progress, Result, Screenshot,
-    ShutdownMode, Upload, Version, VolumeFacts, VolumeId, VolumeSink, VolumeSpec,
+    DomainFacts, DomainId, DomainKind, DomainSpec, DomainState, Error, HostDevice, Hypervisor,
+    HypervisorFacts, InterfaceAddress, KeyCodeSet, NetworkFacts, PoolFacts, Progress, Result,
+    Screenshot, ShutdownMode, Upload, Version, VolumeFacts, VolumeId, VolumeSink, VolumeSpec,
     screenshot::to_png, xml::ALIAS_PREFIX,
 };
 
@@ -78,6 +78,10 @@ impl Hypervisor for FakeHypervisor {
 
     async fn network(&self, name: &str) -> Result<NetworkFacts> {
         self.call(Call::Network, name)?.world.network(name)
+    }
+
+    async fn host_device(&self, name: &str) -> Result<Option<HostDevice>> {
+        Ok(self.call(Call::HostDevice, name)?.world.host_device(name))
     }
 
     async fn list_volumes(&self, pool: &str) -> Result<Vec<String>> {

@@ -20,6 +20,8 @@ named! {
         Pool = "pool",
         /// `network`
         Network = "network",
+        /// `host_device`
+        HostDevice = "host_device",
         /// `list_volumes`
         ListVolumes = "list_volumes",
         /// `volume`

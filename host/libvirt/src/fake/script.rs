@@ -29,13 +29,14 @@ impl Default for FakeHypervisor {
 }
 
 impl FakeHypervisor {
-    /// With an active `dir` pool `default` of 100 GiB and an active network `default`.
+    /// With an active `dir` pool `default` of 100 GiB, an active network `default`, and the device `lo`.
     pub fn new() -> Self {
         let fake = Self {
             state: Default::default(),
         };
         fake.add_pool("default", 100 << 30, true);
         fake.add_network("default", true);
+        fake.add_device("lo", false);
         fake.set_capabilities(capabilities(), domain_capabilities());
         fake
     }
@@ -48,6 +49,11 @@ impl FakeHypervisor {
     /// Adds (or replaces) a pool of libvirt's type `kind`.
     pub fn add_pool_of(&self, kind: &str, name: &str, capacity: u64, active: bool) {
         self.lock().world.add_pool(kind, name, capacity, active);
+    }
+
+    /// Adds (or replaces) a network device of the host.
+    pub fn add_device(&self, name: &str, is_bridge: bool) {
+        self.lock().world.add_device(name, is_bridge);
     }
 
     /// Adds (or replaces) a network.

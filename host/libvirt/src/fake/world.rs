@@ -10,7 +10,7 @@ use super::{
     guess,
 };
 use crate::{
-    Error, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
+    Error, HostDevice, NetworkFacts, PoolFacts, Result, VolumeFacts, VolumeId, VolumeSpec,
     volume::check_taken_for, xml::check_characters,
 };
 
@@ -25,6 +25,8 @@ const NO_STORAGE_VOLUME: i32 = 50;
 pub(super) struct World {
     pools: BTreeMap<String, Pool>,
     networks: BTreeMap<String, NetworkFacts>,
+    /// Network devices of the host, and whether they are bridges.
+    devices: BTreeMap<String, bool>,
     domains: BTreeMap<String, Domain>,
     /// The files that were opened because of what volumes say.
     opened: Vec<String>,
@@ -79,6 +81,18 @@ impl World {
             addresses: vec![[192, 0, 2, 1].into()],
         };
         self.networks.insert(name.into(), facts);
+    }
+
+    pub(super) fn add_device(&mut self, name: &str, is_bridge: bool) {
+        self.devices.insert(name.into(), is_bridge);
+    }
+
+    pub(super) fn host_device(&self, name: &str) -> Option<HostDevice> {
+        let is_bridge = *self.devices.get(name)?;
+        Some(HostDevice {
+            name: name.into(),
+            is_bridge,
+        })
     }
 
     pub(super) fn pool_names(&self) -> Vec<String> {

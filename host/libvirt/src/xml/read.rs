@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use roxmltree::{Document, Node};
 
 use crate::{
-    Backing, BuildRecord, DiskSource, Error, NetworkFacts, Owner, PoolFacts, Result, VolumeFacts,
-    VolumeId,
+    Backing, BuildRecord, DiskSource, Error, HostDevice, NetworkFacts, Owner, PoolFacts, Result,
+    VolumeFacts, VolumeId,
 };
 
 /// What is in a pool's XML beside the state, which is not.
@@ -36,6 +36,16 @@ pub(crate) fn network_facts(xml: &str, active: bool) -> Result<NetworkFacts> {
             .filter(|child| child.has_tag_name("ip"))
             .filter_map(|ip| ip.attribute("address")?.parse().ok())
             .collect(),
+    })
+}
+
+/// What is in the XML of an interface of the host.
+pub(crate) fn host_device(xml: &str) -> Result<HostDevice> {
+    let document = parse("interface", xml)?;
+    let interface = document.root_element();
+    Ok(HostDevice {
+        name: required(interface, &["name"])?.to_owned(),
+        is_bridge: interface.attribute("type") == Some("bridge"),
     })
 }
 

@@ -42,6 +42,7 @@ conformance! {
         facts_say_what_is_there,
         pools_and_networks_are_sorted_and_those_missing_name_the_others,
         what_is_not_started_is_told_apart_from_what_is_missing,
+        devices_of_the_host_are_looked_up,
         every_call_on_a_volume_tells_of_a_missing_pool;
     volumes:
         a_volume_is_made_seen_and_deleted,

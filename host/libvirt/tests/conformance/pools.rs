@@ -109,3 +109,16 @@ pub(crate) async fn every_call_on_a_volume_tells_of_a_missing_pool(place: &Place
         Error::NoSuchPool { .. }
     );
 }
+
+pub(crate) async fn devices_of_the_host_are_looked_up(place: &Place) {
+    let hypervisor = &place.hypervisor;
+    let device = hypervisor.host_device("lo").await.unwrap().unwrap();
+    assert_eq!((device.name.as_str(), device.is_bridge), ("lo", false));
+    for name in ["lvhost-none0", "", "../lo", "lo/", "."] {
+        assert_eq!(
+            hypervisor.host_device(name).await.unwrap(),
+            None,
+            "{name:?}"
+        );
+    }
+}
