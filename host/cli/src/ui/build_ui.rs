@@ -281,14 +281,18 @@ mod tests {
         let text = crate::ui::text::Text::new(printer.clone());
         let screen: Arc<dyn Screen> = Arc::new(crate::ui::plain::Plain::new(printer, text));
         let questions = Arc::new(Questions::new(Arc::clone(&screen), false));
-        let ui = BuildUi::new("libvirt.x".to_owned(), screen, questions);
+        let ui = Arc::new(BuildUi::new("libvirt.x".to_owned(), screen, questions));
+        let asked = BastionQuestions {
+            ui: MaskedUi::new(Arc::clone(&ui) as _, Secrets::default()),
+            questions: Arc::clone(&ui.questions),
+        };
         let round = Round {
             server: ODD.to_owned(),
             name: ODD.to_owned(),
             instructions: ODD.to_owned(),
             prompts: Vec::new(),
         };
-        ui.answer(&round).await.unwrap();
+        asked.answer(&round).await.unwrap();
         // What shows a question.
         ui.say(ODD);
         let said = recorded.messages();
