@@ -7,6 +7,7 @@ mod builds;
 mod documentation;
 mod domains;
 mod endings;
+mod functions;
 mod side_by_side;
 mod terminal;
 mod two_ways;

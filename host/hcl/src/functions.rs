@@ -21,9 +21,10 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-pub use self::dates::legacy_isotime;
+pub use self::dates::{TIMES_FORMAT, legacy_isotime, legacy_strftime};
 pub(crate) use self::files::read_text;
 pub(crate) use self::json::decode as decode_json;
+pub use self::strings::{lower, upper};
 use crate::budget::{Budget, ENTRY, Spent, VALUE};
 use crate::evaluate::{Context, article};
 use crate::number::Number;
@@ -395,10 +396,7 @@ pub(crate) fn not_supported(name: &str) -> Option<&'static str> {
         }
         "vault" => Some("it reads from HashiCorp Vault; pass the secret as a variable"),
         "consul_key" => Some("it reads from Consul; pass the value as a variable"),
-        "base64gzip" => Some("compression in an expression is not there yet"),
         "rsadecrypt" => Some("decryption in an expression is not there yet"),
-        "legacy_strftime" => Some("write formatdate(format, timestamp()) instead"),
-        "textdecodebase64" => Some("only UTF-8 is decoded, with base64decode"),
         _ => None,
     }
 }
@@ -413,7 +411,6 @@ pub(crate) fn replacement(name: &str) -> Option<&'static str> {
         "toset" => Some("convert(value, set(any))"),
         "tomap" => Some("convert(value, map(any))"),
         "uuid" => Some("uuidv4()"),
-        "filebase64" => Some("base64encode(file(path))"),
         "filesha256" => Some("sha256(file(path))"),
         "isotime" => Some("timestamp() or legacy_isotime()"),
         "nonsensitive" | "sensitive" => Some("`sensitive = true` in the variable or local"),

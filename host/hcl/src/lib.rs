@@ -41,7 +41,7 @@ pub use document::{
     Source, Variable, VersionConstraint,
 };
 pub use environment::{DataOutcome, DataSources, Environment};
-pub use functions::legacy_isotime;
+pub use functions::{TIMES_FORMAT, legacy_isotime, legacy_strftime, lower, upper};
 pub use load::{InputFile, Inputs, load, load_settings};
 pub use number::{Number, ParseNumberError};
 pub use render::{RenderStyle, render};

@@ -1,12 +1,16 @@
 //! Time: always the moment the run began, so two calls agree.
 
+mod layout;
+mod parts;
+
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, civil};
 
 use crate::budget::{Budget, Spent};
 
-use super::{Arguments, Function, FunctionError, Kind, Outcome, parameter};
+pub use self::layout::{TIMES_FORMAT, legacy_isotime, legacy_strftime};
+use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -17,16 +21,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         formatdate,
     ),
+    Function::new("legacy_isotime", FORMAT, |a| written(a, legacy_isotime)).optional(1),
+    Function::new("legacy_strftime", FORMAT, |a| written(a, legacy_strftime)).optional(1),
     Function::new(
-        "legacy_isotime",
-        &[parameter("layout", Kind::String)],
-        |a| {
-            let layout = a.optional(0).map(|_| a.string(0));
-            charge_layout(layout.unwrap_or_default(), a.budget())?;
-            Ok(legacy_isotime(a.context.environment.now(), layout).into())
-        },
+        "rfc3339_parse",
+        &[parameter("timestamp", Kind::String)],
+        parts::of_rfc3339,
     )
-    .optional(1),
+    .costs(Cost::Reads),
     Function::new(
         "timeadd",
         &[
@@ -42,19 +44,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         Ok(now.rfc3339().into())
     }),
+    Function::new(
+        "unix_timestamp_parse",
+        &[parameter("seconds", Kind::Number)],
+        parts::of_unix_timestamp,
+    )
+    .costs(Cost::Reads),
 ];
 
-/// What Packer's function of that name gives at `now`: the time in UTC, in a layout of Go's (written as the
-/// moment 2006-01-02 15:04:05 would be) or as RFC 3339 has it.
-pub fn legacy_isotime(now: Timestamp, layout: Option<&str>) -> String {
-    let now = Moment {
-        timestamp: now,
-        offset: Offset::UTC,
-    };
-    match layout {
-        None => now.rfc3339(),
-        Some(layout) => go_layout(layout, &now),
-    }
+const FORMAT: &[Parameter] = &[parameter("format", Kind::String)];
+
+/// The present time, in the format that was given.
+fn written(arguments: &Arguments<'_>, write: fn(Timestamp, Option<&str>) -> String) -> Outcome {
+    let format = arguments.optional(0).map(|_| arguments.string(0));
+    charge_layout(format.unwrap_or_default(), arguments.budget())?;
+    Ok(write(arguments.context.environment.now(), format).into())
 }
 
 /// A point in time with the offset it was given in.
@@ -166,7 +170,10 @@ const LAYOUT: u64 = 100;
 /// as long as what stands for it.
 fn charge_layout(layout: &str, budget: &Budget) -> Result<(), Spent> {
     let length = layout.len() as u64;
-    budget.charge(length.saturating_mul(LAYOUT), length.saturating_mul(5))
+    budget.charge(
+        length.saturating_mul(LAYOUT),
+        length.saturating_mul(TIMES_FORMAT as u64),
+    )
 }
 
 /// The runs of letters a format can have; what is in single quotes is itself.
@@ -243,57 +250,4 @@ fn quoted<'a>(text: &'a str, out: &mut String) -> Result<&'a str, FunctionError>
             None => return Ok(after),
         }
     }
-}
-
-/// What each piece of a Go layout stands for, the longer ones of a kind first.
-const GO_LAYOUT: &[(&str, &str)] = &[
-    ("January", "%B"),
-    ("Jan", "%b"),
-    ("Monday", "%A"),
-    ("Mon", "%a"),
-    ("MST", "UTC"),
-    ("2006", "%Y"),
-    ("002", "%j"),
-    ("01", "%m"),
-    ("02", "%d"),
-    ("03", "%I"),
-    ("04", "%M"),
-    ("05", "%S"),
-    ("06", "%y"),
-    ("15", "%H"),
-    ("_2", "%e"),
-    ("1", "%-m"),
-    ("2", "%-d"),
-    ("3", "%-I"),
-    ("4", "%-M"),
-    ("5", "%-S"),
-    ("PM", "%p"),
-    ("pm", "%P"),
-    ("Z07:00", "Z"),
-    ("Z0700", "Z"),
-    ("-07:00", "+00:00"),
-    ("-0700", "+0000"),
-    ("-07", "+00"),
-];
-
-fn go_layout(layout: &str, now: &Moment) -> String {
-    let time = now.civil();
-    let mut out = String::new();
-    let mut rest = layout;
-    'layout: while let Some(first) = rest.chars().next() {
-        for (piece, directive) in GO_LAYOUT {
-            if let Some(after) = rest.strip_prefix(piece) {
-                if directive.starts_with('%') {
-                    out.push_str(&time.strftime(directive).to_string());
-                } else {
-                    out.push_str(directive);
-                }
-                rest = after;
-                continue 'layout;
-            }
-        }
-        out.push(first);
-        rest = &rest[first.len_utf8()..];
-    }
-    out
 }

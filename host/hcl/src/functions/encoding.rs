@@ -1,20 +1,38 @@
-//! Base64, URLs and CSV.
+//! Base64, encodings of text, URLs and CSV.
+
+mod charset;
+
+use std::io::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use flate2::{Compression, GzBuilder};
 
+use self::charset::Charset;
 use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
 use crate::budget::{ENTRY, STEP, VALUE};
 use crate::value::Value;
 
 const TEXT: &[Parameter] = &[parameter("text", Kind::String)];
 
+const TEXT_AND_ENCODING: &[Parameter] = &[
+    parameter("text", Kind::String),
+    parameter("encoding", Kind::String),
+];
+
+/// Base64 as Go reads it: bits that are left over may be anything.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// How much dearer it is to compress a text than to walk through it.
+const COMPRESSING: usize = 8;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("base64decode", TEXT, |a| {
-        let bytes = STANDARD
-            .decode(a.string(0))
-            .map_err(|error| FunctionError::at(0, format!("not Base64: {error}")))?;
-        match String::from_utf8(bytes) {
+        match String::from_utf8(from_base64(a, 0)?) {
             Ok(text) => Ok(text.into()),
             Err(_) => Err(FunctionError::at(0, "what is encoded is not UTF-8 text")),
         }
@@ -22,16 +40,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("base64encode", TEXT, |a| {
         Ok(STANDARD.encode(a.string(0)).into())
     }),
+    Function::new("base64gzip", TEXT, base64gzip).costs(Cost::Multiplies),
     Function::new("csvdecode", TEXT, csvdecode).costs(Cost::Reads),
-    Function::new(
-        "textencodebase64",
-        &[
-            parameter("text", Kind::String),
-            parameter("encoding", Kind::String),
-        ],
-        textencodebase64,
-    )
-    .costs(Cost::Multiplies),
+    Function::new("textdecodebase64", TEXT_AND_ENCODING, textdecodebase64).costs(Cost::Multiplies),
+    Function::new("textencodebase64", TEXT_AND_ENCODING, textencodebase64).costs(Cost::Multiplies),
     Function::new("urlencode", TEXT, |a| Ok(urlencode(a.string(0)).into())).costs(Cost::Multiplies),
 ];
 
@@ -56,26 +68,57 @@ fn csvdecode(arguments: &Arguments<'_>) -> Outcome {
     Ok(Value::list(rows))
 }
 
-fn textencodebase64(arguments: &Arguments<'_>) -> Outcome {
+/// What the argument encodes, which may be broken into lines.
+fn from_base64(arguments: &Arguments<'_>, position: usize) -> Result<Vec<u8>, FunctionError> {
+    let text = arguments.string(position).replace(['\r', '\n'], "");
+    LENIENT
+        .decode(text)
+        .map_err(|error| FunctionError::at(position, format!("not Base64: {error}")))
+}
+
+/// The same bytes each time: no name and no time are in them.
+fn base64gzip(arguments: &Arguments<'_>) -> Outcome {
     let text = arguments.string(0);
-    let bytes: Vec<u8> = match arguments.string(1).to_ascii_uppercase().as_str() {
-        "UTF-8" => text.as_bytes().to_vec(),
-        "UTF-16LE" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        "UTF-16BE" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-        "US-ASCII" if text.is_ascii() => text.as_bytes().to_vec(),
-        "ISO-8859-1" if text.chars().all(|c| u32::from(c) < 256) => text
-            .chars()
-            .filter_map(|c| u8::try_from(u32::from(c)).ok())
-            .collect(),
-        "US-ASCII" | "ISO-8859-1" => {
-            return Err(FunctionError::at(0, "a character is not in this encoding"));
-        }
-        _ => {
-            let known = "UTF-8, UTF-16LE, UTF-16BE, US-ASCII or ISO-8859-1";
-            return Err(FunctionError::at(1, format!("only {known} is supported")));
-        }
-    };
+    arguments.budget().charge_text(text.len() * COMPRESSING)?;
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::default());
+    let compressed = encoder
+        .write_all(text.as_bytes())
+        .and_then(|()| encoder.finish())
+        .map_err(|error| error.to_string())?;
+    Ok(STANDARD.encode(compressed).into())
+}
+
+fn textencodebase64(arguments: &Arguments<'_>) -> Outcome {
+    let charset = charset(arguments)?;
+    let bytes = charset
+        .encode(arguments.string(0))
+        .ok_or_else(|| FunctionError::at(0, "a character is not in this encoding"))?;
     Ok(STANDARD.encode(bytes).into())
+}
+
+fn textdecodebase64(arguments: &Arguments<'_>) -> Outcome {
+    let charset = charset(arguments)?;
+    let text = charset
+        .decode(&from_base64(arguments, 0)?)
+        .ok_or_else(|| FunctionError::at(0, "what is encoded is no text in this encoding"))?;
+    Ok(text.into())
+}
+
+/// The encoding that the second argument names.
+fn charset(arguments: &Arguments<'_>) -> Result<Charset, FunctionError> {
+    let name = arguments.string(1);
+    match Charset::named(name) {
+        Some(Charset::Missing) => {
+            let message = format!("lvhost does not have the encoding `{name}`");
+            Err(FunctionError::at(1, message))
+        }
+        Some(charset) => Ok(charset),
+        None => {
+            let message = "not an encoding: it is called as IANA does, such as UTF-8, UTF-16LE, US-ASCII, \
+                           ISO-8859-1, windows-1252 or IBM437";
+            Err(FunctionError::at(1, message))
+        }
+    }
 }
 
 fn urlencode(text: &str) -> String {

@@ -3,6 +3,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use globset::GlobBuilder;
 
 use super::{Arguments, Function, FunctionError, Kind, Outcome, Parameter, parameter, strings};
@@ -43,6 +45,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Err(problem) => Err(FunctionError::at(0, problem)),
         }
     }),
+    Function::new("filebase64", PATH, filebase64),
     Function::new("fileexists", PATH, |a| {
         a.budget().charge(FILE_ACCESS, 0)?;
         let environment = &*a.context.environment;
@@ -65,6 +68,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(path.to_string_lossy().into_owned().into())
     }),
 ];
+
+/// Unlike the other functions, Packer's takes a `~` for the name of a file.
+fn filebase64(arguments: &Arguments<'_>) -> Outcome {
+    arguments.budget().charge(FILE_ACCESS, 0)?;
+    let path = Path::new(arguments.string(0));
+    let wrong = |problem| FunctionError::at(0, problem);
+    if path.starts_with("~") {
+        return Err(wrong(
+            "write filebase64(pathexpand(\"~/…\")): it does not know `~`".to_owned(),
+        ));
+    }
+    let bytes = arguments
+        .context
+        .environment
+        .read_file(path)
+        .map_err(|error| wrong(format!("can't read {}: {error}", path.display())))?;
+    // Its size shows now; what is read in one go has a bound of its own.
+    arguments.budget().charge_new_text(bytes.len() * 3)?;
+    Ok(STANDARD.encode(bytes).into())
+}
 
 /// Content of a text file, for `file` and `templatefile`; the error names the file.
 pub(crate) fn read_text(context: &Context, path: &Path) -> Result<String, String> {

@@ -195,7 +195,7 @@ fn write(verb: &Verb, value: &Value) -> Result<String, String> {
             };
             pad(verb, &text)
         }
-        'd' => pad(verb, &sign(verb, truncated(&number()?))),
+        'd' => pad(verb, &sign(verb, radix(&number()?, 10)?)),
         'b' => pad(verb, &sign(verb, radix(&number()?, 2)?)),
         'o' => pad(verb, &sign(verb, radix(&number()?, 8)?)),
         'x' => pad(
@@ -258,15 +258,6 @@ fn prefixed(verb: &Verb, prefix: &str, text: String) -> String {
         Some(digits) => format!("-{prefix}{digits}"),
         None => format!("{prefix}{text}"),
     }
-}
-
-fn truncated(number: &Number) -> String {
-    let whole = if number.is_negative() {
-        number.ceiling()
-    } else {
-        number.floor()
-    };
-    whole.to_string()
 }
 
 fn radix(number: &Number, base: u32) -> Result<String, String> {

@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[parameter("prefix", Kind::String)],
         |a| match prefix(a)? {
             IpNet::V4(network) => Ok(network.netmask().to_string().into()),
-            IpNet::V6(_) => Err(FunctionError::at(0, "only IPv4 has netmasks")),
+            IpNet::V6(network) => Ok(network.netmask().to_string().into()),
         },
     ),
     Function::new(

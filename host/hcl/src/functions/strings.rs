@@ -59,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         join,
     )
     .variadic(1),
-    Function::new("lower", TEXT, |a| Ok(a.string(0).to_lowercase().into())),
+    Function::new("lower", TEXT, |a| Ok(lower(a.string(0)).into())),
     Function::new("regex", PATTERN_TEXT, regex_first),
     Function::new("regex_replace", REPLACE, |a| {
         let pattern = Pattern::compile(a.string(1), 1, a.budget())?;
@@ -122,7 +122,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let text = a.string(0);
         Ok(text.strip_suffix(a.string(1)).unwrap_or(text).into())
     }),
-    Function::new("upper", TEXT, |a| Ok(a.string(0).to_uppercase().into())),
+    Function::new("upper", TEXT, |a| Ok(upper(a.string(0)).into())),
 ];
 
 /// Most spaces `indent` puts before a line.
@@ -180,13 +180,40 @@ fn substr(arguments: &Arguments<'_>) -> Outcome {
     Ok(characters.collect::<String>().into())
 }
 
+/// The text in capital letters, each letter for itself, as Go does it: `ß` stays what it is.
+pub fn upper(text: &str) -> String {
+    text.chars().map(|c| single(c, c.to_uppercase())).collect()
+}
+
+/// The text in small letters, each letter for itself.
+pub fn lower(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            // Rust has a dot of its own behind it.
+            'İ' => 'i',
+            c => single(c, c.to_lowercase()),
+        })
+        .collect()
+}
+
+/// The other case of a letter, if that is one letter.
+fn single(character: char, mut other: impl ExactSizeIterator<Item = char>) -> char {
+    match other.len() {
+        1 => other.next().unwrap_or(character),
+        _ => character,
+    }
+}
+
 fn title(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut in_word = false;
     for character in text.chars() {
-        let letter = character.is_alphanumeric() || matches!(character, '_' | '\'');
+        let letter = match character.is_ascii() {
+            true => character.is_ascii_alphanumeric() || character == '_',
+            false => !character.is_whitespace(),
+        };
         if letter && !in_word {
-            result.extend(character.to_uppercase());
+            result.push(single(character, character.to_uppercase()));
         } else {
             result.push(character);
         }
@@ -195,30 +222,20 @@ fn title(text: &str) -> String {
     result
 }
 
+/// Packer's knows no patterns, whatever its documentation says of slashes.
 fn replace(arguments: &Arguments<'_>) -> Outcome {
     let (text, search, replacement) = (
         arguments.string(0),
         arguments.string(1),
         arguments.string(2),
     );
-    let inner = search
-        .strip_prefix('/')
-        .and_then(|search| search.strip_suffix('/'));
-    let budget = arguments.budget();
-    match inner.filter(|inner| !inner.is_empty()) {
-        Some(pattern) => {
-            Pattern::compile(pattern, 1, budget)?.replace_all(text, replacement, budget)
-        }
-        None => {
-            let count = text.matches(search).count();
-            let added = count.saturating_mul(replacement.len());
-            let kept = text
-                .len()
-                .saturating_sub(count.saturating_mul(search.len()));
-            affordable(kept.saturating_add(added), budget)?;
-            Ok(text.replace(search, replacement).into())
-        }
-    }
+    let count = text.matches(search).count();
+    let added = count.saturating_mul(replacement.len());
+    let kept = text
+        .len()
+        .saturating_sub(count.saturating_mul(search.len()));
+    affordable(kept.saturating_add(added), arguments.budget())?;
+    Ok(text.replace(search, replacement).into())
 }
 
 /// Refuses a text before it is made that is longer than texts may be, or that can't be paid for.

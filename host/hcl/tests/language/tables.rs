@@ -1,5 +1,11 @@
 //! Tables of expressions: `expression ==> value` or `expression ==> error: part of the message`.
 
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+
 use super::world::load_template;
 
 /// The value of an expression, as the option of a source, or what is said about it.
@@ -78,4 +84,44 @@ fn functions_of_collections() {
 #[test]
 fn functions_of_formats_files_and_networks() {
     check("encodings.txt", include_str!("../cases/encodings.txt"));
+}
+
+#[test]
+fn functions_that_packer_has_got_of_late() {
+    check("packer.txt", include_str!("../cases/packer.txt"));
+}
+
+/// Packer's compresses otherwise; what comes out of both is the same.
+#[test]
+fn base64gzip_is_unpacked_to_what_packers_is() {
+    let long = "lvhost ".repeat(1000);
+    // What Packer 1.16.0 said.
+    let packers = [
+        ("", "H4sIAAAAAAAA/wAAAP//AQAA//8AAAAAAAAAAA=="),
+        ("hello", "H4sIAAAAAAAA/8pIzcnJBwAAAP//AQAA//+GphA2BQAAAA=="),
+        (
+            long.as_str(),
+            "H4sIAAAAAAAA/+zFMQ0AMAgAMCuTt4OEA4J+HKCgV2N+Vj8AAAAAAAAAAAAABwsAAP//AQAA//9+jcZ9WBsAAA==",
+        ),
+    ];
+    for (text, packers) in packers {
+        let expression = format!("base64gzip({text:?})");
+        let ours = evaluate("", &expression).unwrap();
+        assert_eq!(
+            ours,
+            evaluate("", &expression).unwrap(),
+            "the same each time"
+        );
+        assert_eq!(unpacked(ours.as_str().unwrap()), text);
+        assert_eq!(unpacked(packers), text);
+    }
+}
+
+fn unpacked(text: &str) -> String {
+    let bytes = STANDARD.decode(text).unwrap();
+    let mut unpacked = String::new();
+    GzDecoder::new(&*bytes)
+        .read_to_string(&mut unpacked)
+        .unwrap();
+    unpacked
 }
