@@ -465,4 +465,12 @@ fn no_component_uploads_what_opens_a_file_of_the_host() {
         "{xml}"
     );
     assert_eq!(xml.matches("<backingStore/>").count(), 2, "{xml}");
+    // What the component tells of its progress is shown, as of its volume.
+    let progress = text
+        .lines()
+        .find(|line| line.ends_with("writing what it was told, 50 %"));
+    assert!(
+        progress.is_some_and(|line| line.contains("-made: ")),
+        "{text}"
+    );
 }

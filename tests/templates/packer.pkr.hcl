@@ -26,6 +26,7 @@ source "libvirt" "guest" {
   network_address_source = "lease"
   shutdown_mode          = "acpi"
   output_directory       = "output"
+  http_content           = { "/greeting" = "served over http\n" }
 
   network_interface {
     type  = "managed"
@@ -78,6 +79,13 @@ build {
   }
 
   provisioner "shell" {
+    inline = [
+      "echo http is $PACKER_HTTP_ADDR, ip $PACKER_HTTP_IP, port $PACKER_HTTP_PORT",
+      "wget -qO- http://$PACKER_HTTP_ADDR/greeting",
+    ]
+  }
+
+  provisioner "shell" {
     inline           = ["exit 3"]
     valid_exit_codes = [3]
   }
@@ -113,7 +121,7 @@ build {
   }
 
   provisioner "shell-local" {
-    inline = ["test \"$(cat fetched/provisioned)\" = \"it's provisioned\" && echo here as well"]
+    inline = ["test \"$(cat fetched/provisioned)\" = \"it's provisioned\" && echo here as well, http is $PACKER_HTTP_ADDR"]
   }
 
   post-processor "checksum" {

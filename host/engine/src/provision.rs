@@ -7,7 +7,8 @@
 //!      │            │             ▲                 │
 //!      ▼            ▼             └── max_retries ──┤ failed
 //!   skipped      Options                            ▼
-//!                                                 Error
+//!                   └──────────► Error ◄────────────┘
+//!                                  └─ continue_on_error ─► a warning, done
 //! ```
 //! Its options are evaluated when it is its turn: they may read files that an earlier one has made.
 //! A cancelled build leaves it at once, which ends what it has started on this machine.
@@ -137,6 +138,7 @@ impl TemplateProvisioners {
         Value::object(attributes)
     }
 
+    /// Runs a provisioner. One that may fail has done what it can when it has.
     async fn run(
         &self,
         block: &Provisioner,
@@ -155,39 +157,44 @@ impl TemplateProvisioners {
             &mut report,
         );
         let prepared = match prepared {
-            Some(prepared) if !report.has_errors() => prepared,
-            _ => return Err(ProvisionError::Options(report)),
+            Some(prepared) if !report.has_errors() => Ok(prepared),
+            _ => Err(ProvisionError::Options(report)),
         };
         let ui = context.ui;
         ui.secrets().add(secrets_in(build));
-        ui.secrets().add(prepared.secrets.iter().cloned());
-        let job = Job {
-            communicator,
-            ui,
-            build,
-            source: &self.source,
-            functions: &self.functions,
-            folder,
-            word: Uuid::new_v4().simple().to_string(),
-        };
-        ui.say(&format!("Provisioning with {}", title(block)));
-        let mut failures = 0;
-        loop {
-            let error = match prepared.attempt(&job).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            if failures == prepared.max_retries {
-                return Err(error);
-            }
-            failures += 1;
-            ui.warn(&format!(
-                "{} failed: {}; retry {failures} of {}",
-                title(block),
-                with_causes(&error),
-                prepared.max_retries
-            ));
+        if let Ok(prepared) = &prepared {
+            ui.secrets().add(prepared.secrets.iter().cloned());
         }
+        let result = match &prepared {
+            Ok(prepared) => {
+                let job = Job {
+                    communicator,
+                    ui,
+                    build,
+                    source: &self.source,
+                    functions: &self.functions,
+                    folder,
+                    word: Uuid::new_v4().simple().to_string(),
+                };
+                ui.say(&format!("Provisioning with {}", title(block)));
+                prepared.repeat(&job, &title(block)).await
+            }
+            Err(_) => Ok(()),
+        };
+        let error = match prepared.and(result) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let continues = options::continues_on_error(block, &mut Diagnostics::default());
+        if !continues || matches!(error, ProvisionError::Cancelled) {
+            return Err(error);
+        }
+        ui.warn(&format!(
+            "{} failed: {}; the build goes on, since `continue_on_error` is set",
+            title(block),
+            reason(&error)
+        ));
+        Ok(())
     }
 }
 
@@ -213,6 +220,26 @@ impl Provision for TemplateProvisioners {
 }
 
 impl Prepared {
+    /// Runs, and again after a failure, as often as that is wanted.
+    async fn repeat(&self, job: &Job<'_>, title: &str) -> Result<(), ProvisionError> {
+        let mut failures = 0;
+        loop {
+            let error = match self.attempt(job).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if failures == self.max_retries {
+                return Err(error);
+            }
+            failures += 1;
+            job.ui.warn(&format!(
+                "{title} failed: {}; retry {failures} of {}",
+                with_causes(&error),
+                self.max_retries
+            ));
+        }
+    }
+
     /// Pauses and runs once.
     async fn attempt(&self, job: &Job<'_>) -> Result<(), ProvisionError> {
         if !self.pause_before.is_zero() {
@@ -245,6 +272,17 @@ fn title(block: &Provisioner) -> String {
         Some(name) => format!("{} ({name})", block.type_name),
         None => block.type_name.clone(),
     }
+}
+
+/// Why it failed, on one line.
+fn reason(error: &ProvisionError) -> String {
+    let mut text = with_causes(error);
+    if let ProvisionError::Options(report) = error {
+        for diagnostic in report {
+            text.push_str(&format!(": {}", diagnostic.summary));
+        }
+    }
+    text
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

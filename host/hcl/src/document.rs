@@ -167,6 +167,8 @@ pub struct Provisioner {
     pub max_retries: Option<Attribute>,
     /// `timeout`: after how long it has failed.
     pub timeout: Option<Attribute>,
+    /// `continue_on_error`: whether the build goes on when it has failed.
+    pub continue_on_error: Option<Attribute>,
     /// `override`: other options for sources by name.
     pub overrides: Option<Attribute>,
     /// The block.

@@ -1,5 +1,7 @@
 //! Whole builds: a real guest, Packer's provisioners and post-processors.
 
+use std::net::IpAddr;
+
 use super::with_each;
 use crate::hypervisor::need;
 use crate::local_guest::key_pair;
@@ -38,6 +40,7 @@ fn packer_builds_a_guest_and_works_on_its_image() {
             "libvirt.guest: on stderr",
             "libvirt.guest: builder is libvirt",
             "libvirt.guest: here as well",
+            "libvirt.guest: served over http",
             "Shutting the guest down",
             &format!(
                 "Libvirt volume {}/built.qcow2 in qcow2 format was generated",
@@ -46,6 +49,17 @@ fn packer_builds_a_guest_and_works_on_its_image() {
         ] {
             assert!(output.contains(expected), "no `{expected}` in:\n{output}");
         }
+        let (_, told) = output.split_once("libvirt.guest: http is ").unwrap();
+        let (address, told) = told.split_once(", ip ").unwrap();
+        let (ip, told) = told.split_once(", port ").unwrap();
+        let port = told.lines().next().unwrap();
+        assert!(
+            ip.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok(),
+            "{output}"
+        );
+        assert_eq!(address, format!("{ip}:{port}"), "{output}");
+        let here = format!("here as well, http is {address}");
+        assert!(output.contains(&here), "{output}");
         packer.assert_no_complaints();
         assert_eq!(hypervisor.volumes(), ["built.qcow2"], "{output}");
         assert!(hypervisor.domains(&domain).is_empty(), "{output}");

@@ -475,3 +475,76 @@ fn a_template_steers_no_terminal_and_forges_no_line() {
         }
     }
 }
+
+/// Each of them once, however many sources are built; what is long enough, and what is not secret, is not told of.
+#[test]
+fn secrets_that_are_too_short_to_be_hidden_are_told_of_once() {
+    let source = |name: &str| {
+        format!(
+            "source \"libvirt\" \"{name}\" {{\n  libvirt_uri = \"qemu:///system\"\n  volume {{\n    \
+             alias    = \"artifact\"\n    capacity = \"1G\"\n  }}\n  communicator {{\n    communicator = \"none\"\n  \
+             }}\n}}\n"
+        )
+    };
+    let template = format!(
+        r#"variable "pin" {{
+  default   = "a"
+  sensitive = true
+}}
+variable "passwords" {{
+  default   = ["long enough", "abc"]
+  sensitive = true
+}}
+variable "password" {{
+  default   = "long enough"
+  sensitive = true
+}}
+variable "letter" {{
+  default = "a"
+}}
+{}{}build {{
+  sources = ["libvirt.one", "libvirt.two"]
+}}
+"#,
+        source("one"),
+        source("two")
+    );
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &template);
+    let said = lvhost.call(&["validate", "--json", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let verdict: Value = serde_json::from_str(&said.results).unwrap();
+    let found: Vec<_> = verdict["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (&finding["severity"], &finding["line"], &finding["summary"]))
+        .collect();
+    let short = |name: &str| {
+        json!(format!(
+            "the value of the sensitive variable `{name}` is too short to be hidden"
+        ))
+    };
+    let (pin, passwords) = (short("pin"), short("passwords"));
+    let warning = json!("warning");
+    assert_eq!(
+        found,
+        [
+            (&warning, &json!(1), &pin),
+            (&warning, &json!(5), &passwords)
+        ]
+    );
+    // It is as wrong when it comes from outside.
+    let said = lvhost.call(&["validate", "-var", "password=x", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for expected in [
+        "`password` is too short",
+        "t.pkr.hcl:9:1",
+        "at least 4 characters",
+    ] {
+        assert!(
+            said.messages.contains(expected),
+            "{expected}:\n{}",
+            said.messages
+        );
+    }
+}

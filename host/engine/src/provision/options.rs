@@ -40,6 +40,7 @@ pub(super) fn prepare(
     let pause_before = common("pause_before", block.pause_before.as_ref(), report);
     let timeout: Option<Duration> = common("timeout", block.timeout.as_ref(), report);
     let max_retries = common("max_retries", block.max_retries.as_ref(), report);
+    continues_on_error(block, report);
     let mut body = match block.evaluate(build, &source.to_value()) {
         Ok(body) => body,
         Err(errors) => {
@@ -101,6 +102,16 @@ pub(super) fn prepare(
         max_retries: max_retries.unwrap_or_default(),
         secrets,
     })
+}
+
+/// Whether the build goes on when this provisioner has failed.
+pub(super) fn continues_on_error(block: &Provisioner, report: &mut Diagnostics) -> bool {
+    common(
+        "continue_on_error",
+        block.continue_on_error.as_ref(),
+        report,
+    )
+    .unwrap_or_default()
 }
 
 /// Decodes an option that every provisioner has.

@@ -29,7 +29,8 @@ const BLOCKS: [&str; 7] = [
 ];
 
 /// What every provisioner has, whichever it is.
-const PROVISIONER_ATTRIBUTES: [&str; 7] = [
+const PROVISIONER_ATTRIBUTES: [&str; 8] = [
+    "continue_on_error",
     "except",
     "max_retries",
     "name",
@@ -249,6 +250,7 @@ impl Builds<'_> {
         let pause_before = early("pause_before");
         let max_retries = early("max_retries");
         let timeout = early("timeout");
+        let continue_on_error = early("continue_on_error");
         let overrides = early("override");
         let provisioner = Provisioner {
             type_name: label.text,
@@ -257,6 +259,7 @@ impl Builds<'_> {
             pause_before,
             max_retries,
             timeout,
+            continue_on_error,
             overrides,
             span: block.name_span.to(label.span),
             body: self.late(block, &PROVISIONER_ATTRIBUTES, &scope, evaluator),

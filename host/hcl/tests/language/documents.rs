@@ -162,6 +162,7 @@ fn everything_comes_together() {
     );
     assert_eq!(shell.max_retries.as_ref().unwrap().value, Value::from(3i64));
     assert!(shell.timeout.is_some() && shell.overrides.is_some());
+    assert!(shell.continue_on_error.is_some());
     let machine = Value::object([("Host", "192.0.2.1".into()), ("Port", Value::from(22i64))]);
     let body = shell
         .evaluate(&machine, &build.sources[0].to_value())

@@ -121,6 +121,7 @@ build {
     pause_before = "10s"
     max_retries  = 3
     timeout      = "5m"
+    continue_on_error = true
     inline       = ["echo ${build.Host}:${build.Port}", "echo ${source.name} of ${source.type}"]
     env          = { TOKEN = local.token }
     override = {

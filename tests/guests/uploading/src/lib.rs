@@ -9,10 +9,10 @@ mod bindings {
 use bindings::exports::lvhost::source::source::{
     Configuration, Defaults, Description, Guest, Recipe,
 };
-use bindings::lvhost::source::target;
 use bindings::lvhost::source::types::{
     Error, OptionSchema, OptionSetting, OptionType, OptionValue, Volume,
 };
+use bindings::lvhost::source::{report, target};
 
 /// The size of the image, in bytes.
 const LENGTH: u64 = 1 << 20;
@@ -85,6 +85,7 @@ impl Guest for Uploading {
             length: Some(LENGTH),
             capacity: LENGTH,
         })?;
+        report::progress(0.5, "writing what it was told");
         for piece in head.chunks(pieces) {
             sink.write(piece)?;
         }

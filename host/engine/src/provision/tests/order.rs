@@ -148,6 +148,163 @@ async fn a_timeout_ends_a_provisioner() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn continue_on_error_goes_on_once_all_retries_have_failed() {
+    let guest = Guest::ending([ExitStatus::Code(3), ExitStatus::Code(4)]);
+    let (user, begun) = (User::default(), tokio::time::Instant::now());
+    let blocks = r#"
+        provisioner "shell" {
+          name              = "shaky"
+          inline            = ["false"]
+          remote_path       = "/s"
+          skip_clean        = true
+          pause_before      = "10s"
+          max_retries       = 1
+          continue_on_error = "true"
+        }
+        provisioner "file" {
+          content     = "1"
+          destination = "/one"
+        }
+    "#;
+    run(&guest, &user, blocks).await.unwrap();
+    assert!(guest.ends.lock().unwrap().is_empty());
+    assert_eq!(guest.log().last().unwrap(), r#"upload /one "1""#);
+    let [retry, end] = <[String; 2]>::try_from(user.of("warn")).unwrap();
+    assert!(retry.ends_with("exit code 3; retry 1 of 1"), "{retry}");
+    assert!(
+        end.starts_with("shell (shaky) failed: ")
+            && end.contains("exit code 4; the build goes on, since `continue_on_error` is set"),
+        "{end}"
+    );
+    assert!(begun.elapsed() >= Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn whatever_way_a_provisioner_fails_continue_on_error_goes_on() {
+    let cases = [
+        (
+            "provisioner \"shell-local\" {\n inline = [\"exec sleep 1000\"]\n timeout = \"50ms\"",
+            "it took longer than its `timeout`",
+        ),
+        (
+            "provisioner \"file\" {\n source = \"nowhere\"\n destination = \"/x\"",
+            "its options can't be used: ",
+        ),
+        (
+            "provisioner \"shell-local\" {\n inline = [\"exit ${build.Port}\"]",
+            "exit code 22",
+        ),
+        (
+            "provisioner \"shell\" {\n inline = [\"true\"]",
+            "the connection to guest:22 was lost",
+        ),
+    ];
+    for (block, expected) in cases {
+        let guest = Guest::default();
+        *guest.away.lock().unwrap() = usize::from(block.contains("\"shell\""));
+        let user = User::default();
+        let blocks = format!(
+            "{block}\n start\n continue_on_error = true\n}}\nprovisioner \"file\" {{\n content = \"1\"\n \
+             destination = \"/one\"\n}}"
+        );
+        let retry = match block.contains("\"shell\"") {
+            true => "start_retry_timeout = \"0s\"",
+            false => "",
+        };
+        run(
+            &guest,
+            &user,
+            &blocks.replace("start\n", &format!("{retry}\n")),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{block}: {error:?}"));
+        let warnings = user.of("warn");
+        assert_eq!(warnings.len(), 1, "{block}: {warnings:?}");
+        assert!(warnings[0].contains(expected), "{block}: {warnings:?}");
+        assert_eq!(guest.log().last().unwrap(), r#"upload /one "1""#, "{block}");
+    }
+}
+
+#[tokio::test]
+async fn continue_on_error_false_ends_it_and_override_knows_no_such_option() {
+    let block =
+        |more: &str| format!("provisioner \"shell-local\" {{\n inline = [\"exit 3\"]\n {more}\n}}");
+    for more in ["continue_on_error = false", "continue_on_error = null"] {
+        let result = run(&Guest::default(), &User::default(), &block(more)).await;
+        let error = cause(result);
+        assert!(
+            matches!(error, ProvisionError::Status { .. }),
+            "{more}: {error:?}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for more in [
+        "continue_on_error = \"perhaps\"",
+        "override = { example = { continue_on_error = true } }",
+    ] {
+        let report = provisioners(&block(more), folder.path()).check();
+        let errors: Vec<_> = report.iter().map(|error| error.summary.as_str()).collect();
+        assert_eq!(errors.len(), 1, "{more}: {errors:?}");
+        assert!(
+            errors[0].contains("continue_on_error"),
+            "{more}: {errors:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_warning_of_what_failed_shows_no_secret() {
+    let user = User::default();
+    let blocks = r#"
+        provisioner "file" {
+          source            = "no/${var.secret}/here"
+          destination       = "/one"
+          continue_on_error = true
+        }
+    "#;
+    run(&Guest::default(), &user, blocks).await.unwrap();
+    let warnings = user.of("warn");
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        warning.contains("`no/<sensitive>/here`") && !warning.contains("hunter2"),
+        "{warning}"
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_build_does_not_go_on() {
+    let (guest, user, build) = (Guest::default(), User::default(), build());
+    let cancel = CancellationToken::new();
+    let context = ProvisionContext {
+        communicator: Some(&guest.communicator()),
+        build: &build,
+        ui: &user,
+        cancel: &cancel,
+    };
+    let blocks = r#"
+        provisioner "shell-local" {
+          inline            = ["echo begun; exec sleep 1000"]
+          continue_on_error = true
+        }
+        provisioner "file" {
+          content     = "1"
+          destination = "/one"
+        }
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    let provisioners = provisioners(blocks, folder.path());
+    let cancelled = async {
+        user.printed.notified().await;
+        cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(provisioners.provision(&context), cancelled);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    assert!(guest.log().is_empty(), "{:?}", guest.log());
+}
+
 #[tokio::test]
 async fn a_cancelled_build_begins_nothing() {
     let (guest, user, build) = (Guest::default(), User::default(), build());
