@@ -1,4 +1,4 @@
-//! The `data` blocks a template can use. There is one kind, `sshkey`.
+//! The `data` blocks a template can use: `sshkey`, and `null`, which gives back what it is given.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,23 +90,60 @@ impl BuiltIn {
 
 impl DataSources for BuiltIn {
     fn evaluate(&self, type_name: &str, _name: &str, body: &Body) -> DataOutcome {
-        if type_name != "sshkey" {
-            return DataOutcome::NotSupported("there is `sshkey`".to_owned());
-        }
-        match key_options(body) {
-            Ok(Some(options)) => self.ssh_key(&options),
-            Ok(None) => DataOutcome::Unknown,
-            Err(message) => DataOutcome::Failed(message),
+        match type_name {
+            "sshkey" => match key_options(body) {
+                Ok(Some(options)) => self.ssh_key(&options),
+                Ok(None) => DataOutcome::Unknown,
+                Err(message) => DataOutcome::Failed(message),
+            },
+            "null" => null(body).unwrap_or_else(DataOutcome::Failed),
+            other => DataOutcome::NotSupported(not_supported(other)),
         }
     }
 }
 
-/// Reads the options; `None` while one of them is not known.
-fn key_options(body: &Body) -> Result<Option<KeyOptions>, String> {
-    const OPTIONS: [&str; 2] = ["name", "type"];
+/// Whose a data source is that lvhost does not have, and what to do instead.
+fn not_supported(type_name: &str) -> String {
+    if let Some(close) = suggest(type_name, ["null", "sshkey"]) {
+        return format!("did you mean `{close}`?");
+    }
+    const INSTEAD: &str = "get the value before the build, and hand it over as a variable";
+    let owner = match type_name.split_once('-') {
+        _ if type_name == "http" => {
+            "it is one of Packer's own, and lvhost does not have it yet".to_owned()
+        }
+        Some(("hcp", _)) => "it is one of Packer's own and asks HCP Packer".to_owned(),
+        // A data source begins with the name of its plugin.
+        Some((plugin, _)) => format!("it belongs to the Packer plugin `{plugin}`"),
+        None => format!("it belongs to the Packer plugin `{type_name}`"),
+    };
+    format!("{owner}; there are `null` and `sshkey`; {INSTEAD}")
+}
+
+/// `data "null"`: its `input` is its `output`.
+fn null(body: &Body) -> Result<DataOutcome, String> {
+    check_names(body, &["input"])?;
+    let input = body.value("input").filter(|input| !input.is_null());
+    let input = input.ok_or("`input` is missing")?;
+    if input.is_unknown() {
+        return Ok(DataOutcome::Unknown);
+    }
+    let text = input.to_text().ok_or("`input` must be a string")?;
+    if text.is_empty() {
+        return Err("`input` is empty".to_owned());
+    }
+    let output = match input.is_sensitive() {
+        true => Value::string(text).sensitive(),
+        false => Value::string(text),
+    };
+    Ok(DataOutcome::Value(Value::object([("output", output)])))
+}
+
+/// What there is in the block besides these options.
+fn check_names(body: &Body, options: &[&str]) -> Result<(), String> {
     for name in body.attributes.keys() {
-        if !OPTIONS.contains(&name.as_str()) {
-            let close = suggest(name, OPTIONS);
+        if !options.contains(&name.as_str()) {
+            let close = suggest(name, options.iter().copied());
             let close = close.map(|close| format!("; did you mean `{close}`?"));
             return Err(format!(
                 "it has no option `{name}`{}",
@@ -114,9 +151,16 @@ fn key_options(body: &Body) -> Result<Option<KeyOptions>, String> {
             ));
         }
     }
-    if let Some(block) = body.blocks.first() {
-        return Err(format!("it has no block `{}`", block.name));
+    match body.blocks.first() {
+        Some(block) => Err(format!("it has no block `{}`", block.name)),
+        None => Ok(()),
     }
+}
+
+/// Reads the options; `None` while one of them is not known.
+fn key_options(body: &Body) -> Result<Option<KeyOptions>, String> {
+    const OPTIONS: [&str; 2] = ["name", "type"];
+    check_names(body, &OPTIONS)?;
     let mut options = KeyOptions {
         name: "packer".to_owned(),
         key_type: KeyType::Rsa,
@@ -203,6 +247,56 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(key_options(&body), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn null_gives_back_its_input() {
+        let data = BuiltIn::check_only();
+        let output = |value: Value| DataOutcome::Value(Value::object([("output", value)]));
+        let failed = |why: &str| DataOutcome::Failed(why.to_owned());
+        let cases = [
+            (body(&[("input", "x".into())]), output("x".into())),
+            (body(&[("input", 5_i64.into())]), output("5".into())),
+            (
+                body(&[("input", Value::from("x").sensitive())]),
+                output(Value::from("x").sensitive()),
+            ),
+            (body(&[("input", Value::UNKNOWN)]), DataOutcome::Unknown),
+            (body(&[]), failed("`input` is missing")),
+            (body(&[("input", "".into())]), failed("`input` is empty")),
+            (
+                body(&[("input", Value::object([("a", Value::NULL)]))]),
+                failed("`input` must be a string"),
+            ),
+            (
+                body(&[("inptu", "x".into())]),
+                failed("it has no option `inptu`; did you mean `input`?"),
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(data.evaluate("null", "x", &body), expected, "{body:?}");
+        }
+        assert!(!data.was_asked());
+    }
+
+    #[test]
+    fn a_data_source_that_is_not_there_is_told_of_with_its_owner() {
+        for (type_name, expected) in [
+            (
+                "http",
+                "one of Packer's own, and lvhost does not have it yet",
+            ),
+            ("hcp-packer-version", "asks HCP Packer"),
+            ("amazon-ami", "belongs to the Packer plugin `amazon`"),
+            ("sskey", "did you mean `sshkey`?"),
+            ("external", "belongs to the Packer plugin `external`"),
+        ] {
+            let outcome = BuiltIn::check_only().evaluate(type_name, "x", &body(&[]));
+            let DataOutcome::NotSupported(said) = outcome else {
+                panic!("{type_name}: {outcome:?}");
+            };
+            assert!(said.contains(expected), "{said}");
         }
     }
 

@@ -6,7 +6,7 @@
 //!                  └──► each provisioner: check ─────────────────────────────────┴─► jobs, diagnostics
 //! ```
 //! Errors of the language don't hide those of options: what can't be evaluated is unknown, and the
-//! check goes on with the rest. Only a file that can't be parsed ends it.
+//! check goes on with the rest. So it is with what can't be read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -194,7 +194,7 @@ impl<'a> Examiner<'a> {
     ) -> Result<Vec<Job>, InputError> {
         check_plugins(&document, report);
         let existing: Vec<String> = document.builds.iter().flat_map(names).collect();
-        if document.builds.is_empty() {
+        if document.builds.is_empty() && !document.unread.builds() {
             report.push(
                 Diagnostic::error(None, "the template builds nothing")
                     .help("add `build { sources = [\"source.libvirt.NAME\"] }`"),

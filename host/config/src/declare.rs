@@ -108,7 +108,7 @@ pub(crate) fn option<T: Setting>(
         .attribute(name)
         .filter(|attribute| !is_left_out(&attribute.value))
     else {
-        if T::REQUIRED && default.is_none() {
+        if T::REQUIRED && default.is_none() && !origin.is_unknown(name) {
             report.push(
                 Diagnostic::error(body.span, format!("`{name}` is missing")).detail(format!(
                     "{} needs it{}",
@@ -215,8 +215,13 @@ fn asks_for_nothing(schema: &BlockSchema, name: &str, value: &Value) -> bool {
         && value.to_bool() == Some(false)
 }
 
-/// Complains about everything in the body that the schema doesn't know.
-pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &mut Diagnostics) {
+/// Complains about everything in the body that the schema doesn't know, and tells what was meant by it.
+pub(crate) fn unknown_names(
+    body: &Body,
+    schema: &'static BlockSchema,
+    report: &mut Diagnostics,
+) -> Vec<&'static str> {
+    let mut meant = Vec::new();
     let options = || schema.options.iter().map(|option| option.name);
     let blocks = || schema.blocks.iter().map(|block| block.name);
     for (name, attribute) in &body.attributes {
@@ -233,11 +238,13 @@ pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &
             .filter(|block| block.schema.option(name).is_some())
             .map(|block| format!("`{}`", block.name))
             .collect();
-        report.push(if schema.block(name).is_some() {
+        report.push(if let Some(block) = schema.block(name) {
+            meant.push(block.name);
             error.help(format!(
                 "`{name}` is a block: write `{name} {{ … }}` without `=`"
             ))
         } else if owners.is_empty() {
+            meant.extend(lvhost_hcl::suggest(name, options().chain(blocks())));
             error.suggest(name, options().chain(blocks()))
         } else {
             error.help(format!("it belongs into a block {}", owners.join(" or ")))
@@ -258,12 +265,15 @@ pub(crate) fn unknown_names(body: &Body, schema: &'static BlockSchema, report: &
             block.name_span,
             format!("{} has no block called `{name}`", schema.name),
         );
-        report.push(if schema.option(name).is_some() {
+        report.push(if let Some(option) = schema.option(name) {
+            meant.push(option.name);
             error.help(format!("`{name}` is an option: write `{name} = …`"))
         } else {
+            meant.extend(lvhost_hcl::suggest(name, blocks().chain(options())));
             error.suggest(name, blocks().chain(options()))
         });
     }
+    meant
 }
 
 /// The name a user writes for a field: `type` for `r#type`.
@@ -360,9 +370,9 @@ macro_rules! options {
                 context: &$crate::declare::Context<'_>,
                 report: &mut lvhost_hcl::Diagnostics,
             ) -> Self {
-                $crate::declare::unknown_names(body, Self::SCHEMA, report);
+                let misspelt = $crate::declare::unknown_names(body, Self::SCHEMA, report);
                 $crate::declare::not_supported(body, Self::SCHEMA, report);
-                let mut origin = $crate::origin::Origin::new(body.span);
+                let mut origin = $crate::origin::Origin::new(body.span).with_misspelt(misspelt);
                 Self {
                     $($field: $crate::declare::option(
                         body,

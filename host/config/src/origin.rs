@@ -9,6 +9,8 @@ use lvhost_hcl::{Attribute, Span, Value};
 #[derive(Debug, Clone)]
 pub struct Origin {
     block: Span,
+    /// What is written with a mistake in its name.
+    misspelt: Vec<&'static str>,
     written: BTreeMap<&'static str, Written>,
 }
 
@@ -24,8 +26,14 @@ impl Origin {
     pub(crate) fn new(block: Span) -> Self {
         Self {
             block,
+            misspelt: Vec::new(),
             written: BTreeMap::new(),
         }
+    }
+
+    /// The options and blocks that the user meant by names there are not, which has been reported.
+    pub(crate) fn with_misspelt(self, misspelt: Vec<&'static str>) -> Self {
+        Self { misspelt, ..self }
     }
 
     /// Remembers that the user wrote the option, and whether there is a value to judge by.
@@ -57,9 +65,12 @@ impl Origin {
         self.written.contains_key(name)
     }
 
-    /// Whether the user wrote the option but there is no value to judge by: it will only be known
-    /// when the build runs, or it was wrong and has been reported.
+    /// Whether the user wrote the option or block but there is no value to judge by: it will only be known
+    /// when the build runs, or it was wrong, perhaps in its name, and has been reported.
     pub fn is_unknown(&self, name: &str) -> bool {
-        self.written.get(name).is_some_and(|written| !written.known)
+        match self.written.get(name) {
+            Some(written) => !written.known,
+            None => self.misspelt.contains(&name),
+        }
     }
 }

@@ -306,6 +306,22 @@ fn unknown_type(written: &str, span: Span, context: &Context<'_>) -> Diagnostic 
     }
 }
 
+/// An option there is not, by which `option` was meant.
+fn misspelt<'a>(
+    schema: &SourceSchema,
+    option: &str,
+    body: &'a Body,
+    context: &Context<'_>,
+) -> Option<&'a Attribute> {
+    let names = || schema.options.iter().map(|option| option.name.as_str());
+    let of_volume = |name: &str| crate::volume::Volume::SCHEMA.option(name).is_some();
+    let mut foreign = body.attributes.iter().filter(|(name, _)| {
+        *name != TYPE.name && context.sources.owners(name).is_empty() && !of_volume(name)
+    });
+    let meant = foreign.find(|(name, _)| lvhost_hcl::suggest(name, names()) == Some(option));
+    meant.map(|(_, attribute)| attribute)
+}
+
 fn settings(
     schema: &SourceSchema,
     body: &Body,
@@ -325,7 +341,14 @@ fn settings(
             .attribute(&option.name)
             .filter(|attribute| !is_left_out(&attribute.value));
         let Some(attribute) = set else {
-            if option.required {
+            if let Some(attribute) = misspelt(schema, &option.name, body, context) {
+                settings.push(SourceSetting {
+                    name: option.name.clone(),
+                    value: None,
+                    sensitive: true,
+                    attribute: attribute.clone(),
+                });
+            } else if option.required {
                 report.push(
                     Diagnostic::error(body.span, format!("`{}` is missing", option.name)).detail(
                         format!("a volume source of type `{}` needs it", schema.type_name),
@@ -343,7 +366,7 @@ fn settings(
                         attribute.element_span(&path),
                         format!("`{}{path}`: {message}", option.name),
                     ));
-                    continue;
+                    None
                 }
             }
         } else {

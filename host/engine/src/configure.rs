@@ -127,9 +127,15 @@ fn tells_a_secret(defaults: &Defaults, block: &VolumeSource) -> bool {
 
 fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagnostic {
     let span = block.span_of(&said.path);
+    let option = said.path.split(['.', '[']).next().unwrap_or_default();
+    let message = match option.is_empty() || said.message.contains(&format!("`{option}")) {
+        true => said.message.clone(),
+        // A component may leave out what it is about.
+        false => format!("`{}`: {}", said.path, said.message),
+    };
     let diagnostic = match said.severity {
-        Severity::Error => Diagnostic::error(span, &said.message),
-        Severity::Warning => Diagnostic::warning(span, &said.message),
+        Severity::Error => Diagnostic::error(span, message),
+        Severity::Warning => Diagnostic::warning(span, message),
     };
     match &said.help {
         Some(help) => diagnostic.help(help),

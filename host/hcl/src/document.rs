@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use crate::body::{Attribute, Body};
 use crate::diagnostic::Diagnostics;
 use crate::late::LateBody;
+use crate::load::Unread;
 use crate::source_map::Span;
 use crate::value::Value;
 
@@ -47,6 +48,8 @@ pub struct Document {
     pub sources: Vec<Source>,
     /// The `build` blocks in order.
     pub builds: Vec<Build>,
+    /// What may be missing here, because it could not be read.
+    pub unread: Unread,
 }
 
 /// A version constraint, not judged here.

@@ -21,6 +21,7 @@ use hcl::edit::expr::{Expression, Object, ObjectKey};
 use crate::budget::{Budget, ENTRY, STEP, Spent, VALUE};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::Environment;
+use crate::load::Unread;
 use crate::number::Number;
 use crate::scope::Scope;
 use crate::source_map::{FileId, Span};
@@ -54,6 +55,8 @@ pub(crate) struct Context {
     pub(crate) template_file_of: Option<Span>,
     /// What everything may cost in sum.
     pub(crate) budget: Arc<Budget>,
+    /// What there may be although it was not read.
+    pub(crate) unread: Arc<Unread>,
 }
 
 impl Context {
@@ -63,6 +66,7 @@ impl Context {
             env_allowed: false,
             template_file_of: None,
             budget: Arc::default(),
+            unread: Arc::default(),
         }
     }
 

@@ -42,7 +42,7 @@ pub use document::{
 };
 pub use environment::{DataOutcome, DataSources, Environment};
 pub use functions::{TIMES_FORMAT, legacy_isotime, legacy_strftime, lower, upper};
-pub use load::{InputFile, Inputs, load, load_settings};
+pub use load::{InputFile, Inputs, Unread, load, load_settings};
 pub use number::{Number, ParseNumberError};
 pub use render::{RenderStyle, render};
 pub use source_map::{FileId, SourceMap, Span};

@@ -4,8 +4,8 @@
 //! files ─► blocks by kind ─► variables ─► locals and data, each after what it refers to
 //!                                              └─► sources ─► builds
 //! ```
-//! Each step goes on past the errors of the one before, as far as that makes sense: only a file
-//! that can't be parsed ends it, since everything missing from it would be reported again.
+//! Each step goes on past the errors of the one before, as far as that makes sense. What is missing because
+//! it could not be read is not reported again.
 
 mod blocks;
 mod brackets;
@@ -13,16 +13,19 @@ mod builds;
 mod graph;
 mod packer;
 mod parse;
+mod recover;
 mod references;
 mod settings;
 mod sources;
 mod syntax;
+mod unread;
 mod variable_files;
 mod variables;
 
 use std::sync::Arc;
 
 pub use self::settings::load_settings;
+pub use self::unread::Unread;
 
 use self::blocks::Blocks;
 use self::builds::Builds;
@@ -64,7 +67,7 @@ pub struct Inputs {
 
 /// Loads a template.
 ///
-/// A document is returned unless a file can't be parsed. It can only be built from if the
+/// A document is returned unless no file can be read at all. It can only be built from if the
 /// diagnostics have no errors, but further checks can be made on it: what is wrong is unknown in
 /// it or left out. It also holds unknown values where a data source was not run. The source map
 /// is there in any case, for [`crate::render`].
@@ -75,13 +78,20 @@ pub fn load(
 ) -> (Option<Document>, SourceMap, Diagnostics) {
     let mut files = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
-    let context = Context::new(Arc::clone(&environment));
-    let budget = &context.budget;
-    let parsed = parse::templates(&inputs.templates, budget, &mut files, &mut diagnostics);
-    if diagnostics.has_errors() {
+    let mut context = Context::new(Arc::clone(&environment));
+    let mut unread = Unread::default();
+    let parsed = parse::templates(
+        &inputs.templates,
+        &context.budget,
+        &mut files,
+        &mut unread,
+        &mut diagnostics,
+    );
+    if parsed.is_empty() {
         return (None, files, diagnostics);
     }
-    let blocks = Blocks::sort(&parsed, &context, &mut diagnostics);
+    let blocks = Blocks::sort(&parsed, &context, &mut unread, &mut diagnostics);
+    context.unread = Arc::new(unread.clone());
     let (required_version, required_plugins) =
         packer::read(&blocks.packer, &context, &mut diagnostics);
 
@@ -127,6 +137,7 @@ pub fn load(
         secret_locals,
         sources: sources.into_values().collect(),
         builds,
+        unread,
     };
     (Some(document), files, diagnostics)
 }

@@ -18,6 +18,6 @@ source "libvirt" "example" {
 build {
   sources = ["source.libvirt.example"]
   provisioner "shell" {
-    inlien = ["true"]
+    remote_folder = "/root"
   }
 }

@@ -10,6 +10,9 @@ use crate::network_interface::{NetworkInterface, NetworkInterfaceType, Protocol}
 
 pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     let Some(communicator) = &source.communicator else {
+        if source.origin.is_unknown("communicator") {
+            return;
+        }
         report.push(
             Diagnostic::error(
                 source.origin.span(),
@@ -46,13 +49,13 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
 
 fn winrm(communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
-    if !origin.is_set("winrm_username") {
+    if !origin.is_set("winrm_username") && !origin.is_unknown("winrm_username") {
         report.push(
             Diagnostic::error(origin.span(), "`winrm_username` is missing")
                 .detail("WinRM needs the user to log in as"),
         );
     }
-    if !origin.is_set("winrm_password") {
+    if !origin.is_set("winrm_password") && !origin.is_unknown("winrm_password") {
         report.push(
             Diagnostic::warning(origin.span(), "`winrm_password` is missing")
                 .detail("Windows lets nobody in over the network without one"),
@@ -70,6 +73,8 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
     };
     let mut interfaces = source.network_interface.iter();
     if communicator.origin.is_set(host)
+        || communicator.origin.is_unknown(host)
+        || source.origin.is_unknown("network_interface")
         || source.origin.is_unknown("communicator_interface")
         || interfaces.any(|interface| interface.origin.is_unknown("alias"))
     {
@@ -131,6 +136,9 @@ fn interface(source: &LibvirtSource, communicator: &Communicator, report: &mut D
 /// A `user` interface is reached through a port of the host.
 fn forwarded(interface: &NetworkInterface, communicator: &Communicator, report: &mut Diagnostics) {
     let unknown = |name| communicator.origin.is_unknown(name);
+    if interface.origin.is_unknown("port_forward") {
+        return;
+    }
     let Some(port) = communicator.port() else {
         return;
     };
@@ -163,7 +171,7 @@ fn forwarded(interface: &NetworkInterface, communicator: &Communicator, report: 
 fn address_source(source: &LibvirtSource, interface: &NetworkInterface, report: &mut Diagnostics) {
     const NAME: &str = "network_address_source";
     let origin = &source.origin;
-    if !origin.is_set(NAME) {
+    if !origin.is_set(NAME) && !origin.is_unknown(NAME) {
         report.push(
             Diagnostic::warning(
                 origin.span(),

@@ -15,7 +15,7 @@ pub(super) fn check(graphics: &Graphics, report: &mut Diagnostics) {
         return;
     }
     let kind = graphics.r#type;
-    if kind == GraphicsType::Sdl && !origin.is_set("display") {
+    if kind == GraphicsType::Sdl && !origin.is_set("display") && !origin.is_unknown("display") {
         report.push(
             Diagnostic::error(origin.span(), "`display` is missing")
                 .detail("graphics of type `sdl` need the X display to show the window on"),

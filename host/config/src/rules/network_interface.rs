@@ -31,6 +31,7 @@ pub(super) fn check(interface: &NetworkInterface, report: &mut Diagnostics) {
     };
     if let Some((name, what)) = needed
         && !origin.is_set(name)
+        && !origin.is_unknown(name)
     {
         report.push(
             Diagnostic::error(origin.span(), format!("`{name}` is missing")).detail(format!(

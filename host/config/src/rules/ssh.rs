@@ -9,7 +9,7 @@ use crate::libvirt_source::LibvirtSource;
 
 pub(super) fn check(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
-    if !origin.is_set("ssh_username") {
+    if !origin.is_set("ssh_username") && !origin.is_unknown("ssh_username") {
         report.push(
             Diagnostic::error(origin.span(), "`ssh_username` is missing")
                 .detail("SSH needs the user to log in as"),
@@ -26,11 +26,15 @@ pub(super) fn check(source: &LibvirtSource, communicator: &Communicator, report:
     );
 }
 
+/// What may let somebody in.
+const WAYS_IN: [&str; 3] = ["ssh_private_key_file", "ssh_password", "ssh_agent_auth"];
+
 fn log_in(source: &LibvirtSource, communicator: &Communicator, report: &mut Diagnostics) {
     let origin = &communicator.origin;
     if communicator.needs_key_pair()
         && !source.asks_for_public_key()
         && !source.may_ask_for_public_key()
+        && !WAYS_IN.iter().any(|name| origin.is_unknown(name))
     {
         report.push(
             Diagnostic::error(origin.span(), "there is no way to log in over SSH")
@@ -42,7 +46,10 @@ fn log_in(source: &LibvirtSource, communicator: &Communicator, report: &mut Diag
                 ),
         );
     }
-    if origin.is_set("ssh_certificate_file") && !origin.is_set("ssh_private_key_file") {
+    if origin.is_set("ssh_certificate_file")
+        && !origin.is_set("ssh_private_key_file")
+        && !origin.is_unknown("ssh_private_key_file")
+    {
         report.push(Diagnostic::error(
             origin.span_of("ssh_certificate_file"),
             "`ssh_certificate_file` has no meaning without `ssh_private_key_file`",

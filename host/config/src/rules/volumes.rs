@@ -10,6 +10,7 @@ use crate::volume::{Device, Volume};
 pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     // As long as an alias is not known, any volume may turn out to be the artifact.
     let undecided = source.origin.is_unknown("artifact_volume_alias")
+        || source.origin.is_unknown("volume")
         || source
             .volume
             .iter()
@@ -100,15 +101,18 @@ fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
     {
         super::object_name("volume", name, "name", origin, report);
     }
-    let has_capacity =
-        volume.capacity.is_some() || origin.is_set("capacity") || origin.is_unknown("size");
-    if volume.source.is_none() && role == Role::Artifact && !has_capacity {
+    let has_capacity = volume.capacity.is_some()
+        || origin.is_set("capacity")
+        || origin.is_unknown("capacity")
+        || origin.is_unknown("size");
+    let is_empty = volume.source.is_none() && !origin.is_unknown("source");
+    if is_empty && role == Role::Artifact && !has_capacity {
         report.push(
             Diagnostic::error(origin.span(), "`capacity` is missing")
                 .detail("a volume that begins empty needs to know how large it is"),
         );
     }
-    if volume.source.is_none() && role == Role::Other && !origin.is_set("name") {
+    if is_empty && role == Role::Other && !origin.is_set("name") && !origin.is_unknown("name") {
         report.push(
             Diagnostic::error(origin.span(), "`name` is missing")
                 .detail("a volume without a `source` must be there before the build"),
@@ -126,7 +130,7 @@ fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
             "the artifact is a medium that most guests don't write to",
         ));
     }
-    if volume.source.is_none() && !origin.is_unknown("source") && origin.is_set("source_format") {
+    if is_empty && origin.is_set("source_format") {
         report.push(
             Diagnostic::warning(
                 origin.span_of("source_format"),

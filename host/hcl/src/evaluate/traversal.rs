@@ -81,6 +81,17 @@ impl Evaluator<'_> {
         value
     }
 
+    /// Whether the object behind the name `root` has more in it than was read.
+    fn may_be_unread(&self, root: Option<&str>) -> bool {
+        let unread = &self.context.unread;
+        match root {
+            Some("var") => unread.variables(),
+            Some("local") => unread.locals(),
+            Some("data") => unread.data(),
+            _ => false,
+        }
+    }
+
     /// Pays for looking for a close one among so many names.
     fn can_suggest(&self, names: usize, range: Option<Range<usize>>) -> bool {
         let paid = self.context.budget.charge(names as u64 * SUGGESTION, 0);
@@ -119,6 +130,7 @@ impl Evaluator<'_> {
         match value.kind() {
             ValueKind::Object(entries) => match entries.get(name) {
                 Some(entry) => entry.clone().marked(value.is_marked()),
+                None if self.may_be_unread(root) => Value::UNKNOWN,
                 None => {
                     if !self.can_suggest(entries.len(), range) {
                         return Value::UNKNOWN;

@@ -4,6 +4,7 @@ use hcl::edit::Span as _;
 use hcl::edit::structure::{Block, Structure};
 
 use super::parse::ParsedFile;
+use super::unread::Unread;
 use crate::body::Label;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluate::{Context, Evaluator};
@@ -78,6 +79,7 @@ impl<'a> Blocks<'a> {
     pub(super) fn sort(
         parsed: &'a [ParsedFile],
         context: &Context,
+        unread: &mut Unread,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let mut blocks = Self::default();
@@ -95,7 +97,13 @@ impl<'a> Blocks<'a> {
                     "data" => &mut blocks.data,
                     "source" => &mut blocks.sources,
                     "build" => &mut blocks.builds,
-                    _ => continue,
+                    name => {
+                        // It has been reported, and what was meant is missing now.
+                        if let Some(kind) = crate::suggest::suggest(name, KINDS) {
+                            unread.add(kind);
+                        }
+                        continue;
+                    }
                 };
                 kind.push(Located { file: *file, block });
             }

@@ -1,7 +1,10 @@
 //! What is open at a place of a template: blocks, lists, texts. Read without the parser, for files that it
 //! can't read.
 
+use std::ops::Range;
+
 use super::blocks::KINDS;
+use super::unread::first_word;
 
 /// What a bracket belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,59 @@ pub(super) struct Brackets<'a> {
     pub(super) suspect: Option<(Bracket<'a>, usize)>,
     /// A text that goes on where it should not.
     pub(super) unclosed: Option<Unclosed<'a>>,
+    /// A bracket closes what was not opened.
+    unmatched: bool,
+}
+
+/// Where the lines begin that begin a block of the top level, outside of texts and comments. A text or comment
+/// that is not closed has all that follows.
+pub(super) fn top_level_blocks(text: &str) -> Vec<usize> {
+    let mut reader = Reader::new(text);
+    let mut found = Vec::new();
+    while reader.at < text.len() {
+        if reader.at == reader.line && KINDS.contains(&first_word(reader.rest())) {
+            // Whatever is still open before it is open by mistake.
+            reader.quotes.clear();
+            reader.found.open.clear();
+            found.push(reader.at);
+        }
+        reader.step();
+        match reader.found.unclosed.take() {
+            Some(Unclosed::Heredoc(..) | Unclosed::Comment(_)) => break,
+            Some(Unclosed::Quote(_)) | None => {}
+        }
+    }
+    found
+}
+
+/// The blocks right inside of the block that `text` is; `None` if brackets, texts of several lines or comments
+/// in it are not closed as they should be.
+pub(super) fn blocks_inside(text: &str) -> Option<Vec<Range<usize>>> {
+    let mut reader = Reader::new(text);
+    let mut begun = None;
+    let mut found = Vec::new();
+    while reader.at < text.len() {
+        let before = reader.found.open.len();
+        reader.step();
+        match reader.found.unclosed.take() {
+            Some(Unclosed::Heredoc(..) | Unclosed::Comment(_)) => return None,
+            Some(Unclosed::Quote(_)) | None => {}
+        }
+        match (before, &reader.found.open[..]) {
+            (1, [_, inner]) if inner.kind == Kind::Block => {
+                begun = Some(inner.offset - inner.header_length);
+            }
+            (2, [_]) => found.extend(begun.take().map(|start| start..reader.at)),
+            _ => {}
+        }
+    }
+    let Brackets {
+        open,
+        suspect,
+        unmatched,
+        ..
+    } = reader.found;
+    (open.is_empty() && suspect.is_none() && !unmatched).then_some(found)
 }
 
 struct Reader<'a> {
@@ -278,6 +334,8 @@ impl<'a> Reader<'a> {
             {
                 self.found.suspect.get_or_insert((open, self.line));
             }
+        } else {
+            self.found.unmatched = true;
         }
         self.at += 1;
     }

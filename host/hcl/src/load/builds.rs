@@ -97,7 +97,10 @@ impl Builds<'_> {
                 late += before.saturating_sub(self.context.budget.work_left());
             }
         }
-        if build.sources.is_empty() && !evaluator.diagnostics.has_errors() {
+        if build.sources.is_empty()
+            && !evaluator.diagnostics.has_errors()
+            && !self.context.unread.sources()
+        {
             evaluator.diagnostics.push(
                 Diagnostic::error(located.name_span(), "the build has no source")
                     .help("write `sources = [\"source.type.name\"]`"),
@@ -113,7 +116,9 @@ impl Builds<'_> {
                 );
             }
         }
-        check_selections(&build, evaluator);
+        if !self.context.unread.sources() {
+            check_selections(&build, evaluator);
+        }
         // Provisioners are checked again for each source.
         let again = build.sources.len().saturating_sub(1) as u64;
         let paid = self.context.budget.charge(late.saturating_mul(again), 0);
@@ -187,6 +192,9 @@ impl Builds<'_> {
                 span,
                 ..source.clone()
             });
+        }
+        if self.context.unread.sources() {
+            return None;
         }
         let diagnostic = Diagnostic::error(span, format!("there is no source `{address}`"));
         let known = self.sources.keys().map(String::as_str);

@@ -3,8 +3,9 @@
 use hcl::edit::parser;
 use hcl::edit::structure::Body;
 
-use super::InputFile;
 use super::syntax::explain;
+use super::unread::Unread;
+use super::{InputFile, recover};
 use crate::budget::Budget;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source_map::{FileId, SourceMap, Span};
@@ -15,11 +16,12 @@ pub(super) struct ParsedFile {
     pub(super) body: Body,
 }
 
-/// Parses the template's files. Each reports its first error.
+/// Parses the template's files, those with errors as far as that goes.
 pub(super) fn templates(
     inputs: &[InputFile],
     budget: &Budget,
     files: &mut SourceMap,
+    unread: &mut Unread,
     diagnostics: &mut Diagnostics,
 ) -> Vec<ParsedFile> {
     if inputs.is_empty() {
@@ -33,12 +35,11 @@ pub(super) fn templates(
                 Diagnostic::error(Span::new(file, 0..0), "templates in JSON are not supported")
                     .help("Packer's own `hcl2_upgrade` turns one into HCL"),
             );
+            unread.add_all();
             continue;
         }
-        match parse(files.text(file), file, budget) {
-            Ok(body) => parsed.push(ParsedFile { file, body }),
-            Err(diagnostic) => diagnostics.push(diagnostic),
-        }
+        let body = recover::read(files.text(file), file, budget, unread, diagnostics);
+        parsed.extend(body.map(|body| ParsedFile { file, body }));
     }
     parsed
 }

@@ -21,9 +21,12 @@ pub(super) fn explain(text: &str, file: FileId, offset: usize, message: &str) ->
         message,
         brackets: Brackets::read(text, end),
     };
-    error.explain().unwrap_or_else(|| {
-        Diagnostic::error(error.here(), "syntax error").detail(message.to_owned())
-    })
+    error
+        .explain()
+        .or_else(|| error.later_on_the_line())
+        .unwrap_or_else(|| {
+            Diagnostic::error(error.here(), "syntax error").detail(message.to_owned())
+        })
 }
 
 struct Error<'a> {
@@ -67,6 +70,16 @@ impl Error<'_> {
             Some(Kind::List | Kind::Parenthesis) => self.in_list(innermost?, rest),
             _ => self.in_block(innermost, rest),
         }
+    }
+
+    /// The parser stops at the name of an option whose value it can't read to its end.
+    fn later_on_the_line(&self) -> Option<Diagnostic> {
+        let rest = self.text.get(self.offset..)?;
+        let end = rest
+            .find('\n')
+            .map_or(self.text.len(), |end| self.offset + end + 1);
+        let unclosed = Brackets::read(self.text, end).unclosed?;
+        Some(self.text_without_end(&unclosed))
     }
 
     /// Options and blocks, of a block or of the file.

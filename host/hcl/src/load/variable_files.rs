@@ -36,16 +36,25 @@ impl Assignment {
     }
 }
 
-/// All assignments of all files in order. Names that no variable has are warned about: a file
-/// may be shared by several templates.
+/// What files give.
+pub(super) struct Given {
+    /// In order.
+    pub(super) assignments: Vec<(String, Assignment)>,
+    /// Whether all of them could be read.
+    pub(super) complete: bool,
+}
+
+/// All assignments of all files. Names that no variable has are warned about: a file may be shared by several
+/// templates.
 pub(super) fn read<'a>(
     inputs: impl IntoIterator<Item = &'a InputFile>,
     names: &HashSet<&str>,
     context: &Context,
     files: &mut SourceMap,
     diagnostics: &mut Diagnostics,
-) -> Vec<(String, Assignment)> {
+) -> Given {
     let mut assignments = Vec::new();
+    let mut complete = true;
     for input in inputs {
         let file = parse::add(input, files);
         let entries = if input.name.ends_with(".json") {
@@ -53,14 +62,16 @@ pub(super) fn read<'a>(
         } else {
             read_hcl(files.text(file), file, context, diagnostics)
         };
-        for (name, value, span, name_span) in entries {
+        complete &= entries.is_some();
+        for (name, value, span, name_span) in entries.into_iter().flatten() {
             if names.contains(name.as_str()) {
                 let file = input.name.clone();
                 assignments.push((name, Assignment::Value { value, span, file }));
-            } else if context
-                .budget
-                .charge(names.len() as u64 * SUGGESTION, 0)
-                .is_ok()
+            } else if !context.unread.variables()
+                && context
+                    .budget
+                    .charge(names.len() as u64 * SUGGESTION, 0)
+                    .is_ok()
             {
                 let summary = format!("there is no variable `{name}`; its value is not used");
                 let diagnostic = Diagnostic::warning(name_span, summary);
@@ -68,7 +79,10 @@ pub(super) fn read<'a>(
             }
         }
     }
-    assignments
+    Given {
+        assignments,
+        complete,
+    }
 }
 
 type Entry = (String, Value, Span, Span);
@@ -78,12 +92,12 @@ fn read_hcl(
     file: FileId,
     context: &Context,
     diagnostics: &mut Diagnostics,
-) -> Vec<Entry> {
+) -> Option<Vec<Entry>> {
     let body = match parse::parse(text, file, &context.budget) {
         Ok(body) => body,
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
-            return Vec::new();
+            return None;
         }
     };
     let mut evaluator = Evaluator::new(context, file);
@@ -106,7 +120,7 @@ fn read_hcl(
         }
     }
     diagnostics.extend(evaluator.diagnostics);
-    entries
+    Some(entries)
 }
 
 fn read_json(
@@ -114,20 +128,20 @@ fn read_json(
     file: FileId,
     context: &Context,
     diagnostics: &mut Diagnostics,
-) -> Vec<Entry> {
+) -> Option<Vec<Entry>> {
     let whole = Span::new(file, 0..text.len());
     let problem = match functions::decode_json(text, &context.budget) {
         Ok(value) => match value.as_object() {
             Some(entries) => {
-                return entries
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone(), whole, whole))
-                    .collect();
+                let entries = entries.iter();
+                let entries =
+                    entries.map(|(name, value)| (name.clone(), value.clone(), whole, whole));
+                return Some(entries.collect());
             }
             None => "an object is needed".to_owned(),
         },
         Err(problem) => problem,
     };
     diagnostics.push(Diagnostic::error(whole, "can't read the file").detail(problem));
-    Vec::new()
+    None
 }

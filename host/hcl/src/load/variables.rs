@@ -60,17 +60,22 @@ pub(super) fn resolve(
             assignments.insert((*name).to_owned(), Assignment::Text { text, origin });
         }
     }
-    warn_about_environment(&names, context, diagnostics);
+    let unread = context.unread.variables();
+    if !unread {
+        warn_about_environment(&names, context, diagnostics);
+    }
     let variable_files = inputs
         .auto_variable_files
         .iter()
         .chain(&inputs.variable_files);
-    for (name, assignment) in
-        variable_files::read(variable_files, &names, context, files, diagnostics)
-    {
+    let given_by_files = variable_files::read(variable_files, &names, context, files, diagnostics);
+    for (name, assignment) in given_by_files.assignments {
         assignments.insert(name, assignment);
     }
     for (name, text) in &inputs.variables {
+        if !declarations.contains_key(name) && unread {
+            continue;
+        }
         if !declarations.contains_key(name) {
             diagnostics.push(
                 Diagnostic::error(None, format!("there is no variable `{name}`"))
@@ -93,6 +98,8 @@ pub(super) fn resolve(
         origins.insert(name, assignment.as_ref().map(Assignment::origin));
         let value = match assignment {
             Some(assignment) => given(name, declaration, assignment, context, diagnostics),
+            // It may be set in what could not be read.
+            None if declaration.default.is_none() && !given_by_files.complete => Value::UNKNOWN,
             None => declaration.default.clone().unwrap_or_else(|| {
                 diagnostics.push(
                     Diagnostic::error(

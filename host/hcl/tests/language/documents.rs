@@ -1,6 +1,6 @@
 //! Whole templates.
 
-use lvhost_hcl::{Body, Selection, Value};
+use lvhost_hcl::{Body, Selection, Source, Value};
 
 use super::world::{World, file, inputs, load_inputs, load_template};
 
@@ -335,8 +335,45 @@ fn what_is_wrong_does_not_keep_the_rest_from_being_looked_at() {
 }
 
 #[test]
-fn a_file_that_cannot_be_parsed_leaves_no_document() {
-    assert!(load_template("source \"t\" {").document.is_none());
+fn what_cannot_be_read_is_left_out_and_told_of() {
+    let template = "source \"t\" \"a\" {\n  x = 'x'\n}\nsource \"t\" \"b\" {}\nbuild {\n  sources = [\"t.a\", \"t.b\"]\n}\n";
+    let loaded = load_template(template);
+    let document = loaded.document.as_ref().unwrap();
+    let read: Vec<_> = document.builds[0]
+        .sources
+        .iter()
+        .map(Source::address)
+        .collect();
+    assert_eq!(read, ["t.b"]);
+    assert!(document.unread.sources() && !document.unread.variables());
+    assert_eq!(loaded.diagnostics.len(), 1, "{}", loaded.messages());
+}
+
+#[test]
+fn a_file_without_anything_that_can_be_read_leaves_no_document() {
+    for text in ["/* ", "x = <<A\n", "{", "\"", "\u{0}"] {
+        let loaded = load_template(text);
+        let unread = loaded.document.as_ref().map(|document| &document.unread);
+        let all = unread.is_none_or(|unread| {
+            unread.sources()
+                && unread.builds()
+                && unread.variables()
+                && unread.locals()
+                && unread.data()
+        });
+        assert!(
+            all && loaded.diagnostics.has_errors(),
+            "{text}: {}",
+            loaded.messages()
+        );
+    }
+}
+
+#[test]
+fn a_file_of_broken_blocks_tells_of_some_and_ends() {
+    let template = "locals {\n  x = 'x'\n}\n".repeat(2000);
+    let loaded = load_template(&template);
+    assert_eq!(loaded.diagnostics.len(), 20);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whatever the text is: an answer, never a panic.
 
+use lvhost_hcl::Unread;
 use proptest::prelude::*;
 
 use super::world::{World, file, inputs, load_inputs, load_template};
@@ -84,12 +85,80 @@ proptest! {
     }
 
     #[test]
+    fn a_broken_block_is_no_mistake_of_others(
+        start in 0..EVERYTHING.len(),
+        length in 0..3usize,
+        piece in prop::sample::select(&BREAKING[..]),
+    ) {
+        blame(EVERYTHING, start, length, piece);
+        blame(SEED, start % SEED.len(), length, piece);
+    }
+
+    #[test]
     fn any_values_for_variables(text in any::<String>(), json in any::<String>()) {
         let template = "variable \"a\" { type = list(string) }\nvariable \"b\" { type = any }";
         let mut inputs = inputs(template);
         inputs.variables = vec![("a".to_owned(), text.clone()), ("b".to_owned(), text.clone())];
         inputs.variable_files = vec![file("x.pkrvars.hcl", &text), file("x.pkrvars.json", &json)];
         load_inputs(&inputs, World::new()).messages();
+    }
+}
+
+/// Pieces that the parser stumbles over in most places.
+const BREAKING: [&str; 14] = [
+    "'", "\"", "= =", ", ", "[", "(", "{", "}", "]", "<<-EOT", "/*", "${", "\n,\n", "x y",
+];
+
+/// Where blocks of the top level begin.
+fn blocks(text: &str) -> Vec<usize> {
+    const KINDS: [&str; 8] = [
+        "build",
+        "data",
+        "local",
+        "locals",
+        "packer",
+        "source",
+        "variable",
+        "variables",
+    ];
+    let mut begins = vec![0];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if KINDS.contains(&line.split([' ', '{']).next().unwrap_or_default()) {
+            begins.push(at);
+        }
+        at += line.len();
+    }
+    begins
+}
+
+/// Puts `piece` into a template that is right. If that breaks its syntax, all that is said is about the block
+/// that was broken.
+fn blame(text: &str, start: usize, length: usize, piece: &str) {
+    let broken = cut(text, start, length, piece);
+    let loaded = load_template(&broken);
+    let unread = loaded.document.as_ref().map(|document| &document.unread);
+    if unread.is_none_or(|unread| *unread == Unread::default()) {
+        return;
+    }
+    let begins = blocks(text);
+    let at = text
+        .char_indices()
+        .nth(start)
+        .map_or(text.len(), |(at, _)| at);
+    // The cut may take the name of the next block, or the end of the line before it.
+    let first = begins.partition_point(|begin| *begin + 12 <= at);
+    let from = begins[first.saturating_sub(1)];
+    let end = begins.partition_point(|begin| *begin <= at + 4);
+    let added = broken.len().saturating_sub(text.len());
+    let to = begins.get(end).map_or(broken.len(), |to| to + added);
+    for diagnostic in &loaded.diagnostics {
+        let span = diagnostic.span.expect("it has a place");
+        assert!(
+            (from..=to).contains(&span.start),
+            "{start} {length} {piece:?}: {}",
+            loaded.messages()
+        );
     }
 }
 

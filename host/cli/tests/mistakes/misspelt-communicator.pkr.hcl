@@ -1,0 +1,20 @@
+source "libvirt" "example" {
+  libvirt_uri            = "qemu:///system"
+  network_address_source = "lease"
+  network_interfaces {
+    type  = "managed"
+    alias = "communicator"
+  }
+  comunicator {
+    ssh_username = "root"
+    ssh_password = "packer"
+  }
+  volume {
+    alias    = "artifact"
+    capacity = "1G"
+  }
+}
+
+build {
+  sources = ["source.libvirt.example"]
+}

@@ -1,0 +1,20 @@
+source "libvirt" "example" {
+  libvirt_uri            = "qemu:///system"
+  network_address_source = "lease"
+  network_interface {
+    type  = "managed"
+    alias = "communicator"
+  }
+  communicator {
+    ssh_username = "root"
+    ssh_password = "packer"
+  }
+  volme {
+    alias    = "artifact"
+    capacity = "1G"
+  }
+}
+
+build {
+  sources = ["source.libvirt.example"]
+}
