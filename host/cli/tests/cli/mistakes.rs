@@ -11,7 +11,7 @@ use crate::lvhost::Lvhost;
 type Places = &'static [Option<(u64, u64)>];
 
 /// The templates of `tests/mistakes`.
-const MISTAKES: [(&str, Places); 63] = [
+const MISTAKES: [(&str, Places); 64] = [
     ("argument-too-many", &[Some((3, 24))]),
     ("artifact-alias-of-no-volume", &[Some((3, 27))]),
     ("brace-behind-an-option", &[Some((14, 21))]),
@@ -49,6 +49,10 @@ const MISTAKES: [(&str, Places); 63] = [
     ("heredoc-without-end-before-others", &[Some((2, 12))]),
     ("interface-alias-of-no-interface", &[Some((3, 28))]),
     ("label-with-a-dot", &[Some((1, 15))]),
+    (
+        "list-without-end-before-a-block",
+        &[Some((2, 13)), Some((6, 3))],
+    ),
     ("list-without-end", &[Some((3, 18))]),
     ("locals-in-a-circle", &[Some((3, 7))]),
     ("misspelt-block", &[Some((12, 3))]),

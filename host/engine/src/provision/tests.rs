@@ -220,7 +220,17 @@ impl Communicator for Guest {
         progress.advanced(bytes.len().try_into().unwrap());
         progress.finished();
         if self.real {
-            std::fs::write(destination, bytes).unwrap();
+            // By a process of its own: what another test starts meanwhile would hold the file open for writing,
+            // and nobody can run such a file.
+            let mut writer = std::process::Command::new("/bin/sh")
+                .args(["-c", "cat >\"$0\"", destination])
+                .stdin(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut input = writer.stdin.take().unwrap();
+            std::io::Write::write_all(&mut input, &bytes).unwrap();
+            drop(input);
+            assert!(writer.wait().unwrap().success());
             let mode = std::fs::Permissions::from_mode(mode.unwrap_or(0o644));
             std::fs::set_permissions(destination, mode).unwrap();
         }

@@ -74,6 +74,12 @@ fn remove_block(text: &mut String, place: usize, unread: &mut Unread) -> bool {
             start + inner.start..start + inner.end
         }
         None => {
+            let line = text[..place].rfind('\n').map_or(0, |newline| newline + 1);
+            let word = first_word(&text[line..]);
+            if !word.is_empty() && !word.starts_with('}') && !KINDS.contains(&word) {
+                // The name of a block of the top level is broken.
+                unread.add_all();
+            }
             add_unread(block, unread);
             start..end
         }

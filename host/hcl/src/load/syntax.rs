@@ -3,7 +3,9 @@
 //! The parser tells where it could not go on, and what it expected there. What is wrong often stands
 //! further up: a brace that is not closed shows at the end of the file.
 
+use super::blocks::KINDS;
 use super::brackets::{Bracket, Brackets, Kind, Unclosed};
+use super::unread::first_word;
 use crate::diagnostic::Diagnostic;
 use crate::source_map::{FileId, Span, line_and_column};
 
@@ -59,6 +61,16 @@ impl Error<'_> {
             return Some(self.text_without_end(unclosed));
         }
         let innermost = self.brackets.open.last();
+        let line = self.text[..self.offset]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
+        if let Some(bracket) = innermost
+            && bracket.kind != Kind::Block
+            && bracket.offset < line
+            && KINDS.contains(&first_word(&self.text[line..]))
+        {
+            return Some(self.not_closed_before(bracket, Some(line)));
+        }
         if matches!(rest.trim(), "" | "{") {
             return self.not_closed();
         }
@@ -186,6 +198,11 @@ impl Error<'_> {
         let (bracket, before) = suspect
             .map(|(bracket, before)| (bracket, Some(*before)))
             .or_else(last)?;
+        Some(self.not_closed_before(bracket, before))
+    }
+
+    /// A bracket has none that closes it, `before` a line if that is certain.
+    fn not_closed_before(&self, bracket: &Bracket<'_>, before: Option<usize>) -> Diagnostic {
         let (what, end, place) = match bracket.kind {
             Kind::Block => {
                 let start = bracket.offset - bracket.header_length;
@@ -206,13 +223,13 @@ impl Error<'_> {
             ),
         };
         let error = Diagnostic::error(place, format!("{what} is not closed"));
-        Some(match before {
+        match before {
             Some(before) => {
                 let (line, _) = line_and_column(self.text, before);
                 error.help(format!("write `{end}` before line {line}"))
             }
             None => error.help(format!("write `{end}` at its end")),
-        })
+        }
     }
 
     fn text_without_end(&self, unclosed: &Unclosed<'_>) -> Diagnostic {

@@ -118,10 +118,10 @@ fn base64gzip_is_unpacked_to_what_packers_is() {
 }
 
 fn unpacked(text: &str) -> String {
-    let bytes = STANDARD.decode(text).unwrap();
+    let bytes = STANDARD.decode(text).expect("Base64");
     let mut unpacked = String::new();
     GzDecoder::new(&*bytes)
         .read_to_string(&mut unpacked)
-        .unwrap();
+        .expect("gzip");
     unpacked
 }
