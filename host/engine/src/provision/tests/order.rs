@@ -281,7 +281,7 @@ async fn a_cancelled_build_does_not_go_on() {
     let context = ProvisionContext {
         communicator: Some(&guest.communicator()),
         build: &build,
-        ui: &user,
+        ui: &user.masked(),
         cancel: &cancel,
     };
     let blocks = r#"
