@@ -69,7 +69,7 @@ fn render_one(renderer: &Renderer, sources: &SourceMap, diagnostic: &Diagnostic)
             let snippet = Snippet::source(excerpt.text.as_str())
                 .line_start(excerpt.line.number)
                 .annotation(annotation);
-            if excerpt.is_whole {
+            if excerpt.has_beginning {
                 title.element(snippet.path(excerpt.name.as_str()))
             } else {
                 let origin = Origin::path(excerpt.name.as_str())
@@ -95,8 +95,8 @@ struct Excerpt {
     /// The part of the span that is in the excerpt: a caret below a whole block says less than one at its
     /// head.
     range: Range<usize>,
-    /// Whether the line is all there.
-    is_whole: bool,
+    /// Whether the line's beginning is there, by which columns are counted.
+    has_beginning: bool,
 }
 
 impl Excerpt {
@@ -122,7 +122,7 @@ impl Excerpt {
             line,
             text: visible(&text[first..last]),
             range: start - first..start - first + length,
-            is_whole: (first, last) == (line.start, line_end),
+            has_beginning: first == line.start,
         }
     }
 }
