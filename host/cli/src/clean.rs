@@ -204,8 +204,9 @@ impl Call<'_> {
     fn stays(&self, remains: &Remains) -> bool {
         let tells_of = |(volume, verdict): &(VolumeId, Verdict)| {
             let doubt = self.doubt_of_volume(volume, verdict);
-            // That of another build is found by the other build's domain.
-            doubt.is_some_and(|doubt| !matches!(doubt, Doubt::ClaimedBy(_)))
+            // That of another build is found by the other build's domain, and the result of one that has
+            // succeeded is there to stay.
+            doubt.is_some_and(|doubt| !matches!(doubt, Doubt::ClaimedBy(_) | Doubt::Artifact))
         };
         // Who has typed the domain's name means the domain.
         remains.doubt.is_none() && remains.volumes.iter().any(tells_of)

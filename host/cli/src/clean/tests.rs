@@ -475,6 +475,9 @@ async fn what_the_journal_contradicts_stays() {
             "{}",
             recorded.results()
         );
+        // A result is there to stay, and nobody needs to be told of it again.
+        let tells = scene.hypervisor.domains().contains(&"forged".to_owned());
+        assert_eq!(tells, stage != Stage::Artifact, "{reason}");
     }
 }
 
