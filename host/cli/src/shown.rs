@@ -9,7 +9,7 @@
 //!
 //! All lines of the program pass [`Marks::line`], so text may be put together in any way before.
 
-use lvhost_hcl::is_unseen;
+use lvhost_hcl::{CONTINUATION, is_unseen};
 
 /// Begins a mark. No text has it: the filter takes it out.
 const BEGIN: char = '\u{fdd0}';
@@ -17,8 +17,6 @@ const BEGIN: char = '\u{fdd0}';
 const END: char = '\u{fdd1}';
 /// What a mark for a line break holds besides the secret.
 const BREAK: &str = "n";
-/// What the lines after the first begin with: no line of ours begins with so many spaces and a name.
-const CONTINUATION: &str = "\n      ";
 
 /// Stands for our own colours and line breaks in texts.
 #[derive(Clone)]

@@ -49,4 +49,4 @@ pub use source_map::{FileId, SourceMap, Span};
 pub use suggest::suggest;
 pub use types::{ConversionError, ObjectAttribute, Type};
 pub use value::{Value, ValueKind};
-pub use visible::is_unseen;
+pub use visible::{CONTINUATION, is_unseen};

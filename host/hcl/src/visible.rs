@@ -1,7 +1,7 @@
 //! What of a text a terminal shows, and what steers it or hides from the reader.
 
-/// What a line begins with that goes on with the one before.
-const CONTINUED: &str = "\n    ";
+/// A line break in a text that is not ours: no line of ours begins with so many spaces and a name.
+pub const CONTINUATION: &str = "\n      ";
 
 /// Whether `character` does something to a terminal, or to the order in which its text is read,
 /// instead of being seen: controls (line breaks and tabs among them), marks and overrides of the
@@ -39,7 +39,7 @@ pub(crate) fn visible_line(text: &str) -> String {
 
 /// `text` as it is shown in several lines, of which none but the first begins where a message does.
 pub(crate) fn visible_lines(text: &str) -> String {
-    visible(text).replace('\n', CONTINUED)
+    visible(text).replace('\n', CONTINUATION)
 }
 
 /// `text` with what is not to be seen in it made visible, byte for byte, so that places in the text

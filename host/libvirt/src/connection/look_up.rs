@@ -127,8 +127,9 @@ impl Session {
                 let context = Context::new(self, format!("look through the storage pool {name:?}"));
                 return Err(context.error(error));
             }
-            // "pool '…' has asynchronous jobs running" (storage_driver.c) has no number of its own.
-            let is_at_work = error.code() == ErrorNumber::InternalError;
+            // "pool '…' has asynchronous jobs running" (storage_driver.c) has no number of its own, and
+            // other internal errors do not pass.
+            let is_at_work = error.message().contains("asynchronous jobs");
             if !is_at_work || Instant::now() >= patience_ends {
                 tracing::debug!(name, %error, "the pool could not be refreshed");
                 return Ok(());
