@@ -1,20 +1,20 @@
 //! Files and folders that may hold secrets: only this user can read them, whatever the umask is.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// What a file's owner may do: read and write.
-const FILE: u32 = 0o600;
+use lvhost_regular_file::Replacement;
+
 /// What a folder's owner may do: all.
 const FOLDER: u32 = 0o700;
 
-/// An empty file at `path`, in a folder that is made if need be. One that is there is emptied, and
-/// nobody else can read it from now on.
+/// An empty file at `path`, in a folder that is made if need be, in place of one that is there: that one may be
+/// somebody else's, and whoever has opened it goes on reading it.
 ///
 /// # Errors
-/// Those of making a folder or file, and of changing the mode of another user's file.
+/// Those of making a folder or file, and of replacing another user's file.
 pub(crate) async fn create(path: &Path) -> io::Result<tokio::fs::File> {
     let path = path.to_owned();
     let made = tokio::task::spawn_blocking(move || create_now(&path)).await;
@@ -31,17 +31,24 @@ fn create_now(path: &Path) -> io::Result<File> {
             .mode(FOLDER)
             .create(folder)?;
     }
-    let file = lvhost_regular_file::create(path, FILE)?;
-    // A file that was there has kept its mode, and /dev/null is everybody's.
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(FILE))?;
-    }
+    let replacement = Replacement::begin_private(path)?;
+    let file = replacement.as_file().try_clone()?;
+    replacement.finish()?;
     Ok(file)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt;
+
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+
+    /// What a file's owner may do: read and write.
+    const FILE: u32 = 0o600;
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -59,17 +66,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_there_is_emptied_and_closed_to_others() {
+    async fn what_was_there_is_replaced_and_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("screen.png");
         std::fs::write(&path, "old").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        create(&path).await.unwrap();
-        assert_eq!(
-            (mode(&path), std::fs::read(&path).unwrap().len()),
-            (FILE, 0)
-        );
+        let mut reader = File::open(&path).unwrap();
+        let mut file = create(&path).await.unwrap();
+        file.write_all(b"secret").await.unwrap();
+        file.flush().await.unwrap();
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((mode(&path), &*found), (FILE, "secret"));
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "old", "who opened it before reads what it was before");
         assert_eq!(mode(folder.path()), 0o755, "the folder is the user's own");
     }
 

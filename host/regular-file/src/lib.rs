@@ -13,10 +13,12 @@
 //! The same where something is written: a pipe that nobody reads would be waited for, and a device may do
 //! anything. Only `/dev/null`, which does nothing, may stand in the place of a file.
 //!
-//! What is written comes to its path when it is whole, and not before ([`Replacement`], [`UnfinishedFile`]).
+//! What is written comes to its path when it is whole, and not before ([`Replacement`], [`UnfinishedFile`]). Where
+//! its name comes from elsewhere, it stays in the folder that it is for ([`ReceivingFolder`]).
 
 #![forbid(unsafe_code)]
 
+mod receiving_folder;
 mod replacement;
 mod unfinished;
 mod written;
@@ -28,9 +30,11 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+pub use self::receiving_folder::ReceivingFolder;
 pub use self::replacement::Replacement;
 pub use self::unfinished::UnfinishedFile;
-pub use self::written::{check_place, create};
+pub use self::written::check_place;
+use self::written::create;
 
 /// Opens the regular file at `path` for reading. Links are followed.
 ///

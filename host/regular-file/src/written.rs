@@ -7,17 +7,19 @@ use std::path::Path;
 
 use rustix::fs::makedev;
 
+use crate::replacement::without_links;
 use crate::{check, not_waiting};
 
 /// The numbers of `/dev/null` (Documentation/admin-guide/devices.txt of Linux).
 const NULL: (u32, u32) = (1, 3);
 
-/// Whether a file can be at `path`: there is one, or `/dev/null`, or nothing. Links are followed.
+/// Whether a file can be at `path`: there is one, or `/dev/null`, or nothing. Links are followed, but for those
+/// that [`Replacement`](crate::Replacement) does not follow.
 ///
 /// # Errors
 /// As those of [`open`](crate::open) for what is no regular file.
 pub fn check_place(path: impl AsRef<Path>) -> io::Result<()> {
-    match std::fs::metadata(path) {
+    match std::fs::metadata(without_links(path.as_ref())?) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         there => check_written(&there?),
     }
@@ -28,7 +30,7 @@ pub fn check_place(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of the file system, and of [`check_place`].
-pub fn create(path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
+pub(crate) fn create(path: impl AsRef<Path>, mode: u32) -> io::Result<File> {
     let path = path.as_ref();
     check_place(path)?;
     let file = OpenOptions::new()
