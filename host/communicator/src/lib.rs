@@ -22,6 +22,6 @@ pub mod winrm;
 
 pub use communicator::{Command, Communicator, ExitStatus, Output, PathInGuest, Progress, Streams};
 pub use error::{Error, Result};
-pub use local_file::NewFile;
+pub use local_file::{GuestsFolder, NewFile};
 pub use ssh::Ssh;
 pub use winrm::WinRm;

@@ -19,13 +19,10 @@ use super::tree::{Folder, Place, Step, join, parent, steps};
 use crate::communicator::Progress;
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
-use crate::local_file::{NewFile, open_regular};
+use crate::local_file::{GuestsFolder, open_regular};
 
 /// What the host needs in a folder it fills: the owner may read, write and enter.
-pub(super) const OWNER: u32 = 0o700;
-/// The permission bits that come over from a guest: not set-user-id and its like, which would make
-/// a program of the guest run with the rights of whoever runs the build.
-pub(super) const PLAIN_PERMISSIONS: u32 = 0o777;
+const OWNER: u32 = 0o700;
 /// How deep a folder in the guest may be nested. No real tree comes near; a hostile one has no
 /// bottom.
 pub(super) const DEPTH_MAXIMUM: usize = 128;
@@ -144,32 +141,32 @@ pub(super) async fn download(
                 reason: "it is not a folder".to_owned(),
             });
         }
-        let local = match source.rsplit('/').next() {
-            Some(name) if safe_name(name) => destination.join(name),
-            _ => destination.to_owned(),
-        };
-        let folder = local.parent().unwrap_or(&local);
-        fs::create_dir_all(folder)
-            .await
-            .map_err(self::local("create", folder))?;
-        let copy = Download {
-            sftp,
-            exclude,
-            progress,
-        };
+        let real = sftp.resolve(source).await?;
+        let names = sftp.names(source, 0).await?;
+        let (local, taker, made) = receiving(source, destination).await?;
         let root = Place {
             local,
             remote: source.to_owned(),
             path: String::new(),
         };
-        let mut todo = copy.one(root, None, 0).await?;
+        let finish = finish(made, attributes.permissions);
+        let root = Folder::new(root, real, taker, None);
+        let mut todo = steps(&root, names, finish, exclude);
+        let copy = Download {
+            sftp,
+            exclude,
+            progress,
+        };
         while let Some(step) = todo.pop() {
             match step {
                 Step::Copy { folder, name } => {
                     let place = folder.place.entry(&name);
-                    todo.extend(copy.one(place, Some(folder), todo.len()).await?);
+                    todo.extend(copy.one(place, &name, folder, todo.len()).await?);
                 }
-                Step::Finish { folder, mode } => set_local_mode(&folder.place.local, mode).await?,
+                Step::Finish { folder, mode } => {
+                    let set = folder.taker.set_rights(mode).await;
+                    set.map_err(self::local("set the mode of", &folder.place.local))?;
+                }
             }
         }
         Ok(())
@@ -184,76 +181,84 @@ struct Download<'a> {
     progress: &'a dyn Progress,
 }
 
+/// The folder that a copy of the guest's folder `source` is made in: `destination`, or in it one of the same name.
+/// With its path, and whether it was made.
+pub(super) async fn receiving(
+    source: &str,
+    destination: &Path,
+) -> Result<(PathBuf, GuestsFolder, bool)> {
+    let made = GuestsFolder::make(destination).await;
+    let (folder, made) = made.map_err(local("create", destination))?;
+    let Some(name) = source.rsplit('/').next().filter(|name| safe_name(name)) else {
+        return Ok((destination.to_owned(), folder, made));
+    };
+    let path = destination.join(name);
+    let made = folder.folder(name).await;
+    let (folder, made) = made.map_err(local("create", &path))?;
+    Ok((path, folder, made))
+}
+
+/// What remains to be done of a download.
+type Steps = Vec<Step<String, GuestsFolder>>;
+/// A folder of a download.
+type Outer = Arc<Folder<String, GuestsFolder>>;
+
 impl Download<'_> {
-    /// Copies one file, or makes one folder and returns what remains to be done for it. `pending`
-    /// is how many steps are waiting.
-    async fn one(
-        &self,
-        place: Place,
-        outer: Option<Arc<Folder<String>>>,
-        pending: usize,
-    ) -> Result<Vec<Step<String>>> {
-        let Place {
-            local: destination,
-            remote: source,
-            ..
-        } = &place;
-        let refused = |reason| Error::Unsafe {
-            path: source.clone(),
-            reason,
-        };
-        let attributes = self.sftp.attributes(source).await?;
-        let mode = attributes.permissions.map(|mode| mode & PLAIN_PERMISSIONS);
+    /// Downloads an entry of a folder; what is in it, if it is a folder, remains to be done.
+    async fn one(&self, place: Place, name: &str, outer: Outer, pending: usize) -> Result<Steps> {
+        let attributes = self.sftp.attributes(&place.remote).await?;
         match attributes.file_type() {
             FileType::File => {
-                let created = NewFile::begin(destination).await;
-                let mut file = created.map_err(local("create", destination))?;
+                let created = outer.taker.file(name).await;
+                let mut file = created.map_err(local("create", &place.local))?;
                 self.sftp
-                    .download(source, file.writer(), self.progress)
+                    .download(&place.remote, file.writer(), self.progress)
                     .await?;
-                file.finish().await.map_err(local("write", destination))?;
-                if let Some(mode) = mode {
-                    set_local_mode(destination, mode).await?;
+                if let Some(mode) = attributes.permissions {
+                    let set = file.set_rights(mode);
+                    set.map_err(local("set the mode of", &place.local))?;
                 }
-                return Ok(Vec::new());
+                file.finish().await.map_err(local("write", &place.local))?;
+                Ok(Vec::new())
             }
-            FileType::Dir => {}
-            FileType::Symlink | FileType::Other => {
-                return Err(refused("it is neither a file nor a folder: exclude it"));
+            FileType::Dir => {
+                let real = self.sftp.resolve(&place.remote).await?;
+                if Folder::is_in(&real, Some(&outer)) {
+                    tracing::warn!(
+                        path = place.remote,
+                        "left out: a link to a folder that it stands in"
+                    );
+                    return Ok(Vec::new());
+                }
+                if Folder::depth(Some(&outer)) > DEPTH_MAXIMUM {
+                    return Err(refused(&place, "it is nested too deeply"));
+                }
+                let names = self.sftp.names(&place.remote, pending).await?;
+                let made = outer.taker.folder(name).await;
+                let (taker, made) = made.map_err(local("create", &place.local))?;
+                let finish = finish(made, attributes.permissions);
+                let folder = Folder::new(place, real, taker, Some(outer));
+                Ok(steps(&folder, names, finish, self.exclude))
             }
+            FileType::Symlink | FileType::Other => Err(refused(
+                &place,
+                "it is neither a file nor a folder: exclude it",
+            )),
         }
-        let real = self.sftp.resolve(source).await?;
-        let Some(folder) = Folder::enter(place.clone(), real, outer) else {
-            tracing::warn!(
-                path = source,
-                "left out: a link to a folder that it stands in"
-            );
-            return Ok(Vec::new());
-        };
-        if folder.depth() > DEPTH_MAXIMUM {
-            return Err(refused("it is nested too deeply"));
-        }
-        let names = self.sftp.names(source, pending).await?;
-        let made = match fs::create_dir(destination).await {
-            Ok(()) => true,
-            Err(_)
-                if fs::metadata(destination)
-                    .await
-                    .is_ok_and(|found| found.is_dir()) =>
-            {
-                false
-            }
-            Err(error) => return Err(local("create", destination)(error)),
-        };
-        // Whoever runs the build must be able to remove what it made.
-        let finish = mode.filter(|_| made).map(|mode| mode | OWNER);
-        Ok(steps(&folder, names, finish, self.exclude))
     }
 }
 
-pub(super) async fn set_local_mode(path: &Path, mode: u32) -> Result<()> {
-    let set = fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).await;
-    set.map_err(local("set the mode of", path))
+/// The permission bits that a folder gets when all is in it: one that was there keeps its own, and whoever runs
+/// the build must be able to remove what it made.
+pub(super) fn finish(made: bool, mode: Option<u32>) -> Option<u32> {
+    mode.filter(|_| made).map(|mode| mode | OWNER)
+}
+
+fn refused(place: &Place, reason: &'static str) -> Error {
+    Error::Unsafe {
+        path: place.remote.clone(),
+        reason,
+    }
 }
 
 /// Makes the guest's folder `path` and those it is in, as far as they are missing.

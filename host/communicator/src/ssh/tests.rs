@@ -118,3 +118,39 @@ impl Progress for Noted {
         self.0.lock().unwrap().last_mut().unwrap().3 = true;
     }
 }
+
+/// A folder for a download in which a link is that leads out of it, to a file or a folder.
+struct LinkedOut(tempfile::TempDir);
+
+impl LinkedOut {
+    fn new(is_file: bool) -> Self {
+        let outer = tempfile::tempdir().unwrap();
+        let at = |name: &str| outer.path().join(name);
+        std::fs::create_dir(at("inner")).unwrap();
+        match is_file {
+            true => std::fs::write(at("outside"), "precious").unwrap(),
+            false => std::fs::create_dir(at("outside")).unwrap(),
+        }
+        std::os::unix::fs::symlink("../outside", at("inner/link")).unwrap();
+        Self(outer)
+    }
+
+    fn folder(&self) -> std::path::PathBuf {
+        self.0.path().join("inner")
+    }
+
+    /// Checks what came of a guest's file or folder that is called like the link.
+    fn check(&self, downloaded: Result<()>, is_file: bool) {
+        let at = |name: &str| self.0.path().join(name);
+        if is_file {
+            downloaded.unwrap();
+            assert!(!at("inner/link").is_symlink());
+            assert_eq!(std::fs::read_to_string(at("inner/link")).unwrap(), "new");
+            assert_eq!(std::fs::read_to_string(at("outside")).unwrap(), "precious");
+        } else {
+            let said = full(&downloaded.unwrap_err());
+            assert!(said.contains("it is a link"), "{said}");
+            assert_eq!(std::fs::read_dir(at("outside")).unwrap().count(), 0);
+        }
+    }
+}

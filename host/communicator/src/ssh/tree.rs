@@ -31,50 +31,72 @@ impl Place {
     }
 }
 
-/// A folder that one is in. `P` is the path of the side it is read from.
-pub(super) struct Folder<P> {
+/// A folder that one is in. `P` is the path of the side it is read from, and `T` what takes it on the other.
+pub(super) struct Folder<P, T = ()> {
     pub(super) place: Place,
     /// Its path there with all links resolved.
     real: P,
+    pub(super) taker: T,
     outer: Option<Arc<Self>>,
+}
+
+impl<P: PartialEq, T> Folder<P, T> {
+    /// Whether one is in the folder already whose path is `real`.
+    pub(super) fn is_in(real: &P, outer: Option<&Arc<Self>>) -> bool {
+        let mut seen = outer;
+        while let Some(folder) = seen {
+            if folder.real == *real {
+                return true;
+            }
+            seen = folder.outer.as_ref();
+        }
+        false
+    }
+
+    /// The folder at `place` inside `outer`.
+    pub(super) fn new(place: Place, real: P, taker: T, outer: Option<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self {
+            place,
+            real,
+            taker,
+            outer,
+        })
+    }
+
+    /// How deep it is: how many folders it is in.
+    pub(super) fn depth(outer: Option<&Arc<Self>>) -> usize {
+        std::iter::successors(outer, |folder| folder.outer.as_ref()).count()
+    }
 }
 
 impl<P: PartialEq> Folder<P> {
     /// The folder at `place` inside `outer`; nothing if one is in it already.
     pub(super) fn enter(place: Place, real: P, outer: Option<Arc<Self>>) -> Option<Arc<Self>> {
-        let mut seen = outer.as_ref();
-        while let Some(folder) = seen {
-            if folder.real == real {
-                return None;
-            }
-            seen = folder.outer.as_ref();
-        }
-        Some(Arc::new(Self { place, real, outer }))
-    }
-
-    pub(super) fn depth(&self) -> usize {
-        std::iter::successors(self.outer.as_ref(), |folder| folder.outer.as_ref()).count()
+        (!Self::is_in(&real, outer.as_ref())).then(|| Self::new(place, real, (), outer))
     }
 }
 
 /// Something that remains to be done, on a stack.
-pub(super) enum Step<P> {
+pub(super) enum Step<P, T = ()> {
     /// Copy this entry. No more than its name is held, since folders can be large.
     Copy {
-        folder: Arc<Folder<P>>,
+        folder: Arc<Folder<P, T>>,
         name: String,
     },
     /// Give a folder that was made and filled its permission bits.
-    Finish { folder: Arc<Folder<P>>, mode: u32 },
+    Finish {
+        folder: Arc<Folder<P, T>>,
+        mode: u32,
+    },
 }
 
 /// The steps for a folder's entries, to be taken from the end.
-pub(super) fn steps<P>(
-    folder: &Arc<Folder<P>>,
+pub(super) fn steps<P, T>(
+    folder: &Arc<Folder<P, T>>,
     names: Vec<String>,
     finish: Option<u32>,
     exclude: &Exclude,
-) -> Vec<Step<P>> {
+) -> Vec<Step<P, T>> {
     let mut steps = Vec::with_capacity(names.len() + 1);
     steps.extend(finish.map(|mode| Step::Finish {
         folder: Arc::clone(folder),
@@ -151,7 +173,7 @@ mod tests {
         assert!(enter("a", Some(&b)).is_none());
         assert!(enter("b", Some(&b)).is_none());
         assert!(enter("b", Some(&c)).is_some());
-        assert_eq!((a.depth(), b.depth()), (0, 1));
+        assert_eq!((Folder::depth(Some(&a)), Folder::depth(Some(&b))), (1, 2));
     }
 
     #[test]

@@ -392,6 +392,37 @@ async fn a_guest_does_not_choose_where_its_files_go() {
 }
 
 #[tokio::test]
+async fn no_link_that_is_there_leads_a_download_out_of_its_folder() {
+    let folder = |path: &str| Line::Folder(path.to_owned());
+    let file = |path: &str| Line::File(path.to_owned());
+    for (source, lines, leads) in [
+        ("folder/", vec![folder("link")], "link"),
+        ("folder/", vec![file("link/new")], "link"),
+        ("folder/", vec![folder("a"), file("a/link/b/new")], "a/link"),
+        ("some\\link", vec![file("new")], "link"),
+    ] {
+        let (_server, winrm) = connected(Behaviour {
+            lines: Some(lines.clone()),
+            ..Behaviour::default()
+        })
+        .await;
+        let outer = tempfile::tempdir().unwrap();
+        let destination = outer.path().join("destination");
+        std::fs::create_dir_all(destination.join("a")).unwrap();
+        std::fs::create_dir(outer.path().join("outside")).unwrap();
+        std::os::unix::fs::symlink(outer.path().join("outside"), destination.join(leads)).unwrap();
+        let error = winrm
+            .download_directory(source, &destination, &[], &Unseen)
+            .await
+            .unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.contains("it is a link"), "{lines:?}: {said}");
+        let outside = std::fs::read_dir(outer.path().join("outside")).unwrap();
+        assert_eq!(outside.count(), 0, "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_guest_may_not_send() {
     let file = || Line::File(String::new());
     for lines in [

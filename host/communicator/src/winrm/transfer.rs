@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::communicator::{ExitStatus, Output, Progress};
 use crate::error::{Error, Result};
 use crate::exclude::Exclude;
-use crate::local_file::{NewFile, open_regular};
+use crate::local_file::{GuestsFolder, open_regular};
 use crate::taker::Taker;
 
 /// Bytes that wait between a file and the connection.
@@ -270,17 +270,14 @@ pub(super) async fn download_directory(
 ) -> Result<()> {
     let exclude = Exclude::new(exclude)?;
     let separators = ['/', '\\'];
-    let root = match source.rsplit(separators).next() {
-        Some(name) if safe(name) => destination.join(name),
-        _ => destination.to_owned(),
-    };
-    let make = async |path: &Path| {
-        tokio::fs::create_dir_all(path)
-            .await
-            .map_err(|error| local_error("create", path, error))
-    };
+    let name = source.rsplit(separators).next().filter(|name| safe(name));
+    let root = name.map_or_else(|| destination.to_owned(), |name| destination.join(name));
     let taking = async |mut lines: Incoming| {
-        make(&root).await?;
+        let failed = |error| local_error("create", &root, error);
+        let (mut folder, _) = GuestsFolder::make(destination).await.map_err(failed)?;
+        if let Some(name) = name {
+            (folder, _) = folder.folder(name).await.map_err(failed)?;
+        }
         while let Some(line) = lines.next(source).await? {
             let (Line::Folder(path) | Line::File(path)) = &line else {
                 return Err(lines.broken(source));
@@ -306,15 +303,19 @@ pub(super) async fn download_directory(
                 continue;
             }
             let local = root.join(path);
+            let failed = |error| local_error("create", &local, error);
+            let (above, name) = match &line {
+                Line::File(_) => path.rsplit_once('/').unwrap_or(("", path)),
+                _ => (&**path, ""),
+            };
+            let mut taker = folder.clone();
+            for part in above.split('/').filter(|part| !part.is_empty()) {
+                (taker, _) = taker.folder(part).await.map_err(failed)?;
+            }
             if matches!(line, Line::Folder(_)) {
-                make(&local).await?;
                 continue;
             }
-            if let Some(folder) = local.parent() {
-                make(folder).await?;
-            }
-            let failed = |error| local_error("create", &local, error);
-            let mut file = NewFile::begin(&local).await.map_err(failed)?;
+            let mut file = taker.file(name).await.map_err(failed)?;
             progress.started(&remote, None);
             lines.body(&remote, file.writer(), progress).await?;
             file.finish()

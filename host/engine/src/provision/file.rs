@@ -14,7 +14,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use lvhost_communicator::{NewFile, PathInGuest};
+use lvhost_communicator::{GuestsFolder, NewFile, PathInGuest};
 use lvhost_config::{Direction, File};
 use lvhost_hcl::{Diagnostic, Diagnostics};
 
@@ -179,7 +179,6 @@ async fn download(source: &str, destination: &str, job: &Job<'_>) -> Result<(), 
             .await?);
     }
     if source.contains(PATTERN) {
-        make_folder(&path).await?;
         return download_matches(source, &path, job).await;
     }
     let path = if destination.ends_with('/') || path.is_dir() {
@@ -191,7 +190,9 @@ async fn download(source: &str, destination: &str, job: &Job<'_>) -> Result<(), 
         }
         path
     };
-    download_file(source, &path, &bars, job).await
+    let file = NewFile::begin(&path).await;
+    let file = file.map_err(|source| failed("write", &path, source))?;
+    download_file(source, file, &path, &bars, job).await
 }
 
 /// Downloads all that a pattern stands for into a folder, each under its own name.
@@ -207,6 +208,8 @@ async fn download_matches(
         });
     }
     let bars = Bars::new(job.ui, "download");
+    let made = GuestsFolder::make(folder).await;
+    let (taker, _) = made.map_err(|source| failed("make the folder", folder, source))?;
     for PathInGuest { path, is_folder } in found {
         let name = file_name(&path);
         // The guest has said it.
@@ -219,7 +222,12 @@ async fn download_matches(
                     .download_directory(&path, folder, &[], &bars)
                     .await?;
             }
-            false => download_file(&path, &folder.join(name), &bars, job).await?,
+            false => {
+                let local = folder.join(name);
+                let file = taker.file(name).await;
+                let file = file.map_err(|source| failed("write", &local, source))?;
+                download_file(&path, file, &local, &bars, job).await?;
+            }
         }
     }
     Ok(())
@@ -227,16 +235,16 @@ async fn download_matches(
 
 async fn download_file(
     source: &str,
+    mut file: NewFile,
     path: &Path,
     bars: &Bars<'_>,
     job: &Job<'_>,
 ) -> Result<(), ProvisionError> {
-    let unwritable = |source| failed("write", path, source);
-    let mut file = NewFile::begin(path).await.map_err(unwritable)?;
     job.communicator
         .download(source, file.writer(), bars)
         .await?;
-    file.finish().await.map_err(unwritable)
+    let finished = file.finish().await;
+    finished.map_err(|source| failed("write", path, source))
 }
 
 async fn make_folder(path: &Path) -> Result<(), ProvisionError> {

@@ -11,10 +11,10 @@ use super::record::Record;
 use super::wire::Wire;
 use super::{Measured, quote, receive_file, send_file};
 use crate::communicator::Progress;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exclude::Exclude;
-use crate::local_file::{NewFile, open_regular};
-use crate::ssh::directory::{DEPTH_MAXIMUM, OWNER, PLAIN_PERMISSIONS, local, set_local_mode, utf8};
+use crate::local_file::{GuestsFolder, open_regular};
+use crate::ssh::directory::{DEPTH_MAXIMUM, finish, local, receiving, utf8};
 use crate::ssh::listing::safe_name;
 use crate::ssh::sftp::PERMISSIONS;
 use crate::ssh::tree::{Folder, Place, Step, join, steps};
@@ -126,8 +126,8 @@ async fn upload_one(
 
 /// A folder that the guest is sending.
 struct Open {
-    /// Where it goes; nothing for one that is left out.
-    local: Option<PathBuf>,
+    /// Where it goes, and what takes it; nothing for one that is left out.
+    local: Option<(PathBuf, GuestsFolder)>,
     remote: String,
     /// Relative to the folder that is being copied.
     path: String,
@@ -156,20 +156,12 @@ pub(in crate::ssh) async fn download(
         }
     };
     // The name it sends for this one is of no interest: we know what we asked for.
-    let local = match source.rsplit('/').next() {
-        Some(name) if safe_name(name) => destination.join(name),
-        _ => destination.to_owned(),
-    };
-    let parent = local.parent().unwrap_or(&local);
-    fs::create_dir_all(parent)
-        .await
-        .map_err(self::local("create", parent))?;
-    let finish = make_folder(&local, root).await?;
+    let (path, taker, made) = receiving(source, destination).await?;
     let mut open = vec![Open {
-        local: Some(local),
+        local: Some((path, taker)),
         remote: source.to_owned(),
         path: String::new(),
-        finish,
+        finish: finish(made, Some(root)),
     }];
     wire.accept().await?;
     while let Some(folder) = open.last() {
@@ -191,8 +183,9 @@ pub(in crate::ssh) async fn download(
                 return Err(wire.failed(reason.clone()));
             }
             Record::End => {
-                if let (Some(local), Some(mode)) = (&folder.local, folder.finish) {
-                    set_local_mode(local, mode).await?;
+                if let (Some((path, taker)), Some(mode)) = (&folder.local, folder.finish) {
+                    let set = taker.set_rights(mode).await;
+                    set.map_err(local("set the mode of", path))?;
                 }
                 open.pop();
                 wire.accept().await?;
@@ -207,39 +200,43 @@ pub(in crate::ssh) async fn download(
         if open.len() > DEPTH_MAXIMUM {
             return Err(wire.refused("it is nested too deeply"));
         }
+        let outer = folder.local.as_ref();
         let place = Place {
-            local: folder.local.clone().unwrap_or_default(),
+            local: outer.map(|(path, _)| path.clone()).unwrap_or_default(),
             remote: folder.remote.clone(),
             path: folder.path.clone(),
         }
         .entry(name);
-        let left_out = folder.local.is_none() || exclude.matches(&place.path);
+        let taker = outer.map(|(_, taker)| taker);
+        let taker = taker.filter(|_| !exclude.matches(&place.path));
         wire.subject("read", &place.remote);
         if let Record::File { length, .. } = record {
-            if left_out {
+            let Some(taker) = taker else {
                 wire.accept().await?;
                 receive_file(wire, length, None, progress).await?;
                 continue;
-            }
-            let created = NewFile::begin(&place.local).await;
-            let mut file = created.map_err(self::local("create", &place.local))?;
+            };
+            let created = taker.file(name).await;
+            let mut file = created.map_err(local("create", &place.local))?;
             wire.accept().await?;
             receive_file(wire, length, Some(file.writer()), progress).await?;
-            file.finish()
-                .await
-                .map_err(self::local("write", &place.local))?;
-            set_local_mode(&place.local, mode & PLAIN_PERMISSIONS).await?;
+            let set = file.set_rights(mode);
+            set.map_err(local("set the mode of", &place.local))?;
+            file.finish().await.map_err(local("write", &place.local))?;
         } else {
-            let finish = if left_out {
-                None
-            } else {
-                make_folder(&place.local, mode).await?
+            let (taken, made) = match taker {
+                None => (None, false),
+                Some(taker) => {
+                    let made = taker.folder(name).await;
+                    let (taker, made) = made.map_err(local("create", &place.local))?;
+                    (Some((place.local, taker)), made)
+                }
             };
             open.push(Open {
-                local: (!left_out).then_some(place.local),
+                local: taken,
                 remote: place.remote,
                 path: place.path,
-                finish,
+                finish: finish(made, Some(mode)),
             });
             wire.accept().await?;
         }
@@ -248,14 +245,4 @@ pub(in crate::ssh) async fn download(
         return Err(wire.refused("more came than the folder that was asked for"));
     }
     wire.finish().await
-}
-
-/// Makes a local folder if it is missing; returns the mode it is to have when it has been filled.
-/// Whoever runs the build must be able to remove what it made.
-async fn make_folder(path: &Path, mode: u32) -> Result<Option<u32>, Error> {
-    match fs::create_dir(path).await {
-        Ok(()) => Ok(Some(mode & PLAIN_PERMISSIONS | OWNER)),
-        Err(_) if fs::metadata(path).await.is_ok_and(|found| found.is_dir()) => Ok(None),
-        Err(error) => Err(local("create", path)(error)),
-    }
 }

@@ -24,6 +24,8 @@ pub(super) enum Trouble {
     LostAtWrite,
     /// `/tree` holds one entry of this name; `endless` is a file without an end.
     Name(String),
+    /// `/tree` holds one file of this name, with the content `new`.
+    File(String),
     /// `/tree` never ends.
     EndlessFolder,
     /// `/tree` holds a folder that holds a folder, and so on.
@@ -108,10 +110,14 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(trouble: Trouble, guest: Guest) -> Self {
+        let contents = match &trouble {
+            Trouble::File(name) => [(format!("/tree/{name}"), b"new".to_vec())].into(),
+            _ => HashMap::new(),
+        };
         Self {
             trouble,
             guest,
-            contents: HashMap::new(),
+            contents,
             listed: false,
         }
     }
@@ -262,7 +268,9 @@ impl Handler for Files {
             Trouble::EndlessNothing => Vec::new(),
             Trouble::EndlessFolder => (0..400).map(|number| format!("{number:0>200}")).collect(),
             _ if self.listed => return Err(StatusCode::Eof.into()),
-            Trouble::Name(name) => vec![".".to_owned(), "..".to_owned(), name.clone()],
+            Trouble::Name(name) | Trouble::File(name) => {
+                vec![".".to_owned(), "..".to_owned(), name.clone()]
+            }
             Trouble::BottomlessFolder => vec!["deeper".to_owned()],
             Trouble::Device => vec!["device".to_owned()],
             _ => Vec::new(),

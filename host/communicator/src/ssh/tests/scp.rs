@@ -222,6 +222,51 @@ async fn a_hostile_folder_stays_in_its_bounds() {
 }
 
 #[tokio::test]
+async fn no_link_that_is_there_leads_a_download_out_of_its_folder() {
+    for (bytes, is_file) in [
+        (&b"D0755 0 tree\nC0644 3 link\nnew\0E\n"[..], true),
+        (
+            b"D0755 0 tree\nD0755 0 link\nC0644 3 new\nnew\0E\nE\n",
+            false,
+        ),
+    ] {
+        let (_peer, ssh) = guest_with(sends(bytes)).await;
+        let outer = LinkedOut::new(is_file);
+        let downloaded = ssh
+            .download_directory("/tree/", &outer.folder(), &[], &Noted::default())
+            .await;
+        outer.check(downloaded, is_file);
+    }
+    // Nor does one in the place of the folder itself.
+    let (_peer, ssh) = guest_with(sends(b"D0755 0 link\nC0644 3 new\nnew\0E\n")).await;
+    let outer = LinkedOut::new(false);
+    let downloaded = ssh
+        .download_directory("/some/link", &outer.folder(), &[], &Noted::default())
+        .await;
+    outer.check(downloaded, false);
+}
+
+#[tokio::test]
+async fn a_guest_gives_nobody_rights_that_the_umask_takes_away() {
+    use std::os::unix::fs::PermissionsExt;
+    let bytes = b"D0777 0 tree\nC0777 1 file\nx\0D0777 0 inner\nC0666 1 file\nx\0E\nE\n";
+    let (_peer, ssh) = guest_with(sends(bytes)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ssh.download_directory("/tree", folder.path(), &[], &Noted::default())
+        .await
+        .unwrap();
+    std::fs::write(at("usual"), "").unwrap();
+    std::fs::create_dir(at("usual folder")).unwrap();
+    let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("tree"), mode("usual folder"));
+    assert_eq!(mode("tree/inner"), mode("usual folder"));
+    assert_eq!(mode("tree/inner/file"), mode("usual"));
+    // What may be read may be run.
+    assert_eq!(mode("tree/file"), mode("usual folder"));
+}
+
+#[tokio::test]
 async fn what_is_left_out_is_not_written() {
     let bytes = b"D0755 0 elsewhere\nC0644 1 a.o\nx\0D0755 0 build\nC0644 1 a\ny\0\
                   \x01scp: /tree/build/b: Permission denied\nE\nC4755 1 kept\nz\0E\n";

@@ -140,6 +140,23 @@ async fn a_hostile_folder_stays_in_its_bounds() {
 }
 
 #[tokio::test]
+async fn no_link_that_is_there_leads_a_download_out_of_its_folder() {
+    for is_file in [true, false] {
+        let kind = if is_file {
+            Trouble::File
+        } else {
+            Trouble::Name
+        };
+        let (_peer, ssh) = guest_with(Some(kind("link".to_owned()))).await;
+        let outer = LinkedOut::new(is_file);
+        let downloaded = ssh
+            .download_directory("/tree/", &outer.folder(), &[], &Noted::default())
+            .await;
+        outer.check(downloaded, is_file);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_comes_in_half_leaves_what_was_there() {
     let (_peer, ssh) = guest_with(Some(Trouble::Name("endless".to_owned()))).await;
     for before in [Some("precious"), None] {
