@@ -1,17 +1,22 @@
 //! Finds out where the guest can be reached.
+//!
+//! Where a guest is, its own agent says, or its own packets: it may name whatever address it likes, and whoever
+//! is there is logged in to and given the provisioners. So no guest is at this machine's own address.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use lvhost_config::{LibvirtSource, NetworkAddressSource};
+use lvhost_config::{Communicator, CommunicatorType, LibvirtSource, NetworkAddressSource};
 use lvhost_libvirt::{
     AddressSource, DomainId, DomainState, Hypervisor, InterfaceAddress, InterfaceSource,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::boot::BootError;
 use crate::error::Error;
+use crate::http_server::HostNetwork;
 use crate::plan::{Plan, PlannedInterface};
 
 /// The first pause between two questions; it doubles up to [`LONGEST_PAUSE`]. Nothing announces a
@@ -47,6 +52,8 @@ pub(crate) enum Way<'a> {
         port: u16,
         /// The interface of this machine that link-local addresses are reached through.
         link: Option<&'a str>,
+        /// Whether what the address leads to is asked from this machine, and not by a bastion or a proxy.
+        is_direct: bool,
     },
 }
 
@@ -84,7 +91,16 @@ pub(crate) fn way<'a>(
         source: source.network_address_source,
         port,
         link,
+        is_direct: is_direct(communicator),
     })
+}
+
+/// Whether the guest is connected to from this machine.
+fn is_direct(communicator: &Communicator) -> bool {
+    communicator.communicator != CommunicatorType::Ssh
+        || !communicator.ssh_bastion_from_uri
+            && communicator.ssh_bastion_host.is_none()
+            && communicator.ssh_proxy_host.is_none()
 }
 
 /// Waits for the guest's address until `deadline`.
@@ -95,14 +111,15 @@ pub(crate) async fn find(
     state: &mut watch::Receiver<DomainState>,
     deadline: Instant,
 ) -> Result<Address, Error> {
-    let (interface, source, port, link) = match way {
+    let (interface, source, port, link, is_direct) = match way {
         Way::Known(address) => return Ok(address),
         Way::Ask {
             interface,
             source,
             port,
             link,
-        } => (interface, source, port, link),
+            is_direct,
+        } => (interface, source, port, link, is_direct),
     };
     let begun = Instant::now();
     let asked = match source {
@@ -113,14 +130,19 @@ pub(crate) async fn find(
     let mut pause = FIRST_PAUSE;
     loop {
         let answers = hypervisor.interface_addresses(domain, asked).await?;
-        if let Some(host) = choose(&answers, &interface.mac, link) {
+        let ours = match is_direct {
+            true => own_addresses()?,
+            // Elsewhere the same private address may be a guest's.
+            false => Vec::new(),
+        };
+        if let Some(host) = choose(&answers, &interface.mac, link, &ours) {
             return Ok(Address { host, port });
         }
         if Instant::now() >= deadline {
             return Err(Error::NoAddress {
                 mac: interface.mac.clone(),
                 asked: source.as_str(),
-                answers: shown(&answers, &interface.mac),
+                answers: shown(&answers, &interface.mac, &ours),
                 waited: begun.elapsed(),
             });
         }
@@ -132,6 +154,12 @@ pub(crate) async fn find(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The addresses of this machine's interfaces, as they are now.
+fn own_addresses() -> Result<Vec<IpAddr>, Error> {
+    let here = HostNetwork::read().map_err(BootError::from)?;
+    Ok(here.addresses.iter().map(|address| address.ip).collect())
 }
 
 /// Returns when the domain is off or can't be followed any more.
@@ -148,17 +176,21 @@ pub(crate) async fn stopped(state: &mut watch::Receiver<DomainState>) -> DomainS
 ///
 /// A link-local IPv6 address means nothing without the interface it is on: with one it is written
 /// `fe80::1%eth0`, which the system's resolver understands, and without one it is not taken.
-fn choose(answers: &[InterfaceAddress], mac: &str, link: Option<&str>) -> Option<String> {
+///
+/// What leads to this machine itself is never taken: loopback, and `ours`.
+fn choose(
+    answers: &[InterfaceAddress],
+    mac: &str,
+    link: Option<&str>,
+    ours: &[IpAddr],
+) -> Option<String> {
     let own = answers
         .iter()
-        .filter(|answer| {
-            answer
-                .mac
-                .as_deref()
-                .is_some_and(|found| found.eq_ignore_ascii_case(mac))
-        })
-        .map(|answer| answer.ip)
-        .filter(|ip| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast());
+        .filter(|answer| is_of(answer, mac))
+        // An address of IPv4 in the form of one of IPv6 leads where that one leads.
+        .map(|answer| answer.ip.to_canonical())
+        .filter(|ip| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast())
+        .filter(|ip| !ours.contains(ip));
     let ip = own.min_by_key(|ip| (is_link_local(ip), ip.is_ipv6(), *ip))?;
     match (ip, link) {
         (IpAddr::V6(_), Some(link)) if is_link_local(&ip) => Some(format!("{ip}%{link}")),
@@ -174,7 +206,13 @@ fn is_link_local(ip: &IpAddr) -> bool {
     }
 }
 
-fn shown(answers: &[InterfaceAddress], mac: &str) -> String {
+/// Whether it is the address of the interface with that hardware address.
+fn is_of(answer: &InterfaceAddress, mac: &str) -> bool {
+    let own = answer.mac.as_deref();
+    own.is_some_and(|own| own.eq_ignore_ascii_case(mac))
+}
+
+fn shown(answers: &[InterfaceAddress], mac: &str, ours: &[IpAddr]) -> String {
     if answers.is_empty() {
         return "and nothing was answered".to_string();
     }
@@ -182,17 +220,19 @@ fn shown(answers: &[InterfaceAddress], mac: &str) -> String {
         .iter()
         .map(|answer| format!("{} has {}", answer.mac.as_deref().unwrap_or("-"), answer.ip))
         .collect();
+    let mut own = answers
+        .iter()
+        .filter(|answer| is_of(answer, mac))
+        .map(|answer| answer.ip.to_canonical());
+    let is_here = |ip: &IpAddr| ip.is_loopback() || ours.contains(ip);
     // Any other address would have been taken.
-    let link = answers.iter().any(|answer| {
-        let own = answer.mac.as_deref();
-        own.is_some_and(|own| own.eq_ignore_ascii_case(mac)) && is_link_local(&answer.ip)
-    });
-    let advice = match link {
-        true => {
+    let advice = match own.clone().find(is_here) {
+        Some(ip) => &format!("; {ip} is an address of this machine, and so none of a guest"),
+        None if own.any(|ip| is_link_local(&ip)) => {
             "; a link-local address is reached through an interface of this machine, which \
              `communicator_link_local_interface` names"
         }
-        false => "",
+        None => "",
     };
     format!("and was answered: {}{advice}", list.join(", "))
 }
@@ -241,9 +281,9 @@ mod tests {
                 Some("fd00::5"),
             ),
         ] {
-            let found = choose(&answers, mac, None);
+            let found = choose(&answers, mac, None, &[]);
             assert_eq!(found.as_deref(), expected, "{answers:?}");
-            let by_link = choose(&answers, mac, Some("br0"));
+            let by_link = choose(&answers, mac, Some("br0"), &[]);
             let expected = match expected {
                 None if answers.iter().any(|it| it.ip.to_string() == "fe80::1") => {
                     Some("fe80::1%br0")
@@ -252,5 +292,36 @@ mod tests {
             };
             assert_eq!(by_link.as_deref(), expected, "{answers:?}");
         }
+    }
+
+    #[test]
+    fn no_address_of_this_machine_is_a_guests() {
+        let mac = "52:54:00:aa:bb:cc";
+        let ours = ["192.168.122.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        for here in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "::1",
+            "::ffff:127.0.0.1",
+            "0.0.0.0",
+            "::ffff:0.0.0.0",
+            "192.168.122.1",
+            "::ffff:192.168.122.1",
+            "fd00::1",
+        ] {
+            let answers = [answer(mac, here)];
+            assert_eq!(choose(&answers, mac, None, &ours), None, "{here}");
+            let both = [answer(mac, here), answer(mac, "192.168.122.7")];
+            let found = choose(&both, mac, None, &ours);
+            assert_eq!(found.as_deref(), Some("192.168.122.7"), "{here}");
+        }
+        let said = shown(&[answer(mac, "fd00::1")], mac, &ours);
+        assert!(
+            said.ends_with("fd00::1 is an address of this machine, and so none of a guest"),
+            "{said}"
+        );
+        // Behind a bastion this machine's addresses say nothing.
+        let found = choose(&[answer(mac, "192.168.122.1")], mac, None, &[]);
+        assert_eq!(found.as_deref(), Some("192.168.122.1"));
     }
 }

@@ -1,10 +1,12 @@
 //! Options that say how a guest is reached, watched and shut down.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lvhost_engine::Error;
 use lvhost_libvirt::fake::Call;
 use lvhost_libvirt::{AddressSource, InterfaceAddress};
+use nix::ifaddrs::getifaddrs;
 use tokio::time::Instant;
 
 use crate::scene::{BLANK, Scene};
@@ -67,6 +69,40 @@ async fn a_link_local_address_is_reached_through_the_interface_that_is_named() {
         error.contains("`communicator_link_local_interface`"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_says_it_is_at_an_address_of_this_machine_is_not_believed() {
+    let own: Vec<IpAddr> = getifaddrs()
+        .unwrap()
+        .filter_map(|interface| {
+            let address = interface.address?;
+            Some(address.as_sockaddr_in()?.ip().into())
+        })
+        .collect();
+    assert!(!own.is_empty());
+    for ip in own {
+        let scene = scene("", "ssh_timeout = \"1m\"");
+        let said = InterfaceAddress {
+            name: "eth0".to_owned(),
+            mac: Some("52:54:00:00:00:01".to_owned()),
+            ip,
+            prefix: 24,
+        };
+        let hypervisor = &scene.hypervisor;
+        hypervisor.set_addresses(AddressSource::Lease, vec![said.clone()]);
+        let error = scene.run().await.result.unwrap_err().to_string();
+        let why = format!("{ip} is an address of this machine");
+        assert!(error.contains(&why), "{error}");
+        // It may have the right one as well.
+        let right = InterfaceAddress {
+            ip: "192.0.2.7".parse().unwrap(),
+            ..said.clone()
+        };
+        hypervisor.set_addresses(AddressSource::Lease, vec![said, right]);
+        scene.run().await.result.unwrap();
+        assert_eq!(scene.known("Host"), "192.0.2.7");
+    }
 }
 
 #[tokio::test(start_paused = true)]
