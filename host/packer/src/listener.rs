@@ -163,7 +163,11 @@ fn may_be_packer(user: Option<u32>) -> bool {
     user == Some(own)
 }
 
-/// The user at the other end of a connection from this machine: who has the socket whose own address is
+/// The state of a connection of which both ends are open (`TCP_ESTABLISHED` of Linux). A socket that was closed
+/// is nobody's, which the list of sockets writes as 0, as if it were root's.
+const OPEN: &str = "01";
+
+/// The user at the other end of a connection from this machine: who has the open socket whose own address is
 /// `peer`. Read from the system's list of sockets, since TCP does not tell.
 fn user_of(peer: SocketAddr, own: SocketAddr) -> Option<u32> {
     let text = std::fs::read_to_string("/proc/net/tcp").ok()?;
@@ -179,7 +183,9 @@ fn user_of(peer: SocketAddr, own: SocketAddr) -> Option<u32> {
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         match fields.as_slice() {
-            [_, from, to, _, _, _, _, user, ..] if *from == peer && *to == own => user.parse().ok(),
+            [_, from, to, OPEN, _, _, _, user, ..] if *from == peer && *to == own => {
+                user.parse().ok()
+            }
             _ => None,
         }
     })
@@ -323,12 +329,15 @@ mod tests {
                     break;
                 }
             }
+            let connect =
+                format!("import socket; s = socket.socket(socket.{family}); s.connect({target});");
+            // Who has said all and is gone when it is asked whose the connection is, is nobody else either.
+            if !connect_as_nobody(format!("{connect} s.send(b'y'); s.close()")).await {
+                return;
+            }
             let accepting = tokio::spawn(listener.accept());
-            let script = format!(
-                "import socket; s = socket.socket(socket.{family}); s.connect({target}); \
-                 assert s.recv(1) == b'', 'not turned away'"
-            );
-            if !connect_as_nobody(script).await {
+            let stays = format!("{connect} assert s.recv(1) == b'', 'not turned away'");
+            if !connect_as_nobody(stays).await {
                 return;
             }
             assert!(!accepting.is_finished());
