@@ -73,8 +73,8 @@ pub use route::{Bastion, Proxy, ProxyCredentials, Route};
 use session::Session;
 pub(crate) use session::readable;
 pub use settings::{
-    ANSWER_TIMEOUT, ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, RECONNECT_TIMEOUT,
-    Settings,
+    ANSWER_TIMEOUT, ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, KnownHosts,
+    RECONNECT_TIMEOUT, Settings,
 };
 pub use sftp_trouble::SftpTrouble;
 use transfer::Way;

@@ -104,7 +104,8 @@ options! {
             /// Ports of this machine that lead to the guest's network, as
             /// `port on this machine:host:port`.
             ssh_local_tunnels: Vec<Tunnel>,
-            /// A host to reach the guest through (a jump host).
+            /// A host to reach the guest through (a jump host). If `ssh` knows a host key of it, it must
+            /// show that one.
             ssh_bastion_host: Option<String>,
             /// The TCP port of the bastion.
             ssh_bastion_port: u16 = 22,

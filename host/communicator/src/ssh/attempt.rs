@@ -117,6 +117,18 @@ pub enum ConnectError {
         /// The files that were looked into.
         known_hosts: Vec<PathBuf>,
     },
+    /// What is known of the bastion's host key can't be read.
+    #[error(
+        "what is known of the host key of the bastion {address} can't be read: take its lines out \
+         (ssh-keygen -R), connect to it by ssh once, and look at the key it shows"
+    )]
+    KnownHosts {
+        /// Host and port of the bastion.
+        address: String,
+        /// Which file, and why.
+        #[source]
+        source: io::Error,
+    },
     /// The guest shows another host key than the one it let us in with.
     #[error(
         "the host key of the guest {address} has changed: it let us in with {before} and shows \

@@ -187,7 +187,7 @@ impl Jump {
             credentials.push(Credential::prepare(authentication).await?);
         }
         let known = match &settings.bastion_known_hosts {
-            Some(files) => Some(KnownKeys::read(files, &bastion.host, bastion.port).await?),
+            Some(hosts) => Some(KnownKeys::read(hosts, &bastion.host, bastion.port).await?),
             None => None,
         };
         Ok(Self {
@@ -248,8 +248,9 @@ impl Jump {
         );
         let mut configuration = bastion_configuration(&self.settings);
         configuration.preferred = self.held.preferring(configuration.preferred);
-        if let Some(known) = &self.known {
-            configuration.preferred.key = Cow::Owned(known.algorithms());
+        let known = self.known.as_ref().map(KnownKeys::algorithms);
+        if let Some(algorithms) = known.filter(|algorithms| !algorithms.is_empty()) {
+            configuration.preferred.key = Cow::Owned(algorithms);
         }
         let stream = Counted::new(stream, chatter);
         let mut handle = client::connect_stream(Arc::new(configuration), stream, callbacks)
@@ -258,7 +259,8 @@ impl Jump {
                 let reason = describe(&error, Server::Bastion);
                 match error {
                     russh::Error::UnknownKey => {
-                        Blocked::Refused(self.changed(host_key.get()).unwrap_or(reason))
+                        let changed = self.changed(host_key.get());
+                        Blocked::Refused(changed.unwrap_or_else(|| self.not_known(reason)))
                     }
                     _ => {
                         Blocked::failed(Stage::Handshake, format!("in the SSH handshake: {reason}"))
@@ -287,6 +289,23 @@ impl Jump {
             loan: Loan::new(),
             answer_timeout: self.settings.answer_timeout,
         })
+    }
+
+    /// What to say of a key that is not the known one, or revoked.
+    fn not_known(&self, mut reason: String) -> String {
+        if let Some(hosts) = &self.settings.bastion_known_hosts {
+            let files: Vec<_> = hosts
+                .files
+                .iter()
+                .map(|it| it.display().to_string())
+                .collect();
+            reason.push_str(&format!(
+                " Nothing was sent. What is known of it is in {}; if it is right that it has another key, take \
+                 the old one out there (ssh-keygen -R)",
+                files.join(", ")
+            ));
+        }
+        reason
     }
 
     /// What to say of a key that is not the one it let us in with; nothing if it let us in with

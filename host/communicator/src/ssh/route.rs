@@ -25,7 +25,7 @@ pub enum Route {
 
 /// An SSH server on the way to the guest (Packer's `ssh_bastion_*`), such as the hypervisor itself.
 ///
-/// Any host key is accepted unless [`Settings::bastion_known_hosts`] is set.
+/// Any host key is accepted unless another is known, see [`Settings::bastion_known_hosts`].
 ///
 /// [`Settings::bastion_known_hosts`]: super::Settings::bastion_known_hosts
 #[derive(Debug, Clone)]

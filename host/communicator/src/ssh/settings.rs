@@ -91,11 +91,10 @@ pub struct Settings {
     pub host_key_may_change: bool,
     /// The way there.
     pub route: Route,
-    /// Files in the form of OpenSSH's `known_hosts`, of which one has to hold the host key of a
-    /// bastion; files that are not there hold none. `None` accepts any key, as Packer does. A
+    /// Where the host key of a bastion may be known from; `None` accepts any key, as Packer does. A
     /// bastion is there for years, unlike the guest: where its key can be known, somebody who
     /// answers in its place is noticed.
-    pub bastion_known_hosts: Option<Vec<PathBuf>>,
+    pub bastion_known_hosts: Option<KnownHosts>,
     /// What the connection is encrypted with.
     pub algorithms: Algorithms,
     /// How long the connection may stand still, in either direction, before it is closed (Packer's
@@ -113,6 +112,15 @@ pub struct Settings {
     pub remote_tunnels: Vec<Tunnel>,
     /// How files are transferred.
     pub file_transfer: FileTransfer,
+}
+
+/// Host keys that are known beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHosts {
+    /// Files in the form of OpenSSH's `known_hosts`; those that are not there hold none.
+    pub files: Vec<PathBuf>,
+    /// Whether a host is refused of which they hold no key. One of which they do has to show it in any case.
+    pub must_hold: bool,
 }
 
 /// How files are transferred (Packer's `ssh_file_transfer_method`).

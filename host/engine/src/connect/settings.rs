@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lvhost_communicator::ssh::{
-    Algorithms, Authentication, Bastion, FileTransfer, Proxy, ProxyCredentials, Questions, Route,
-    Settings, Tunnel, UnknownAlgorithm,
+    Algorithms, Authentication, Bastion, FileTransfer, KnownHosts, Proxy, ProxyCredentials,
+    Questions, Route, Settings, Tunnel, UnknownAlgorithm,
 };
 use lvhost_communicator::winrm;
 use lvhost_config::{Communicator, FileTransferMethod};
@@ -222,17 +222,24 @@ fn bastion_authentication(
     ways
 }
 
-/// Where the host key of a bastion is looked up: only that of the hypervisor's host is sure to be known,
-/// since libvirt has just checked it on its own way there. The files are those that the URI names or
-/// that `ssh` looks into.
-fn known_hosts(communicator: &Communicator, around: &Surroundings<'_>) -> Option<Vec<PathBuf>> {
+/// Where the host key of a bastion is looked up: in the files that `ssh` looks into, or that the URI names. Of
+/// the hypervisor's host it is sure to be known, since libvirt has just checked it on its own way there. Any
+/// other bastion is believed as long as another key of it is not known.
+fn known_hosts(communicator: &Communicator, around: &Surroundings<'_>) -> Option<KnownHosts> {
+    let usual = |must_hold| KnownHosts {
+        files: around.known_hosts.to_vec(),
+        must_hold,
+    };
     if !communicator.ssh_bastion_from_uri {
-        return None;
+        return Some(usual(false));
     }
     let known = around.hypervisor.bastion().filter(|it| it.verify_host)?;
     Some(match known.known_hosts_file {
-        Some(file) => vec![path(&file, around)],
-        None => around.known_hosts.to_vec(),
+        Some(file) => KnownHosts {
+            files: vec![path(&file, around)],
+            must_hold: true,
+        },
+        None => usual(true),
     })
 }
 

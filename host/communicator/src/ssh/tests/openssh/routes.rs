@@ -66,16 +66,20 @@ async fn a_bastion_shows_the_key_that_is_known() {
     let known_hosts = jump.path("known_hosts");
     let mut settings = server.settings(server.new_key());
     settings.route = through(&jump, jump.new_key());
-    settings.bastion_known_hosts = Some(vec![known_hosts.clone()]);
     let port = jump.address.port();
-    for (public, expected) in [
-        (Some(&host_key.public_openssh), None),
-        (
-            Some(&other.public_openssh),
-            Some("shows a host key that is not the known one"),
-        ),
-        (None, Some("no host key of the bastion")),
+    let changed = Some("shows a host key that is not the known one");
+    for (public, must_hold, expected) in [
+        (Some(&host_key.public_openssh), true, None),
+        (Some(&other.public_openssh), true, changed),
+        (None, true, Some("no host key of the bastion")),
+        (Some(&host_key.public_openssh), false, None),
+        (Some(&other.public_openssh), false, changed),
+        (None, false, None),
     ] {
+        settings.bastion_known_hosts = Some(KnownHosts {
+            files: vec![known_hosts.clone()],
+            must_hold,
+        });
         let line = public.map(|key| format!("[127.0.0.1]:{port} {}\n", key.trim()));
         std::fs::write(&known_hosts, line.unwrap_or_default()).unwrap();
         match (connect(settings.clone()).await, expected) {
