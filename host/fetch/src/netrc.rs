@@ -11,10 +11,12 @@
 //! <https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html>
 
 use std::iter::Peekable;
+use std::net::Ipv6Addr;
 use std::str::Chars;
 
 use secrecy::SecretString;
 use thiserror::Error;
+use url::Host;
 
 /// The names and passwords of a netrc file.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +56,7 @@ impl Netrc {
             match word.as_str() {
                 "machine" => {
                     let host = words.value("`machine` without a host")?;
-                    netrc.machines.push((host, Login::default()));
+                    netrc.machines.push((settled(&host), Login::default()));
                     current = Some(Some(netrc.machines.len() - 1));
                 }
                 "default" => {
@@ -89,14 +91,26 @@ impl Netrc {
 
     /// The first login for a host.
     pub(crate) fn machine(&self, host: &str) -> Option<&Login> {
+        let host = settled(host);
         let mut machines = self.machines.iter();
-        let own = machines.find(|(machine, _)| machine.eq_ignore_ascii_case(host));
+        let own = machines.find(|(machine, _)| *machine == host);
         own.map(|(_, login)| login)
     }
 
     /// The login for hosts that have none of their own.
     pub(crate) fn for_all_others(&self) -> Option<&Login> {
         self.default.as_ref()
+    }
+}
+
+/// The one spelling of a host: a URL has another one than people write for names that are not in ASCII and
+/// for addresses. A host in another spelling would not be found, and get what is for all others.
+fn settled(host: &str) -> String {
+    let host = host.trim_end_matches('.');
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => Host::parse(host).map_or_else(|_| host.to_lowercase(), |host| host.to_string()),
     }
 }
 
@@ -254,6 +268,31 @@ mod tests {
         assert_eq!(login("machine h login me password \"#a b\"", "h"), odd);
         let odd = Some(("me".to_owned(), Some("#ab".to_owned())));
         assert_eq!(login("machine h login me password #ab", "h"), odd);
+    }
+
+    #[test]
+    fn a_host_is_found_in_every_spelling_and_gets_nothing_that_is_for_others() {
+        for (written, of_a_url) in [
+            ("h.example", "https://H.Example./"),
+            ("h.example.", "https://h.example/"),
+            ("bücher.example", "https://bücher.example/"),
+            ("BÜCHER.example", "https://xn--bcher-kva.example./"),
+            ("xn--bcher-kva.example", "https://bücher.example/"),
+            ("127.0.0.1", "https://0x7f.1/"),
+            ("::1", "https://[::1]/"),
+            ("[0:0::1]", "https://[::1]/"),
+            ("nas", "smb://NAS/s/a"),
+            ("h_h", "https://h_h/"),
+        ] {
+            let text = format!("default login no password no machine {written} login me");
+            let url = crate::SafeUrl::parse(of_a_url).unwrap();
+            let own = Some(("me".to_owned(), None));
+            assert_eq!(login(&text, url.host().unwrap()), own, "{written} {url}");
+        }
+        let text = "machine h login me password s3cret";
+        for other in ["h.h", "hh", ".h", "h..h", ""] {
+            assert_eq!(login(text, other), None, "{other}");
+        }
     }
 
     #[test]
