@@ -129,7 +129,23 @@ pub(crate) async fn find(
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        let answers = hypervisor.interface_addresses(domain, asked).await?;
+        // libvirt waits for the guest's agent for as long as that likes to say nothing.
+        let answers = tokio::select! {
+            // At the end of the time as well what is answered says more.
+            biased;
+            answers = hypervisor.interface_addresses(domain, asked) => answers?,
+            () = tokio::time::sleep_until(deadline) => {
+                return Err(Error::NoAddress {
+                    mac: interface.mac.clone(),
+                    asked: source.as_str(),
+                    answers: "which does not answer".to_owned(),
+                    waited: begun.elapsed(),
+                });
+            }
+            stopped = stopped(state) => {
+                return Err(Error::GuestStopped { during: "waited for its address", state: stopped });
+            }
+        };
         let ours = match is_direct {
             true => own_addresses()?,
             // Elsewhere the same private address may be a guest's.

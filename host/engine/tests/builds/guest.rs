@@ -72,6 +72,20 @@ async fn a_link_local_address_is_reached_through_the_interface_that_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guest_whose_agent_never_answers_is_given_up() {
+    let scene = scene("", "ssh_timeout = \"90s\"");
+    scene.hypervisor.silence_addresses();
+    let error = scene.run().await.result.unwrap_err();
+    let said = error.to_string();
+    let Error::NoAddress { waited, .. } = error else {
+        panic!("{said}");
+    };
+    assert_eq!(waited.as_secs(), 90);
+    assert!(said.contains("which does not answer"), "{said}");
+    assert!(scene.hypervisor.domains().is_empty(), "it is cleaned up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_guest_that_says_it_is_at_an_address_of_this_machine_is_not_believed() {
     let own: Vec<IpAddr> = getifaddrs()
         .unwrap()

@@ -14,7 +14,7 @@ use super::Session;
 use crate::{Error, Result};
 
 /// Threads for short calls. libvirt's client sends several calls over one connection at once, and a
-/// build that waits for the guest agent (5 seconds at most) must not keep three others from asking
+/// build that waits for the guest's agent, which may never answer, must not keep three others from asking
 /// for a volume.
 const WORKERS: usize = 4;
 

@@ -282,6 +282,9 @@ impl Hypervisor for FakeHypervisor {
         id: &DomainId,
         source: AddressSource,
     ) -> Result<Vec<InterfaceAddress>> {
+        if self.lock().addresses_are_silent {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.call(Call::InterfaceAddresses, format!("{} {source}", id.name))?;
         if state.world.domain_state(id) != DomainState::Running {
             return Ok(Vec::new());

@@ -69,6 +69,8 @@ struct State {
     world: World,
     watches: HashMap<Uuid, watch::Sender<DomainState>>,
     addresses: HashMap<AddressSource, Vec<InterfaceAddress>>,
+    /// Whether a call for addresses never returns.
+    addresses_are_silent: bool,
     /// Calls for addresses that are answered with nothing first.
     empty_answers: u32,
     shutdown_reaction: ShutdownReaction,

@@ -139,6 +139,11 @@ impl FakeHypervisor {
         self.lock().addresses.insert(source, addresses);
     }
 
+    /// Questions for addresses are never answered: the guest's agent is there, and says nothing.
+    pub fn silence_addresses(&self) {
+        self.lock().addresses_are_silent = true;
+    }
+
     /// The next `calls` questions for addresses are answered with nothing: the guest still boots.
     pub fn delay_addresses(&self, calls: u32) {
         self.lock().empty_answers = calls;
