@@ -29,16 +29,24 @@ wasm-target: packages ## make cargo build for wasm32-wasip2
 	@tests/set-up/wasm-target.sh
 
 .PHONY: build
-build: wasm-target ## build lvhost and the plugin for Packer, optimised, into target/release
+build: wasm-target ## build lvhost and the plugin for Packer, optimised, into target/release (or where cargo is told to)
 	$(CARGO) build --release --locked -p lvhost-cli
 
+# Before the long build, not after it.
+.PHONY: packer-is-there
+packer-is-there:
+	@command -v "$(PACKER)" >/dev/null || { \
+	  echo "error: there is no $(PACKER) here: install Packer 1.11 or newer (https://developer.hashicorp.com/packer/install)," \
+	    "or say where it is: make install-packer-plugin PACKER=/path/to/packer" >&2; exit 1; }
+
 .PHONY: install-packer-plugin
-install-packer-plugin: build ## install the plugin for Packer, in the place of the one in Go
-	$(PACKER) plugins install --path target/release/packer-plugin-libvirt $(PLUGIN_SOURCE)
+install-packer-plugin: packer-is-there build ## install the plugin for Packer, in the place of the one in Go
+	@built=$$(tests/set-up/target-directory.sh)/release; set -x; \
+	"$(PACKER)" plugins install --path "$$built/packer-plugin-libvirt" $(PLUGIN_SOURCE)
 
 .PHONY: dist
 dist: build ## make the files of a release that `packer init` takes, in dist/
-	@.ci/dist target/release/packer-plugin-libvirt dist
+	@built=$$(tests/set-up/target-directory.sh)/release; .ci/dist "$$built/packer-plugin-libvirt" dist
 
 .PHONY: demo
 demo: ## from nothing to an image, by examples/demo/demo.pkr.hcl, unprivileged; says how long each phase took

@@ -29,7 +29,7 @@ if [ -z "${LVHOST:-}" ]; then
   phase "compiling lvhost"
   # Of all packages, since choosing one would choose other features of what it depends on, and compile that anew.
   (cd "$ROOT" && "${CARGO:-cargo}" build --workspace --locked --bin lvhost) >&2
-  LVHOST=${CARGO_TARGET_DIR:-$ROOT/target}/debug/lvhost
+  LVHOST=$("$ROOT/tests/set-up/target-directory.sh")/debug/lvhost
 fi
 
 phase "the guest's image"

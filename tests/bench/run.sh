@@ -16,7 +16,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../set-up/failure.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-LVHOST=${LVHOST:-$ROOT/target/release/lvhost}
+LVHOST=${LVHOST:-$("$ROOT/tests/set-up/target-directory.sh")/release/lvhost}
 PARENT=${LVHOST_BENCH_DIRECTORY:-/var/tmp}
 ROUNDS=${LVHOST_BENCH_ROUNDS:-5}
 URI=qemu:///system

@@ -48,13 +48,15 @@ say "compiling the targets"
 RUSTC_WORKSPACE_WRAPPER=$ROOT/tests/fuzz/instrument.sh \
   "${CARGO:-cargo}" build --locked --quiet --workspace "${BINARIES[@]}"
 
+BUILT=$(tests/set-up/target-directory.sh)/debug
+
 # one TARGET: runs it and leaves its last lines in target/fuzz/TARGET/log.
 one() {
   local target=$1 out=$ROOT/target/fuzz/$1 dictionary=()
   local found=$CACHE/$target
   mkdir -p "$out" "$found"
   [ ! -f "tests/fuzz/dictionaries/$target" ] || dictionary=(-dict="tests/fuzz/dictionaries/$target")
-  "target/debug/fuzz-${target//_/-}" "$found" "tests/fuzz/corpus/$target" \
+  "$BUILT/fuzz-${target//_/-}" "$found" "tests/fuzz/corpus/$target" \
     -max_total_time="$SECONDS_EACH" -timeout="$INPUT_SECONDS" -rss_limit_mb="$MEMORY_MIB" \
     -max_len=65536 -artifact_prefix="$out/" -print_final_stats=1 "${dictionary[@]}" \
     >"$out/log" 2>&1
@@ -67,7 +69,7 @@ running=() passed=0 failed=()
 found() {
   local input
   find "target/fuzz/$1" -type f ! -name log | while read -r input; do
-    echo "fuzz: again by: target/debug/fuzz-${1//_/-} $input"
+    echo "fuzz: again by: $BUILT/fuzz-${1//_/-} $input"
     [ "$(stat -c %s "$input")" -gt 4096 ] || echo "fuzz: in base64: $(base64 -w 0 "$input")"
   done
 }
@@ -86,7 +88,7 @@ settle() {
   fi
 }
 for target in "${TARGETS[@]}"; do
-  [ -x "target/debug/fuzz-${target//_/-}" ] || { say "error: there is no target $target"; exit 2; }
+  [ -x "$BUILT/fuzz-${target//_/-}" ] || { say "error: there is no target $target"; exit 2; }
   rm -rf "target/fuzz/$target"
   one "$target" &
   running+=("$!:$target")

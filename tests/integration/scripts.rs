@@ -77,6 +77,47 @@ fn every_script_is_one_that_its_shell_can_read() {
     }
 }
 
+/// Users move the folder that cargo builds into.
+#[test]
+fn what_cargo_has_built_is_looked_for_where_cargo_puts_it() {
+    let script = repository().join("tests/set-up/target-directory.sh");
+    for (moved, expected) in [
+        ("/else where/t", PathBuf::from("/else where/t")),
+        ("moved", repository().join("moved")),
+    ] {
+        let output = Command::new(&script)
+            .env("CARGO_TARGET_DIR", moved)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(told.trim_end(), expected.to_str().unwrap(), "{output:?}");
+    }
+    let makefile = repository().join("Makefile");
+    let text = std::fs::read_to_string(&makefile).unwrap();
+    let mut fixed = Vec::new();
+    // A bare root has no settings of a user's.
+    let scripts = scripts()
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("bare.sh"));
+    for (path, text) in scripts.chain([(makefile, text)]) {
+        for line in text.lines() {
+            let code = line.split("# ").next().unwrap_or_default();
+            if ["target/debug", "target/release"]
+                .iter()
+                .any(|folder| code.contains(folder))
+            {
+                fixed.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(
+        fixed.is_empty(),
+        "these should ask tests/set-up/target-directory.sh:\n{}",
+        fixed.join("\n")
+    );
+}
+
 /// Runs a script that sources what all scripts source and, if asked, counts its phases.
 fn run(phases: bool, body: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();

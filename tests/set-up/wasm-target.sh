@@ -148,7 +148,8 @@ for t in "${TARGETS[@]}"; do
     [ "$SOURCE" = auto ] || die "rustup could not add $t"
     say "$t: rustup could not add it; building from Debian's rust-src" ;;
   esac
-  [ -w "$SYSROOT/lib/rustlib" ] || die "$SYSROOT/lib/rustlib is not writable"
+  [ -w "$SYSROOT/lib/rustlib" ] ||
+    die "$(id -un) may not write to $SYSROOT/lib/rustlib, where $t has to be added: let $(stat -c %U "$SYSROOT/lib/rustlib") run \"rustup target add $t\" or $0, or install Rust for yourself from https://rustup.rs"
   case $t in wasm32-wasip2) [ -x "$SYSROOT/lib/rustlib/$HOST/bin/wasm-component-ld" ] ||
     command -v wasm-component-ld >/dev/null || "$CARGO" install --locked wasm-component-ld >&2 ;; esac
   prepare_source; build_std "$t" || die "building std for $t failed"
