@@ -26,6 +26,7 @@ mod execute;
 mod forward;
 mod gateway;
 mod held_key;
+mod home;
 mod introduced;
 mod known_hosts;
 mod listing;
@@ -67,6 +68,7 @@ use execute::{Execution, Input};
 use forward::LocalTunnels;
 use gateway::Gateway;
 use held_key::HeldKey;
+use home::in_home;
 use open_channels::OpenChannel;
 pub use questions::{Prompt, Questions, Round};
 pub use route::{Bastion, Proxy, ProxyCredentials, Route};
@@ -296,9 +298,10 @@ impl Communicator for Ssh {
     ) -> Result<()> {
         match self.way().await? {
             Way::Sftp(sftp) => {
-                let uploaded = sftp
-                    .upload(source, length, destination, mode, progress)
-                    .await;
+                let uploaded = match in_home(destination) {
+                    Ok(path) => sftp.upload(source, length, &path, mode, progress).await,
+                    Err(error) => Err(error),
+                };
                 sftp.finish(uploaded).await
             }
             Way::Scp => {
@@ -320,8 +323,10 @@ impl Communicator for Ssh {
         let exclude = Exclude::new(exclude)?;
         match self.way().await? {
             Way::Sftp(sftp) => {
-                let uploaded =
-                    directory::upload(&sftp, source, destination, &exclude, progress).await;
+                let uploaded = match in_home(destination) {
+                    Ok(path) => directory::upload(&sftp, source, &path, &exclude, progress).await,
+                    Err(error) => Err(error),
+                };
                 sftp.finish(uploaded).await
             }
             Way::Scp => {
@@ -341,7 +346,10 @@ impl Communicator for Ssh {
     ) -> Result<u64> {
         match self.way().await? {
             Way::Sftp(sftp) => {
-                let downloaded = sftp.download(source, destination, progress).await;
+                let downloaded = match in_home(source) {
+                    Ok(path) => sftp.download(&path, destination, progress).await,
+                    Err(error) => Err(error),
+                };
                 sftp.finish(downloaded).await
             }
             Way::Scp => {
@@ -361,8 +369,12 @@ impl Communicator for Ssh {
         let exclude = Exclude::new(exclude)?;
         match self.way().await? {
             Way::Sftp(sftp) => {
-                let downloaded =
-                    directory::download(&sftp, source, destination, &exclude, progress).await;
+                let downloaded = match in_home(source) {
+                    Ok(path) => {
+                        directory::download(&sftp, &path, destination, &exclude, progress).await
+                    }
+                    Err(error) => Err(error),
+                };
                 sftp.finish(downloaded).await
             }
             Way::Scp => {

@@ -25,6 +25,8 @@ const PATH_MAXIMUM: usize = 4096;
 /// A file system of the guest's with less room than this, in bytes, is full: it may not give its last
 /// blocks to everybody.
 const ROOM: u64 = 64 * 1024;
+/// What OpenSSH's answer about a file system has among its flags if nothing can be written to it.
+const READ_ONLY: u64 = 1;
 /// The permission bits of a mode.
 pub(super) const PERMISSIONS: u32 = 0o7777;
 
@@ -33,7 +35,7 @@ pub(super) struct Sftp {
     session: Arc<Session>,
     client: RawSftpSession,
     end: End,
-    /// Whether it can be asked how full a disk is.
+    /// Whether it can be asked about a file system: how full it is, and whether it is read-only.
     tells_space: bool,
     budget: Mutex<Budget>,
 }
@@ -153,15 +155,21 @@ impl Sftp {
         };
         match code {
             Some(StatusCode::PermissionDenied) => reason.push_str(
-                ": upload to where this user may write, such as /tmp, and move it from there by a \
-                 script that runs as root",
+                ": upload to where this user may write, such as its home, and move it from there by a \
+                 script that runs as root; where scripts themselves go, `remote_folder` says",
             ),
+            Some(StatusCode::NoSuchFile) => reason.push_str(
+                ": the folder that it goes into must be there; make it first, by a provisioner `shell`",
+            ),
+            Some(_) if action == "create" && self.is_folder(path).await => {
+                "it is a folder: write a `/` at its end to copy into it".clone_into(reason);
+            }
             Some(_) if action != "write" && self.is_folder(path).await => {
                 "it is a folder".clone_into(reason);
             }
             Some(_) => {
-                if let Some(full) = self.full(path).await {
-                    full.clone_into(reason);
+                if let Some(trouble) = self.file_system_trouble(path).await {
+                    trouble.clone_into(reason);
                 }
             }
             // It answers no more, or not in time: there is no use in asking it what it meant.
@@ -175,8 +183,8 @@ impl Sftp {
         kind.is_ok_and(|kind| kind == FileType::Dir)
     }
 
-    /// What to say if there is no room for `path`, as far as the guest tells.
-    async fn full(&self, path: &str) -> Option<&'static str> {
+    /// What to say if nothing can be written to the file system of `path`, as far as the guest tells.
+    async fn file_system_trouble(&self, path: &str) -> Option<&'static str> {
         if !self.tells_space {
             return None;
         }
@@ -186,6 +194,12 @@ impl Sftp {
             folder => folder,
         };
         let space = self.client.statvfs(folder).await.ok()?;
+        if space.flags & READ_ONLY != 0 {
+            return Some(
+                "this file system of the guest is read-only: upload to another one; where scripts \
+                 themselves go, `remote_folder` says",
+            );
+        }
         if space.blocks_avail.saturating_mul(space.fragment_size) < ROOM {
             return Some(
                 "no space is left in this file system of the guest: give it a larger disk, or \
@@ -210,7 +224,8 @@ impl Sftp {
                 return Err(Error::Remote {
                     action: "read",
                     path: source.to_owned(),
-                    reason: "it is a folder".to_owned(),
+                    reason: "it is a folder: write a `/` at its end to copy what is in it"
+                        .to_owned(),
                 });
             }
             let opening = RemoteFile::open(

@@ -43,12 +43,13 @@ async fn what_the_guest_cannot_store_is_an_error() {
         (
             Trouble::None,
             "/missing/file",
-            "cannot create /missing/file in the guest: no such file or folder",
+            "cannot create /missing/file in the guest: no such file or folder: the folder that it goes into \
+             must be there; make it first, by a provisioner `shell`",
         ),
         (
             Trouble::None,
             "/tree",
-            "cannot create /tree in the guest: it is a folder",
+            "cannot create /tree in the guest: it is a folder: write a `/` at its end to copy into it",
         ),
     ] {
         let (_peer, ssh) = guest_with(Some(trouble.clone())).await;
@@ -57,6 +58,35 @@ async fn what_the_guest_cannot_store_is_an_error() {
             .upload(&mut source, None, path, None, &Noted::default())
             .await;
         assert_eq!(full(&uploaded.unwrap_err()), expected, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_into_the_home_is_no_folder_called_tilde() {
+    let (_peer, ssh) = guest_with(Some(Trouble::None)).await;
+    for (path, expected) in [("~/file", "./file"), ("~", "."), ("a~", "a~")] {
+        let noted = Noted::default();
+        ssh.upload(&mut &b"x"[..], Some(1), path, None, &noted)
+            .await
+            .unwrap();
+        let noted = noted.0.into_inner().unwrap();
+        assert_eq!(noted[0].0, expected, "{path}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let told = |error: Error| full(&error);
+    let none = Noted::default();
+    let theirs = "~demo/file";
+    let up = ssh.upload(&mut &b""[..], None, theirs, None, &none).await;
+    let down = ssh.download(theirs, &mut Vec::new(), &none).await;
+    let into = ssh
+        .upload_directory(folder.path(), theirs, &[], &none)
+        .await;
+    let out = ssh
+        .download_directory(theirs, folder.path(), &[], &none)
+        .await;
+    for result in [up, down.map(drop), into, out] {
+        let told = told(result.unwrap_err());
+        assert!(told.contains("home of another user"), "{told}");
     }
 }
 

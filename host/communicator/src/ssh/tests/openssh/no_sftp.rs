@@ -184,3 +184,34 @@ async fn a_full_disk_is_told() {
         .unwrap_err();
     assert!(error.to_string().contains("no more files fit"), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_system_that_is_read_only_is_told() {
+    let lines = |_: &Path| "Subsystem sftp internal-sftp".to_owned();
+    let mounts = |folder: &Path| {
+        let fixed = folder.join("fixed");
+        std::fs::create_dir(&fixed).unwrap();
+        format!("mount -t tmpfs -o ro tmpfs {}", fixed.display())
+    };
+    let Some(server) = Server::among_mounts(lines, mounts).await else {
+        return;
+    };
+    let path = server.path("fixed/file");
+    let told = upload(&server, FileTransfer::Sftp, &path).await.unwrap();
+    assert!(
+        told.contains("is read-only") && told.contains("`remote_folder`"),
+        "{told}"
+    );
+    let ssh = server.connected().await;
+    let into = server.path("fixed");
+    let error = ssh
+        .upload_directory(
+            &server.path("fixed"),
+            into.to_str().unwrap(),
+            &[],
+            &Noted::default(),
+        )
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("is read-only"), "{error}");
+}
