@@ -1,5 +1,8 @@
 //! Whole builds of guests whose SSH server is not as usual.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::hypervisor::need;
 use crate::local_guest::{LocalGuest, ROOTS_PASSWORD};
 use crate::lvhost::{Lvhost, said};
@@ -80,4 +83,55 @@ fn a_guest_without_sftp_is_built_by_scp() {
         None
     ));
     build(&guest, "");
+}
+
+/// By SFTP, by scp and for scripts, `~/` leads to the same place, and scripts leave nothing there.
+#[test]
+fn a_tilde_is_the_home_of_the_guests_user_by_every_way() {
+    let guest = need!(LocalGuest::new());
+    let asked = Command::new("sh")
+        .args(["-c", "getent passwd \"$(id -un)\" | cut -d : -f 6"])
+        .output()
+        .unwrap();
+    let home = PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim());
+    for method in ["sftp", "scp"] {
+        let place = tempfile::Builder::new()
+            .prefix("lvhost test ")
+            .tempdir_in(&home)
+            .unwrap();
+        let name = place.path().file_name().unwrap().to_str().unwrap();
+        let lvhost = Lvhost::new();
+        lvhost.write("folder/inner/file", "content");
+        let steps = format!(
+            r#"
+  provisioner "file" {{
+    source      = "folder"
+    destination = "~/{name}/sent"
+  }}
+  provisioner "shell" {{
+    remote_folder    = "~/{name}"
+    use_env_var_file = true
+    inline           = ["cat ~/'{name}'/sent/folder/inner/file; echo ' for' $PACKER_BUILD_NAME"]
+  }}
+  provisioner "file" {{
+    direction   = "download"
+    source      = "~/{name}/sent/"
+    destination = "got/"
+  }}
+"#
+        );
+        let text = guest.template(&["example"], &steps).replace(
+            "ssh_timeout",
+            &format!("ssh_file_transfer_method = {method:?}\nssh_timeout"),
+        );
+        lvhost.write("t.pkr.hcl", &text);
+        let text = lvhost.succeed(&["run", "-force", "t.pkr.hcl"]);
+        assert!(text.contains("content for example"), "{text}");
+        let got = lvhost.path("got/folder/inner/file");
+        assert_eq!(std::fs::read_to_string(got).unwrap(), "content", "{text}");
+        let entries = std::fs::read_dir(place.path()).unwrap();
+        let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["sent"], "{text}");
+        assert!(!home.join("~").join(name).exists(), "{text}");
+    }
 }

@@ -34,11 +34,14 @@ options! {
             /// the value.
             env_var_format: Option<String>,
             /// The command that runs a script: `{{ .Vars }}` stands for the variables and
-            /// `{{ .Path }}` for the script's path in the guest.
+            /// `{{ .Path }}` for the script's path in the guest. `chmod +x {{ .Path }}; {{ .Vars }} {{ .Path }}`
+            /// if left out, which the user's login shell has to understand: with csh, write `env` before
+            /// `{{ .Vars }}`.
             execute_command: Option<String>,
             /// Scripts are uploaded as they are, without turning CRLF into LF.
             binary: bool = false,
-            /// Folder in the guest that scripts are uploaded into.
+            /// Folder in the guest that scripts are uploaded into and run from. It must be there, in a file
+            /// system that is not mounted `noexec`. `~/` is the home of the user that logs in.
             remote_folder: String = "/tmp",
             /// File name of an uploaded script. A random one if left out.
             remote_file: Option<String>,
@@ -114,8 +117,9 @@ options! {
             sources: Vec<String>,
             /// The text to write, instead of a source.
             content: Option<String>,
-            /// Where to copy it. A file of this machine is replaced when its download is whole, and
-            /// stays if that fails.
+            /// Where to copy it. In the guest, `~/` is the home of the user that logs in, and so is the folder
+            /// that a path without `/` at its beginning starts in. A file of this machine is replaced when its
+            /// download is whole, and stays if that fails.
             destination: String,
             /// Which way: `upload` or `download`.
             direction: Direction = "upload",

@@ -129,6 +129,24 @@ pub(super) fn word(text: &str) -> String {
     }
 }
 
+/// `path`, one of the guest's, as one word of its POSIX shell: `~` at its beginning stands for a home, as it does when
+/// the file is uploaded, and neither is it taken for an option nor looked for on `PATH`.
+pub(super) fn path_word(path: &str) -> String {
+    let is_user = |name: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let home = path
+        .split_once('/')
+        .filter(|(home, _)| home.strip_prefix('~').is_some_and(is_user));
+    match home {
+        Some((home, "")) => format!("{home}/"),
+        Some((home, rest)) => format!("{home}/{}", word(rest)),
+        None if path.starts_with('-') || !path.contains('/') => word(&format!("./{path}")),
+        None => word(path),
+    }
+}
+
 /// Puts `name` and `value` where `format` has its first and second `%s`.
 fn write(format: &str, name: &str, value: &str) -> String {
     let mut values = [name, value].into_iter();
@@ -222,6 +240,25 @@ mod tests {
             ("$(reboot)", "'$(reboot)'"),
         ] {
             assert_eq!(word(text), expected);
+        }
+    }
+
+    #[test]
+    fn paths_are_words_that_lead_where_the_upload_went() {
+        for (path, expected) in [
+            ("/tmp/script_1.sh", "/tmp/script_1.sh"),
+            ("/tmp/a b/s", "'/tmp/a b/s'"),
+            ("~/s", "~/s"),
+            ("~/a b/s", "~/'a b/s'"),
+            ("~demo/s", "~demo/s"),
+            ("~$x/s", "'~$x/s'"),
+            ("s", "./s"),
+            ("~", "'./~'"),
+            ("a b", "'./a b'"),
+            ("-x/s", "./-x/s"),
+            ("a/s", "a/s"),
+        ] {
+            assert_eq!(path_word(path), expected);
         }
     }
 

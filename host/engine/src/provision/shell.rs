@@ -15,7 +15,7 @@ use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::Job;
-use super::environment::{ASSIGNMENT, Environment, word};
+use super::environment::{ASSIGNMENT, Environment, path_word};
 use super::execute_command;
 use super::interpolate::Names;
 use super::lines::Lines;
@@ -161,13 +161,17 @@ impl<'a> Run<'a> {
             Some(_) => String::new(),
             None => environment.assignments(format),
         };
+        // A command of the template's own gets the paths as they are, and quotes them itself.
+        let in_command = |path: &str| match shell.execute_command {
+            Some(_) => path.to_owned(),
+            None => path_word(path),
+        };
+        let script = in_command(&path);
+        let file = variables.as_ref().map(|(path, _)| in_command(path));
         let fields = [
             ("Vars", assignments.as_str()),
-            (
-                "EnvVarFile",
-                variables.as_ref().map_or("", |(path, _)| path),
-            ),
-            ("Path", path.as_str()),
+            ("EnvVarFile", file.as_deref().unwrap_or_default()),
+            ("Path", script.as_str()),
         ];
         let names = Names {
             fields: &fields,
@@ -204,6 +208,7 @@ impl<'a> Run<'a> {
             Ok(_) => self.remove().await,
             Err(error) => {
                 if !is_connection(&error)
+                    && !is_before_upload(&error)
                     && let Err(second) = self.try_to_remove().await
                 {
                     let second = super::with_causes(&second);
@@ -294,7 +299,7 @@ impl<'a> Run<'a> {
             ExitStatus::Missing => Err(ProvisionError::Disconnected { what }),
             ExitStatus::Code(_) | ExitStatus::Signal(_) => Err(ProvisionError::Status {
                 what,
-                status: status.to_string(),
+                status: format!("{status}{}", meaning(status)),
             }),
         }
     }
@@ -313,9 +318,9 @@ impl<'a> Run<'a> {
     }
 
     async fn try_to_remove(&self) -> Result<(), ProvisionError> {
-        let mut command = format!("rm -f {}", word(&self.path));
+        let mut command = format!("rm -f {}", path_word(&self.path));
         if let Some((path, _)) = &self.variables {
-            command.push_str(&format!(" {}", word(path)));
+            command.push_str(&format!(" {}", path_word(path)));
         }
         let mut lines = Lines::new(self.job.ui);
         let status = self
@@ -343,6 +348,27 @@ impl<'a> Run<'a> {
 /// Whether the guest was away, so that nothing has happened in it.
 fn is_connection(error: &ProvisionError) -> bool {
     matches!(error, ProvisionError::Communicator(error) if error.is_connection())
+}
+
+/// Whether no file can have come into the guest yet.
+fn is_before_upload(error: &ProvisionError) -> bool {
+    matches!(error, ProvisionError::Communicator(error)
+        if matches!(**error, lvhost_communicator::Error::NoSftp { .. }))
+}
+
+/// What shells mean by an exit code that they give themselves, and what to do about it.
+fn meaning(status: &ExitStatus) -> &'static str {
+    match status {
+        ExitStatus::Code(126) => {
+            ", which a shell gives for a file that it can't run: the program in its first line may be missing, \
+             or its file system be mounted `noexec`; for the latter, set `remote_folder`"
+        }
+        ExitStatus::Code(127) => {
+            ", which a shell gives for a command that it does not find: the guest may lack a program that the \
+             script runs, or the one in its first line"
+        }
+        _ => "",
+    }
 }
 
 /// Turns CRLF into LF: a script written on Windows does not run in the guest otherwise.

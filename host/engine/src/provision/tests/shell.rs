@@ -176,6 +176,7 @@ async fn the_status_decides_and_the_script_is_removed_all_the_same() {
     for (end, options, expected) in [
         (code(0), "", None),
         (code(3), "", Some("exit code 3")),
+        (code(126), "valid_exit_codes = [126]", None),
         (code(3), "valid_exit_codes = [0, 3]", None),
         (code(0), "valid_exit_codes = [3]", Some("exit code 0")),
         (ExitStatus::Signal("KILL".into()), "", Some("signal KILL")),
@@ -189,6 +190,86 @@ async fn the_status_decides_and_the_script_is_removed_all_the_same() {
         }
         assert_eq!(guest.log().last().unwrap(), "run rm -f /s", "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn exit_codes_of_shells_are_explained() {
+    for (code, words) in [
+        (126, "`noexec`"),
+        (127, "does not find"),
+        (125, "exit code 125"),
+    ] {
+        let guest = Guest::ending([ExitStatus::Code(code)]);
+        let ran = run(&guest, &User::default(), &at_s("inline = [\"true\"]")).await;
+        let told = cause(ran).to_string();
+        let has = told.contains(&format!("exit code {code}")) && told.contains(words);
+        assert!(has, "{told}");
+        assert_eq!(told.contains("which a shell gives"), code != 125, "{told}");
+    }
+}
+
+/// Wherever scripts go, they run, and nothing of them stays.
+#[tokio::test]
+async fn scripts_run_from_a_folder_of_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "plain",
+        "with space",
+        "it's",
+        "$(reboot)",
+        "a;b",
+        "-x",
+        "\u{fc}",
+    ] {
+        let place = folder.path().join(name);
+        std::fs::create_dir(&place).unwrap();
+        for more in ["", "use_env_var_file = true\n", "remote_file = \"a b\"\n"] {
+            let options = format!(
+                "{more}inline = [\"echo \\\"$ODD\\\"\"]\nenv = {{ ODD = \"odd\" }}\nremote_folder = {:?}",
+                place.to_str().unwrap()
+            );
+            let guest = Guest {
+                real: true,
+                ..Guest::default()
+            };
+            let user = User::default();
+            run(&guest, &user, &shell(&options)).await.unwrap();
+            assert_eq!(user.of("out"), ["odd"], "{options}");
+            let left: Vec<_> = std::fs::read_dir(&place).unwrap().collect();
+            assert!(left.is_empty(), "{options}: {left:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_in_the_home_is_run_and_removed_there() {
+    for (place, run_as) in [
+        ("remote_path = \"~/s\"", "~/s"),
+        ("remote_path = \"~/a b/s\"", "~/'a b/s'"),
+        ("remote_path = \"s\"", "./s"),
+        ("remote_folder = \"~/\"\nremote_file = \"s\"", "~/s"),
+    ] {
+        let guest = Guest::default();
+        let options = format!("inline = [\"true\"]\n{place}");
+        run(&guest, &User::default(), &shell(&options))
+            .await
+            .unwrap();
+        let log = guest.log();
+        assert!(
+            log[1].starts_with(&format!("run chmod +x {run_as};")),
+            "{log:?}"
+        );
+        assert!(log[1].ends_with(&format!(" {run_as}")), "{log:?}");
+        assert_eq!(log[2], format!("run rm -f {run_as}"));
+    }
+    // A command of the template's own gets the path as it stands there.
+    let guest = Guest::default();
+    let options =
+        "inline = [\"true\"]\nremote_path = \"/a b\"\nexecute_command = \"sh '{{ .Path }}'\"";
+    run(&guest, &User::default(), &shell(options))
+        .await
+        .unwrap();
+    assert_eq!(guest.log()[1], "run sh '/a b'");
 }
 
 #[tokio::test]
