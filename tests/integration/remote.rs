@@ -88,7 +88,7 @@ fn a_guest_is_built_behind_ssh_and_its_image_brought_here() {
 fn removals(text: &str) -> Vec<&str> {
     let with = |line: &'_ str| line.find(" with: ").map(|at| at + " with: ".len());
     text.lines()
-        .filter(|line| line.contains("remove it at "))
+        .filter(|line| line.contains("remove it with: "))
         .filter_map(|line| Some(&line[with(line)?..]))
         .collect()
 }
@@ -123,7 +123,7 @@ fn a_connection_lost_in_a_build_says_what_is_left_and_how_to_remove_it() {
     for command in removals {
         let status = Command::new("sh")
             .args(["-c", command])
-            .env("LIBVIRT_DEFAULT_URI", &uri)
+            .env_remove("LIBVIRT_DEFAULT_URI")
             .status()
             .unwrap();
         assert!(status.success(), "{command}");

@@ -178,7 +178,11 @@ impl Build {
     /// build made, except the artifact and what [`on_error`](Self::on_error) keeps, is gone again; it
     /// must be awaited to the end and is stopped by [`cancel`](Self::cancel).
     pub async fn run(&self, source: &LibvirtSource, configured: &Configured) -> Outcome {
-        let ledger = Ledger::new(Arc::clone(&self.hypervisor), Arc::new(self.ui.clone()));
+        let ledger = Ledger::new(
+            Arc::clone(&self.hypervisor),
+            &source.libvirt_uri,
+            Arc::new(self.ui.clone()),
+        );
         let mut guest = None;
         let result = self.steps(source, configured, &ledger, &mut guest).await;
         if let Some(guest) = &guest {

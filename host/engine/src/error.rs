@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lvhost_hcl::Diagnostics;
-use lvhost_libvirt::{DomainState, VolumeId};
+use lvhost_libvirt::{DomainState, VolumeId, virsh};
 use lvhost_runtime::ComponentError;
 
 use crate::boot::BootError;
@@ -99,9 +99,9 @@ pub enum Error {
     /// A volume that the build is to make is there already, and may be anybody's.
     #[error(
         "the volume {volume} is in the way, and `-force` removes only what lvhost has made: {doubt}; \
-         choose another `name`, remove it yourself (`virsh vol-delete --pool {} {}`), or, if it may \
+         choose another `name`, remove it yourself (`{}`), or, if it may \
          go, say so by its name: `-force -force-foreign={}`, with Packer LVHOST_FORCE_FOREIGN={} in the \
-         environment", volume.pool, volume.name, volume.name, volume.name
+         environment", virsh(&["vol-delete", "--pool", &volume.pool, &volume.name]), volume.name, volume.name
     )]
     ForeignVolume {
         /// Which one.
@@ -112,9 +112,9 @@ pub enum Error {
     /// A domain of the planned name is there already, and may be anybody's.
     #[error(
         "the domain {domain:?} is in the way, and `-force` removes only what lvhost has made: {doubt}; \
-         choose another `domain_name`, remove it yourself (`virsh destroy {domain}; virsh undefine \
-         {domain}`), or, if it may go, say so by its name: `-force -force-foreign={domain}`, with Packer \
-         LVHOST_FORCE_FOREIGN={domain} in the environment"
+         choose another `domain_name`, remove it yourself (`{}; {}`), or, if it may go, say so by its \
+         name: `-force -force-foreign={domain}`, with Packer LVHOST_FORCE_FOREIGN={domain} in the environment",
+        virsh(&["destroy", domain]), virsh(&["undefine", "--nvram", domain])
     )]
     ForeignDomain {
         /// Its name.

@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use lvhost_libvirt::{
-    BuildRecord, DomainId, DomainSpec, Hypervisor, Result, VolumeFacts, VolumeId, VolumeSpec,
+    BuildRecord, ConnectionUri, DomainId, DomainSpec, Hypervisor, Result, VolumeFacts, VolumeId,
+    VolumeSpec, virsh_at,
 };
 use tokio_util::task::TaskTracker;
 
@@ -41,12 +42,14 @@ enum Made {
 }
 
 impl Made {
-    /// What a user can type to remove it.
-    fn removal(&self) -> String {
+    /// What a user can type to remove it from the hypervisor at `uri`.
+    fn removal(&self, uri: &str) -> String {
         match self {
-            Self::Volume(id) => format!("virsh vol-delete --pool {} {}", id.pool, id.name),
+            Self::Volume(id) => virsh_at(uri, &["vol-delete", "--pool", &id.pool, &id.name]),
             Self::Domain(id) => {
-                format!("virsh destroy {0}; virsh undefine --nvram {0}", id.name)
+                let destroy = virsh_at(uri, &["destroy", &id.name]);
+                let undefine = virsh_at(uri, &["undefine", "--nvram", &id.name]);
+                format!("{destroy}; {undefine}")
             }
         }
     }
@@ -96,6 +99,8 @@ pub(crate) enum LedgerError {
 #[derive(Clone)]
 pub(crate) struct Ledger {
     hypervisor: Arc<dyn Hypervisor>,
+    /// Where the hypervisor is, without a password.
+    uri: Arc<str>,
     ui: Arc<dyn Ui>,
     made: Arc<Mutex<Vec<Made>>>,
     /// The domain and what its metadata says. Locked while that is changed.
@@ -106,9 +111,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(hypervisor: Arc<dyn Hypervisor>, ui: Arc<dyn Ui>) -> Self {
+    /// Of what is made at `hypervisor`, which `uri` leads to.
+    pub(crate) fn new(hypervisor: Arc<dyn Hypervisor>, uri: &str, ui: Arc<dyn Ui>) -> Self {
         Self {
             hypervisor,
+            uri: ConnectionUri::new(uri).to_string().into(),
             ui,
             made: Arc::default(),
             record: Arc::default(),
@@ -270,7 +277,7 @@ impl Ledger {
     pub(crate) async fn keep(&self) -> Vec<Kept> {
         let kept = |made: &Made| Kept {
             what: made.to_string(),
-            command: made.removal(),
+            command: made.removal(&self.uri),
         };
         self.take().await.iter().map(kept).collect()
     }
@@ -293,7 +300,7 @@ impl Ledger {
                 leftovers.push(Leftover {
                     what: made.to_string(),
                     reason,
-                    command: made.removal(),
+                    command: made.removal(&self.uri),
                 });
                 return true;
             }

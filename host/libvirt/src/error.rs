@@ -1,4 +1,5 @@
 //! What can go wrong at the hypervisor, in kinds the engine can match on.
+use crate::virsh::virsh;
 use crate::{ConnectionUri, MAX_KEYS, OverlayError, VolumeId};
 
 /// The result of every call to a hypervisor.
@@ -49,7 +50,7 @@ pub enum Error {
         existing: Vec<String>,
     },
     /// The storage pool exists but is not started.
-    #[error("the storage pool {name:?} is not active; start it with `virsh pool-start {name}`")]
+    #[error("the storage pool {name:?} is not active; start it with `{}`", virsh(&["pool-start", name]))]
     PoolInactive {
         /// The pool's name.
         name: String,
@@ -66,7 +67,7 @@ pub enum Error {
         existing: Vec<String>,
     },
     /// The network exists but is not started.
-    #[error("the network {name:?} is not active; start it with `virsh net-start {name}`")]
+    #[error("the network {name:?} is not active; start it with `{}`", virsh(&["net-start", name]))]
     NetworkInactive {
         /// The network's name.
         name: String,
@@ -79,9 +80,9 @@ pub enum Error {
     },
     /// There is no such volume.
     #[error(
-        "there is no volume {id}; correct the name, or put the image into the pool (`virsh vol-list {}` \
-         shows what it has)",
-        id.pool
+        "there is no volume {id}; correct the name, or put the image into the pool (`{}` shows what \
+         it has)",
+        virsh(&["vol-list", &id.pool])
     )]
     NoSuchVolume {
         /// The volume.
@@ -111,8 +112,8 @@ pub enum Error {
     /// libvirt takes a volume for a folder because of what somebody wrote into it, and can't delete it.
     #[error(
         "cannot delete the volume {id}: its first bytes make libvirt take it for a folder, which it is \
-         not ({message}); delete {path} on the hypervisor's host, then run `virsh pool-refresh {}`",
-        id.pool
+         not ({message}); delete {path} on the hypervisor's host, then run `{}`",
+        virsh(&["pool-refresh", &id.pool])
     )]
     TakenForFolder {
         /// The volume.

@@ -129,7 +129,7 @@ pub(super) async fn all(
             }
         }
     }
-    for check in pools(hypervisor).await {
+    for check in pools(hypervisor, &facts).await {
         add(check);
     }
     for check in networks(hypervisor, &facts).await {

@@ -1,40 +1,73 @@
 //! What builds take from a hypervisor: storage pools and networks.
 
 use indicatif::BinaryBytes;
-use lvhost_libvirt::{Error, Hypervisor, HypervisorFacts, PoolFacts, Result};
+use lvhost_libvirt::{Error, Hypervisor, HypervisorFacts, PoolFacts, Result, virsh_at};
 
 use super::checks::{Check, failed};
 
 /// Free bytes of a pool below which most images don't fit.
 const LITTLE_SPACE: u64 = 2 << 30;
 
+/// Where libvirt's own tools keep images: of the machine, and of a user, who can't write to the former.
+const SYSTEM_FOLDER: &str = "/var/lib/libvirt/images";
+const SESSION_FOLDER: &str = "~/.local/share/libvirt/images";
+
+/// Whether the hypervisor is a user's own.
+fn is_session(facts: &HypervisorFacts) -> bool {
+    facts.uri.expose().contains("session")
+}
+
+/// Each of these commands of virsh for the thing called `name`, at this hypervisor.
+fn commands(facts: &HypervisorFacts, commands: &[&str], name: &str) -> String {
+    let uri = facts.uri.to_string();
+    let all = commands
+        .iter()
+        .map(|command| virsh_at(&uri, &[command, name]));
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// How to make the pool that templates use which name none.
+pub(super) fn make_default_pool(facts: &HypervisorFacts) -> String {
+    let folder = if is_session(facts) {
+        SESSION_FOLDER
+    } else {
+        SYSTEM_FOLDER
+    };
+    let define = commands(facts, &["pool-define-as"], "default");
+    let then = commands(
+        facts,
+        &["pool-build", "pool-start", "pool-autostart"],
+        "default",
+    );
+    format!("{define} dir --target {folder}; {then}")
+}
+
 /// Every pool.
-pub(super) async fn pools(hypervisor: &dyn Hypervisor) -> Vec<Check> {
-    const MAKE: &str = "virsh pool-define-as default dir --target /var/lib/libvirt/images; \
-                        virsh pool-build default; virsh pool-start default";
+pub(super) async fn pools(hypervisor: &dyn Hypervisor, facts: &HypervisorFacts) -> Vec<Check> {
+    let make = make_default_pool(facts);
     let names = match hypervisor.pools().await {
         Ok(names) => names,
         Err(error) => return vec![failed("pool", &error)],
     };
     if names.is_empty() {
-        let advice = format!("volumes need one: {MAKE}");
+        let advice = format!("volumes need one: {make}");
         return vec![Check::fail("pool", "there is no storage pool", advice)];
     }
     let mut checks = Vec::new();
     for name in &names {
-        checks.push(pool(name, hypervisor.pool(name).await));
+        checks.push(pool(name, hypervisor.pool(name).await, facts));
     }
     if !names.iter().any(|name| name == "default") {
         checks.push(Check::warn(
             "pool",
             "there is no pool called default, which templates use that name none",
-            format!("set `pool` in the template's volumes, or: {MAKE}"),
+            format!("set `pool` in the template's volumes, or: {make}"),
         ));
     }
     checks
 }
 
-fn pool(name: &str, pool: Result<PoolFacts>) -> Check {
+fn pool(name: &str, pool: Result<PoolFacts>, facts: &HypervisorFacts) -> Check {
     match pool {
         Ok(pool) => {
             let finding = format!(
@@ -52,7 +85,7 @@ fn pool(name: &str, pool: Result<PoolFacts>) -> Check {
         Err(Error::PoolInactive { name }) => Check::warn(
             "pool",
             format!("{name} is not active"),
-            format!("virsh pool-start {name}; virsh pool-autostart {name}"),
+            commands(facts, &["pool-start", "pool-autostart"], &name),
         ),
         Err(error) => failed("pool", &error),
     }
@@ -65,7 +98,7 @@ pub(super) async fn networks(hypervisor: &dyn Hypervisor, facts: &HypervisorFact
         Err(error) => return vec![failed("network", &error)],
     };
     if names.is_empty() {
-        let advice = if facts.uri.expose().contains("session") {
+        let advice = if is_session(facts) {
             "a session has none; use network interfaces of type `user`"
         } else {
             "define one (https://libvirt.org/formatnetwork.html), or use network interfaces of type \
@@ -83,7 +116,7 @@ pub(super) async fn networks(hypervisor: &dyn Hypervisor, facts: &HypervisorFact
             Err(Error::NetworkInactive { name }) => Check::warn(
                 "network",
                 format!("{name} is not active"),
-                format!("virsh net-start {name}; virsh net-autostart {name}"),
+                commands(facts, &["net-start", "net-autostart"], &name),
             ),
             Err(error) => failed("network", &error),
         });

@@ -77,7 +77,7 @@ pub(super) async fn build(
                 link_local_interface: surroundings.set(LINK_LOCAL_INTERFACE).map(str::to_owned),
             };
             let outcome = build.run(&examined.libvirt, &examined.configured).await;
-            tell(&outcome, &ui, &shown_uri);
+            tell(&outcome, &ui);
             match outcome.result {
                 Ok(artifact) => {
                     let is_local = match hypervisor.facts().await {
@@ -105,10 +105,10 @@ pub(super) async fn build(
 }
 
 /// What did not go, and what stays on purpose.
-fn tell(outcome: &Outcome, ui: &dyn Ui, uri: &str) {
+fn tell(outcome: &Outcome, ui: &dyn Ui) {
     for leftover in &outcome.leftovers {
         ui.error(&format!(
-            "{} could not be removed: {}\nremove it at {uri} with: {}",
+            "{} could not be removed: {}\nremove it with: {}",
             leftover.what,
             with_causes(&leftover.reason),
             leftover.command
@@ -116,7 +116,7 @@ fn tell(outcome: &Outcome, ui: &dyn Ui, uri: &str) {
     }
     for kept in &outcome.kept {
         ui.say(&format!(
-            "{} is left for you to look at\nremove it at {uri} with: {}",
+            "{} is left for you to look at\nremove it with: {}",
             kept.what, kept.command
         ));
     }

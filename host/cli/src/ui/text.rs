@@ -55,28 +55,22 @@ impl Text {
             }),
             Event::Leftover {
                 build,
-                uri,
                 what,
                 reason,
                 command,
+                ..
             } => vec![
                 Line::Message(self.error(build, &format!("{what} could not be removed: {reason}"))),
-                Line::Message(detail(
-                    build,
-                    &format!("remove it at {uri} with: {command}"),
-                )),
+                Line::Message(detail(build, &format!("remove it with: {command}"))),
             ],
             Event::Kept {
                 build,
-                uri,
                 what,
                 command,
+                ..
             } => vec![
                 Line::Message(self.announce(build, &format!("{what} is left for you to look at"))),
-                Line::Message(detail(
-                    build,
-                    &format!("remove it at {uri} with: {command}"),
-                )),
+                Line::Message(detail(build, &format!("remove it with: {command}"))),
             ],
             Event::Cancelling { text } => message((*text).to_owned()),
             Event::BuildFinished {
@@ -347,13 +341,13 @@ mod tests {
             uri: "qemu:///system",
             what: "the domain \"web\"".to_owned(),
             reason: "it is busy".to_owned(),
-            command: "virsh destroy web".to_owned(),
+            command: "virsh -c qemu:///system destroy web".to_owned(),
         };
         assert_eq!(
             told(&event),
             messages(&[
                 "==> b: error: the domain \"web\" could not be removed: it is busy",
-                "    b: remove it at qemu:///system with: virsh destroy web",
+                "    b: remove it with: virsh -c qemu:///system destroy web",
             ])
         );
     }

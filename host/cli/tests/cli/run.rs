@@ -22,6 +22,7 @@ fn a_hypervisor_that_cannot_be_reached_is_said_and_the_build_has_failed() {
     for expected in [
         "==> libvirt.example: Connecting to qemu+tcp://127.0.0.1:1/system\n",
         "==> libvirt.example: error: cannot connect to the hypervisor at qemu+tcp://127.0.0.1:1/system",
+        "==> libvirt.example: What to do is told by: lvhost doctor 'qemu+tcp://127.0.0.1:1/system'\n",
         "==> libvirt.example: Failed after ",
     ] {
         assert!(
@@ -239,7 +240,7 @@ fn what_a_failed_build_made_can_stay() {
     assert_eq!(said.code, Some(1), "{said:?}");
     for expected in [
         "==> libvirt.example: the domain \"web\" is left for you to look at\n",
-        "    libvirt.example: remove it at test:///default with: virsh ",
+        "    libvirt.example: remove it with: virsh -c test:///default destroy web; virsh -c ",
     ] {
         assert!(
             said.messages.contains(expected),

@@ -128,10 +128,10 @@ async fn a_lost_connection_says_what_is_left_and_how_to_remove_it() {
     assert!(
         commands
             .iter()
-            .any(|command| command.starts_with("virsh destroy packer-"))
+            .any(|command| command.starts_with("virsh -c fake:/// destroy packer-"))
     );
     assert!(
-        commands.contains(&"virsh vol-delete --pool default image"),
+        commands.contains(&"virsh -c fake:/// vol-delete --pool default image"),
         "{commands:?}"
     );
 }

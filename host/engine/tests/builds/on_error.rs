@@ -43,7 +43,7 @@ async fn abort_keeps_everything_and_says_how_to_remove_it() {
     );
     assert_eq!(
         outcome.kept[1].command,
-        "virsh vol-delete --pool default image"
+        "virsh -c fake:/// vol-delete --pool default image"
     );
     assert!(outcome.leftovers.is_empty());
 }

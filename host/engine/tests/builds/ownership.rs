@@ -77,7 +77,7 @@ async fn a_volume_that_only_bears_the_name_stays() {
     );
     let said = refused.to_string();
     for way in [
-        "virsh vol-delete --pool default image",
+        "virsh -c URI vol-delete --pool default image",
         "-force-foreign=image",
     ] {
         assert!(said.contains(way), "{said}");

@@ -115,7 +115,7 @@ async fn pools_are_missing_inactive_or_full() {
     );
     let inactive = fake.pool("off").await.unwrap_err();
     assert!(
-        inactive.to_string().contains("virsh pool-start off"),
+        inactive.to_string().contains("virsh -c URI pool-start off"),
         "{inactive}"
     );
     let full = VolumeSpec {

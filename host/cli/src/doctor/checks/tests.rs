@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 
 use lvhost_libvirt::fake::FakeHypervisor;
-use lvhost_libvirt::{BuildRecord, DomainCapabilities, DomainSpec, GuestCapability};
+use lvhost_libvirt::{BuildRecord, ConnectionUri, DomainCapabilities, DomainSpec, GuestCapability};
 
 use super::*;
+use crate::doctor::resources::make_default_pool;
 
 /// The checks of a hypervisor whose guests end by themselves.
 async fn examine(hypervisor: &FakeHypervisor, device: KvmDevice) -> Vec<Check> {
@@ -124,6 +125,27 @@ async fn a_hypervisor_without_guests_cannot_build() {
     assert_eq!(verdict(&checks, "guests"), Verdict::Fail);
 }
 
+/// virsh by itself takes another hypervisor for root than for everybody else, and a session's user can't write to the
+/// system's folder.
+#[tokio::test]
+async fn a_pool_is_made_where_the_builds_look_for_it() {
+    for (uri, folder) in [
+        ("qemu:///system", "/var/lib/libvirt/images"),
+        ("qemu:///session", "~/.local/share/libvirt/images"),
+    ] {
+        let facts = HypervisorFacts {
+            uri: ConnectionUri::new(uri),
+            ..FakeHypervisor::new().facts().await.unwrap()
+        };
+        let make = make_default_pool(&facts);
+        let define = format!("virsh -c {uri} pool-define-as default dir --target {folder}; ");
+        assert!(make.starts_with(&define), "{make}");
+        for command in make.split("; ") {
+            assert!(command.starts_with(&format!("virsh -c {uri} ")), "{make}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn pools_and_networks_are_looked_at_one_by_one() {
     let hypervisor = FakeHypervisor::new();
@@ -148,7 +170,7 @@ async fn pools_and_networks_are_looked_at_one_by_one() {
             (
                 Verdict::Warn,
                 "default is not active",
-                "virsh pool-start default; virsh pool-autostart default"
+                "virsh -c fake:/// pool-start default; virsh -c fake:/// pool-autostart default"
             ),
             (
                 Verdict::Warn,
@@ -158,7 +180,7 @@ async fn pools_and_networks_are_looked_at_one_by_one() {
             (
                 Verdict::Warn,
                 "default is not active",
-                "virsh net-start default; virsh net-autostart default"
+                "virsh -c fake:/// net-start default; virsh -c fake:/// net-autostart default"
             ),
         ]
     );
