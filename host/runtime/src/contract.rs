@@ -3,14 +3,48 @@
 
 use crate::error::LoadError;
 
-/// The versions of the contract this host speaks: a component made for any patch version of it.
-pub(crate) const OFFERED: &str = "lvhost:source@0.1";
+/// The versions of the contract this host speaks: a component made for any patch version of them.
+pub(crate) const OFFERED: &str = "lvhost:source@0.1 and @0.2";
 
 const PACKAGE: &str = "lvhost:source";
-const INTERFACES: &[&str] = &[
-    "blobs", "fetch", "files", "report", "target", "types", "volumes",
-];
 const EXPORT: &str = "source";
+
+/// A version of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    V0_1,
+    V0_2,
+}
+
+impl Version {
+    const ALL: [Self; 2] = [Self::V0_1, Self::V0_2];
+
+    /// As it stands in names, without the patch version.
+    fn minor(self) -> &'static str {
+        match self {
+            Self::V0_1 => "0.1",
+            Self::V0_2 => "0.2",
+        }
+    }
+
+    /// The interfaces that a component may import.
+    fn interfaces(self) -> &'static [&'static str] {
+        match self {
+            Self::V0_1 => &[
+                "blobs", "fetch", "files", "report", "target", "types", "volumes",
+            ],
+            Self::V0_2 => &[
+                "blobs",
+                "configure",
+                "describe",
+                "log",
+                "prepare",
+                "requests",
+                "types",
+            ],
+        }
+    }
+}
 
 /// What the standard libraries of languages import even when nothing of it is used. None of it
 /// reaches anything: the clock stands still, there are no variables, arguments or input.
@@ -61,32 +95,42 @@ impl<'a> Name<'a> {
             .and_then(|rest| rest.strip_prefix('.'))
             .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
     }
+
+    /// The version of the contract, if it is one.
+    fn version(&self) -> Option<Version> {
+        Version::ALL
+            .into_iter()
+            .find(|version| self.is_a(version.minor()))
+    }
 }
 
-/// Checks the names of all imports and exports of the component called `component`.
+/// Checks the names of all imports and exports of the component called `component`, and tells which version it
+/// was made for: that of what it exports.
 pub(crate) fn check<'a>(
     component: &str,
     imports: impl IntoIterator<Item = &'a str>,
     exports: impl IntoIterator<Item = &'a str>,
-) -> Result<(), LoadError> {
-    for import in imports {
-        check_import(component, import)?;
-    }
+) -> Result<Version, LoadError> {
     let mut exports = exports.into_iter();
     let export = exports.find(|export| {
         Name::parse(export).is_some_and(|name| name.package == PACKAGE && name.interface == EXPORT)
     });
-    match export {
-        Some(export) if Name::parse(export).is_some_and(|name| name.is_a("0.1")) => Ok(()),
-        Some(export) => Err(wrong_version(component, export)),
-        None => Err(LoadError::MissingExport {
+    let version = export.and_then(Name::parse).and_then(|name| name.version());
+    for import in imports {
+        check_import(component, import, version)?;
+    }
+    match (export, version) {
+        (_, Some(version)) => Ok(version),
+        (Some(export), None) => Err(wrong_version(component, export)),
+        (None, None) => Err(LoadError::MissingExport {
             component: component.to_owned(),
             export: format!("{PACKAGE}/{EXPORT}"),
         }),
     }
 }
 
-fn check_import(component: &str, import: &str) -> Result<(), LoadError> {
+/// `version` is that of the export, if there is one that is known.
+fn check_import(component: &str, import: &str, version: Option<Version>) -> Result<(), LoadError> {
     let forbidden = || LoadError::ForbiddenImport {
         component: component.to_owned(),
         // A component's import may be called anything.
@@ -94,10 +138,13 @@ fn check_import(component: &str, import: &str) -> Result<(), LoadError> {
     };
     let name = Name::parse(import).ok_or_else(forbidden)?;
     if name.package == PACKAGE {
-        if !name.is_a("0.1") {
+        let is_of = |version: &Version| name.is_a(version.minor());
+        let Some(spoken) = Version::ALL.into_iter().find(|it| is_of(it)) else {
             return Err(wrong_version(component, import));
-        }
-        return if INTERFACES.contains(&name.interface) {
+        };
+        let is_offered = spoken.interfaces().contains(&name.interface);
+        // One version at a time: what one says would be lost on the other.
+        return if is_offered && version.is_none_or(|version| version == spoken) {
             Ok(())
         } else {
             Err(forbidden())
@@ -133,7 +180,7 @@ mod tests {
             ("lvhost:source/blobs@0.1.0", "ok"),
             ("lvhost:source/blobs@0.1.7", "ok"),
             ("lvhost:source/types@0.1.0", "ok"),
-            ("lvhost:source/blobs@0.2.0", "version"),
+            ("lvhost:source/blobs@0.3.0", "version"),
             ("lvhost:source/blobs@1.0.0", "version"),
             ("lvhost:source/blobs@0.1.0-rc.1", "version"),
             ("lvhost:source/blobs@0.10.0", "version"),
@@ -154,7 +201,7 @@ mod tests {
         ];
         for (import, expected) in cases {
             let found = match check("it", [*import], [SOURCE]) {
-                Ok(()) => "ok",
+                Ok(_) => "ok",
                 Err(LoadError::Version { .. }) => "version",
                 Err(LoadError::ForbiddenImport { .. }) => "forbidden",
                 Err(other) => panic!("{import}: {other}"),
@@ -173,11 +220,11 @@ mod tests {
             error.to_string(),
             "\"it\" is not a volume source: it does not export lvhost:source/source"
         );
-        let error = exports(&["lvhost:source/source@0.2.0"]).expect_err("too new");
+        let error = exports(&["lvhost:source/source@0.3.0"]).expect_err("too new");
         assert_eq!(
             error.to_string(),
-            "source \"it\" was made for lvhost:source/source@0.2.0, and this lvhost speaks \
-             lvhost:source@0.1; use a version of the source that was made for it"
+            "source \"it\" was made for lvhost:source/source@0.3.0, and this lvhost speaks \
+             lvhost:source@0.1 and @0.2; use a version of the source that was made for it"
         );
     }
 

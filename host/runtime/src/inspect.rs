@@ -55,7 +55,7 @@ pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
         // It may have a name in it that is the component's.
         source: Reason::of(&error),
     })?;
-    contract::check(component, names.imports, names.exports)
+    contract::check(component, names.imports, names.exports).map(|_| ())
 }
 
 /// What the component as a whole imports and exports.

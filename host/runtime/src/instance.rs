@@ -1,26 +1,30 @@
 //! An instance of a component for one call, wherever it runs: linked, limited, called, and what its end
 //! means.
 
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
-use crate::bindings::{VolumeSource, VolumeSourcePre};
-use crate::contract;
+use crate::contract::{self, Version};
 use crate::error::{Fault, LoadError, Reason};
 use crate::limits;
 use crate::request::{Call, Said};
 use crate::state::{Host, State};
-use crate::wasi;
+use crate::{v0_1, v0_2, wasi};
 
-/// A component whose imports are connected.
-pub(crate) type Linked = VolumeSourcePre<State>;
+/// A component whose imports are connected, by the version of the contract that it was made for.
+#[derive(Clone)]
+pub(crate) enum Linked {
+    V0_1(v0_1::Linked),
+    V0_2(v0_2::Linked),
+}
 
 /// What components can import.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
-    VolumeSource::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    v0_1::offer(&mut linker)?;
+    v0_2::offer(&mut linker)?;
     Ok(linker)
 }
 
@@ -32,7 +36,7 @@ pub(crate) fn link(
     component: &Component,
 ) -> Result<Linked, LoadError> {
     let component_type = component.component_type();
-    contract::check(
+    let version = contract::check(
         name,
         component_type.imports(engine).map(|(import, _)| import),
         component_type.exports(engine).map(|(export, _)| export),
@@ -43,7 +47,11 @@ pub(crate) fn link(
         source: Reason::of(&error),
     };
     let instance = linker.instantiate_pre(component).map_err(mismatch)?;
-    VolumeSourcePre::new(instance).map_err(mismatch)
+    match version {
+        Version::V0_1 => v0_1::link(instance).map(Linked::V0_1),
+        Version::V0_2 => v0_2::link(instance).map(Linked::V0_2),
+    }
+    .map_err(mismatch)
 }
 
 /// Makes an instance, calls it, and gives back who answered it.
@@ -59,17 +67,9 @@ pub(crate) async fn call(
     store.epoch_deadline_async_yield_and_update(1);
     store.set_hostcall_fuel(limits::CALL_BYTES);
     store.set_max_component_handles(limits::HANDLES);
-    let guest = linked.instantiate_async(&mut store).await?;
-    let source = guest.lvhost_source_source();
-    let said = match call {
-        Call::Describe => Said::Description(source.call_describe(&mut store).await?),
-        Call::Configure(volume, options) => {
-            let said = source.call_configure(&mut store, volume, options).await?;
-            Said::Configuration(said)
-        }
-        Call::Prepare(volume, options) => {
-            Said::Recipe(source.call_prepare(&mut store, volume, options).await?)
-        }
+    let said = match linked {
+        Linked::V0_1(linked) => v0_1::call(&mut store, linked, call).await?,
+        Linked::V0_2(linked) => v0_2::call(&mut store, linked, call).await?,
     };
     Ok((said, store.into_data().host))
 }

@@ -1,4 +1,4 @@
-//! Loads, limits and calls volume sources: WebAssembly components behind the contract in `wit/v0.1`.
+//! Loads, limits and calls volume sources: WebAssembly components behind the contract in `wit/`.
 //! The only user of wasmtime.
 //!
 //! ```text
@@ -16,18 +16,15 @@
 //! Everything a component says goes through `untrusted`; what it uses up is counted in `budget`; every
 //! bound stands in `limits`; machine code comes in through `precompiled` alone.
 
-mod bindings;
 mod bounds;
 mod budget;
 pub mod child;
 mod computing;
 mod contract;
-mod convert;
 mod engine;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod imports;
 mod inspect;
 mod instance;
 mod limits;
@@ -41,6 +38,8 @@ mod source;
 mod state;
 mod types;
 mod untrusted;
+mod v0_1;
+mod v0_2;
 mod wasi;
 
 pub use budget::Budget;

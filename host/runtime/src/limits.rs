@@ -243,6 +243,10 @@ pub(crate) const DIAGNOSTICS: usize = 100;
 /// Grants that one volume may ask for.
 pub(crate) const GRANTS: usize = 256;
 
+/// Bytes that a component may say of itself or of a volume, piece by piece, in one call: the biggest honest
+/// answer asks for 256 grants and makes 100 remarks, and has to fit into a message of its process.
+pub(crate) const SAID: usize = 2 * MIB;
+
 /// Bytes of a sentence for the user: a message, an error, a line of the log.
 pub(crate) const SENTENCE: usize = 4 * KIB;
 

@@ -1,5 +1,6 @@
 //! What a component asks its host, as data: the imports of the contract, each a [`Request`] with its
-//! [`Answer`]. The same for a component in this process and for one in a child.
+//! [`Answer`]. The same for a component in this process and for one in a child, and for each version of the
+//! contract.
 //!
 //! ```text
 //!  in this process:  imports ─► Request ─────────────────────► session ─► Services, Sink
@@ -9,18 +10,24 @@
 use std::fmt;
 
 use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::{blobs, exported, fetch, files, report, target, types as wit, volumes};
 use crate::error::Fault;
 use crate::log::Stream;
+use crate::services::ServiceError;
+use crate::types::{
+    Codec, Configuration, Description, FileEntry, Image, Level, OptionSetting, OptionValue, Recipe,
+    Volume, VolumeFacts, VolumeId,
+};
+use crate::untrusted::Unchecked;
 
 /// A call of an import. Bytes that are written travel beside it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// A message for the log.
     Log {
-        level: report::Level,
+        level: Level,
         message: String,
     },
     /// Bytes of a standard stream; they travel beside it.
@@ -30,13 +37,16 @@ pub(crate) enum Request {
         what: String,
     },
     IsCancelled,
-    Download(fetch::Request),
+    Download {
+        urls: Vec<String>,
+        checksum: Option<String>,
+    },
     ListFiles(String),
     OpenFile {
         pattern: String,
         path: String,
     },
-    LookUp(wit::VolumeId),
+    LookUp(Unchecked<VolumeId>),
     LookUpPath(String),
     ReadBlob {
         blob: u32,
@@ -52,14 +62,14 @@ pub(crate) enum Request {
     },
     Decode {
         reader: u32,
-        codec: blobs::Codec,
+        codec: Codec,
     },
     Measure {
         reader: u32,
     },
     DropBlob(u32),
     DropReader(u32),
-    CreateTarget(target::Image),
+    CreateTarget(Unchecked<Image>),
     /// Adds bytes to the target; they travel beside it.
     Write,
     Zeros(u64),
@@ -83,13 +93,13 @@ pub(crate) enum Answer {
         name: String,
         size: u64,
     },
-    Entries(Vec<files::Entry>),
-    Facts(Option<volumes::Facts>),
+    Entries(Vec<FileEntry>),
+    Facts(Option<VolumeFacts>),
     Reader(u32),
     /// Bytes; they travel beside it.
     Bytes,
     Length(u64),
-    Failed(wit::Error),
+    Failed(ServiceError),
     /// The call is over: the component is stopped.
     Ended,
 }
@@ -101,8 +111,8 @@ pub(crate) type Answered = Result<(Answer, Bytes), Fault>;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Call {
     Describe,
-    Configure(wit::Volume, Vec<wit::OptionSetting>),
-    Prepare(wit::Volume, Vec<wit::OptionSetting>),
+    Configure(Volume, Vec<PlainSetting>),
+    Prepare(Volume, Vec<PlainSetting>),
 }
 
 impl fmt::Debug for Call {
@@ -132,10 +142,55 @@ impl Call {
     }
 }
 
-/// What a component says to a call: nothing of it has been checked.
+/// An option as the component gets it: what may be a secret is plain, since the component is whom it is for.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct PlainSetting {
+    pub(crate) name: String,
+    pub(crate) value: PlainValue,
+}
+
+/// The value of a [`PlainSetting`].
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum PlainValue {
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+    TextList(Vec<String>),
+    /// In the order of the keys.
+    TextMap(Vec<(String, String)>),
+}
+
+impl PlainSetting {
+    /// Takes the secrets out of their types.
+    pub(crate) fn all(options: &[OptionSetting]) -> Vec<Self> {
+        let plain = options.iter().map(|option| Self {
+            name: option.name.clone(),
+            value: PlainValue::of(&option.value),
+        });
+        plain.collect()
+    }
+}
+
+impl PlainValue {
+    fn of(value: &OptionValue) -> Self {
+        let plain = |text: &SecretString| text.expose_secret().to_owned();
+        match value {
+            OptionValue::Text(text) => Self::Text(plain(text)),
+            OptionValue::Integer(integer) => Self::Integer(*integer),
+            OptionValue::Boolean(boolean) => Self::Boolean(*boolean),
+            OptionValue::TextList(list) => Self::TextList(list.iter().map(plain).collect()),
+            OptionValue::TextMap(map) => {
+                let pairs = map.iter().map(|(key, text)| (key.clone(), plain(text)));
+                Self::TextMap(pairs.collect())
+            }
+        }
+    }
+}
+
+/// What a component says to a call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
-    Description(exported::Description),
-    Configuration(exported::Configuration),
-    Recipe(Result<exported::Recipe, wit::Error>),
+    Description(Unchecked<Description>),
+    Configuration(Unchecked<Configuration>),
+    Recipe(Result<Unchecked<Recipe>, Unchecked<ServiceError>>),
 }

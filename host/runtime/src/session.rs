@@ -27,7 +27,6 @@ use self::blobs::Reader;
 use self::report::ProgressGate;
 pub(crate) use self::target::Target;
 use crate::budget::Account;
-use crate::convert;
 use crate::error::Fault;
 use crate::limits;
 use crate::log::SharedLog;
@@ -102,7 +101,7 @@ impl Session {
         self.account.check()?;
         match outcome {
             Ok((answer, bytes)) => Ok((answer, bytes)),
-            Err(Refusal::Error(error)) => Ok((Answer::Failed(convert::error(error)), Bytes::new())),
+            Err(Refusal::Error(error)) => Ok((Answer::Failed(error), Bytes::new())),
             Err(Refusal::Fault(fault)) => Err(fault),
         }
     }
@@ -120,7 +119,7 @@ impl Session {
             }
             Request::Progress { fraction, what } => self.show_progress(fraction, &what),
             Request::IsCancelled => Answer::Flag(self.is_cancelled()),
-            Request::Download(request) => self.download(request).await?,
+            Request::Download { urls, checksum } => self.download(urls, checksum).await?,
             Request::ListFiles(pattern) => self.list_files(pattern).await?,
             Request::OpenFile { pattern, path } => self.open_file(pattern, path).await?,
             Request::LookUp(id) => self.look_up(id).await?,

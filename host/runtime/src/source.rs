@@ -15,12 +15,11 @@ use std::sync::{Arc, OnceLock};
 use crate::budget::{Account, Budget, Stage};
 use crate::child;
 use crate::computing::{limited, run_yielding};
-use crate::convert;
 use crate::error::{ComponentError, Fault, LoadError};
 use crate::instance::{self, Linked};
 use crate::limits::Limits;
 use crate::log::SharedLog;
-use crate::request::{Call, Said};
+use crate::request::{Call, PlainSetting, Said};
 use crate::runtime::Inner;
 use crate::services::{ServiceError, Services};
 use crate::session::{Session, Target};
@@ -172,7 +171,7 @@ impl Source {
         volume: &Volume,
         options: &[OptionSetting],
     ) -> Result<Configuration, ComponentError> {
-        let call = Call::Configure(convert::volume(volume), convert::options(options));
+        let call = Call::Configure(volume.clone(), PlainSetting::all(options));
         let configured = match self.call(call, None).await {
             Ok((Said::Configuration(said), _)) => {
                 untrusted::configuration(said).map_err(Fault::Misbehaved)
@@ -194,7 +193,7 @@ impl Source {
         options: &[OptionSetting],
         services: Arc<dyn Services>,
     ) -> Result<Recipe, ComponentError> {
-        let call = Call::Prepare(convert::volume(volume), convert::options(options));
+        let call = Call::Prepare(volume.clone(), PlainSetting::all(options));
         let outcome = self.try_prepare(call, Arc::clone(&services)).await;
         outcome.map_err(|fault| match fault {
             // What fails because of the cancellation is not the component's fault.
@@ -260,11 +259,12 @@ impl Source {
         session: Session,
     ) -> Result<(Said, Target), Fault> {
         account.check()?;
-        let wasi = wasi::context(log, self.inner.settings.source_date_epoch, &call.seed());
+        let epoch = self.inner.settings.source_date_epoch;
+        let wasi = wasi::context(log, epoch, &call.seed());
         let services = session.services_of_call();
         let is_cancelled = || services.as_ref().is_some_and(|it| it.is_cancelled());
         let host = Host::Session(Box::new(session));
-        let state = State::new(wasi, host, self.budget.limits().memory);
+        let state = State::new(wasi, epoch, host, self.budget.limits().memory);
         let called = instance::call(&self.inner.engine, linked, state, call);
         let (said, host) = limited(&self.inner.ticker, account, is_cancelled, called)
             .await?

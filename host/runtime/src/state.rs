@@ -10,6 +10,7 @@ use crate::error::Fault;
 use crate::limits;
 use crate::request::{Answer, Request};
 use crate::session::Session;
+use crate::v0_2::Collected;
 
 /// What one call has. Dropping it ends whatever still runs for it on other threads.
 pub(crate) struct State {
@@ -18,6 +19,10 @@ pub(crate) struct State {
     /// Nanoseconds that the component's monotonic clock shows.
     pub(crate) monotonic: u64,
     pub(crate) host: Host,
+    /// What is about this call, and what was said in it.
+    pub(crate) collected: Collected,
+    /// The time for what gets a time, in seconds since 1970.
+    pub(crate) timestamp: u64,
     memory_limit: usize,
     /// Bytes of all memories and tables.
     allocated: usize,
@@ -48,8 +53,8 @@ impl Host {
 }
 
 impl State {
-    /// `memory` is what the component may allocate.
-    pub(crate) fn new(wasi: WasiCtx, host: Host, memory: usize) -> Self {
+    /// `memory` is what the component may allocate, `timestamp` what its clock shows, in seconds since 1970.
+    pub(crate) fn new(wasi: WasiCtx, timestamp: u64, host: Host, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES);
         Self {
@@ -57,9 +62,16 @@ impl State {
             wasi,
             monotonic: 0,
             host,
+            collected: Collected::default(),
+            timestamp,
             memory_limit: memory,
             allocated: 0,
         }
+    }
+
+    /// Asks what is answered by nothing, or not answered at all.
+    pub(crate) async fn tell(&mut self, request: Request) -> wasmtime::Result<()> {
+        self.host.ask(request, Bytes::new()).await.map(|_| ())
     }
 
     /// Counts what a memory or table grows by.

@@ -1,5 +1,5 @@
-//! What host and components speak of, as plain Rust types: the mirror of `wit/v0.1`, so that nobody
-//! outside this crate sees generated bindings.
+//! What host and components speak of, as plain Rust types of no version of the contract, so that nobody but
+//! the module of a version sees generated bindings.
 //!
 //! Everything in [`Description`], [`Configuration`], [`Recipe`] and [`Image`] comes from a component
 //! and has passed the checks of `untrusted` before anyone outside this crate gets it.
@@ -10,9 +10,10 @@ use std::fs::File;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 /// A volume of the hypervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VolumeId {
     /// The storage pool's name.
     pub pool: String,
@@ -27,7 +28,7 @@ impl fmt::Display for VolumeId {
 }
 
 /// Device types of a disk, libvirt's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Device {
     /// `disk`
     Disk,
@@ -40,6 +41,9 @@ pub enum Device {
 }
 
 impl Device {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Disk, Self::Cdrom, Self::Floppy, Self::Lun];
+
     /// libvirt's name of the device type.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -53,7 +57,7 @@ impl Device {
 }
 
 /// The volume that a source fills, as the user wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Where it will be.
     pub id: VolumeId,
@@ -70,7 +74,7 @@ pub struct Volume {
 }
 
 /// What a user may write for an option in a `source { }` block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OptionType {
     /// A string.
     Text,
@@ -99,7 +103,7 @@ impl OptionType {
 }
 
 /// One option of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OptionSchema {
     /// `[a-z][a-z0-9_]*`
     pub name: String,
@@ -161,7 +165,7 @@ pub struct OptionSetting {
 }
 
 /// What kind of source a component is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// What a user writes for `type`: `[a-z][a-z0-9-]*`
     pub source_type: String,
@@ -174,7 +178,7 @@ pub struct Description {
 }
 
 /// What a component says at validation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
     /// Remarks on the user's options.
     pub diagnostics: Vec<Diagnostic>,
@@ -185,7 +189,7 @@ pub struct Configuration {
 }
 
 /// How bad a [`Diagnostic`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Severity {
     /// The build can't be done like this.
     Error,
@@ -194,7 +198,7 @@ pub enum Severity {
 }
 
 /// Something to say about the user's options.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
@@ -207,7 +211,7 @@ pub struct Diagnostic {
 }
 
 /// A file that will be downloaded.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Download {
     /// A URL, whole.
     pub url: String,
@@ -216,7 +220,7 @@ pub struct Download {
 }
 
 /// Something a volume needs to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Grant {
     /// One file.
     Url(Download),
@@ -231,7 +235,7 @@ pub enum Grant {
 }
 
 /// What the volume should be where the user left it open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Defaults {
     /// For a generated name: `<domain>-<name_suffix>`. None: an alias or a random suffix.
     pub name_suffix: Option<String>,
@@ -246,7 +250,7 @@ pub struct Defaults {
 }
 
 /// Where an overlay's unchanged bytes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Base {
     /// A volume of the hypervisor.
     Volume(VolumeId),
@@ -255,7 +259,7 @@ pub enum Base {
 }
 
 /// How the volume comes to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recipe {
     /// Empty; needs a capacity from the user.
     Blank,
@@ -272,7 +276,7 @@ pub enum Recipe {
 }
 
 /// The image a component is going to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// libvirt's name of the format of the bytes that follow.
     pub format: String,
@@ -294,7 +298,7 @@ pub struct Blob {
 }
 
 /// What an entry of [`Services::list_files`](crate::Services::list_files) is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileKind {
     /// A regular file.
     File,
@@ -303,7 +307,7 @@ pub enum FileKind {
 }
 
 /// A file or folder that a granted pattern matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// Below the granted pattern's match, with `/` between its parts.
     pub path: String,
@@ -316,7 +320,7 @@ pub struct FileEntry {
 }
 
 /// Facts of a volume of the hypervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeFacts {
     /// Bytes a guest sees.
     pub capacity: u64,
@@ -329,7 +333,7 @@ pub struct VolumeFacts {
 }
 
 /// Compressions the host undoes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// RFC 1952.
     Gzip,
@@ -341,8 +345,24 @@ pub enum Codec {
     Zstd,
 }
 
+impl Codec {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Gzip, Self::Bzip2, Self::Xz, Self::Zstd];
+
+    /// What users and components call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// How much a line of a component's log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Level {
     /// For those who look for a fault.
     Debug,

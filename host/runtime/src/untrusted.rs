@@ -9,14 +9,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::bindings::{exported, report, target, types as wit};
+use serde::{Deserialize, Serialize};
+
 use crate::error::Fault;
 use crate::limits;
 use crate::services::ServiceError;
 use crate::types::{
-    Base, Configuration, Defaults, Description, Device, Diagnostic, Download, Grant, Image, Level,
-    OptionSchema, OptionType, Recipe, Severity, VolumeId,
+    Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Image, OptionSchema,
+    Recipe, VolumeId,
 };
+
+/// What a component has said, before it is checked: the functions here alone look into it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unchecked<T>(T);
+
+impl<T> Unchecked<T> {
+    /// What a component says.
+    pub(crate) fn new(said: T) -> Self {
+        Self(said)
+    }
+}
 
 type Checked<T> = Result<T, String>;
 
@@ -135,7 +147,11 @@ fn name(what: &str, value: String) -> Checked<String> {
 }
 
 /// A volume's pool and name.
-pub(crate) fn volume_id(id: wit::VolumeId) -> Checked<VolumeId> {
+pub(crate) fn volume_id(said: Unchecked<VolumeId>) -> Checked<VolumeId> {
+    checked_volume_id(said.0)
+}
+
+fn checked_volume_id(id: VolumeId) -> Checked<VolumeId> {
     Ok(VolumeId {
         pool: name("a pool's name", id.pool)?,
         name: name("a volume's name", id.name)?,
@@ -146,18 +162,10 @@ fn format(value: String) -> Checked<String> {
     word("a format", value, b"-_.")
 }
 
-fn device(device: wit::Device) -> Device {
-    match device {
-        wit::Device::Disk => Device::Disk,
-        wit::Device::Cdrom => Device::Cdrom,
-        wit::Device::Floppy => Device::Floppy,
-        wit::Device::Lun => Device::Lun,
-    }
-}
-
 /// The answer of `describe`.
-pub(crate) fn description(said: exported::Description) -> Checked<Description> {
-    let source_type = word("a source", said.type_, b"-")?;
+pub(crate) fn description(said: Unchecked<Description>) -> Checked<Description> {
+    let said = said.0;
+    let source_type = word("a source", said.source_type, b"-")?;
     let aliases = few("aliases", said.aliases, limits::ALIASES)?
         .into_iter()
         .map(|alias| word("a source", alias, b"-"))
@@ -186,16 +194,10 @@ pub(crate) fn description(said: exported::Description) -> Checked<Description> {
     })
 }
 
-fn option_schema(said: wit::OptionSchema) -> Checked<OptionSchema> {
+fn option_schema(said: OptionSchema) -> Checked<OptionSchema> {
     Ok(OptionSchema {
         name: word("an option", said.name, b"_")?,
-        option_type: match said.type_ {
-            wit::OptionType::Text => OptionType::Text,
-            wit::OptionType::Integer => OptionType::Integer,
-            wit::OptionType::Boolean => OptionType::Boolean,
-            wit::OptionType::TextList => OptionType::TextList,
-            wit::OptionType::TextMap => OptionType::TextMap,
-        },
+        option_type: said.option_type,
         required: said.required,
         default: said.default.map(|default| line(&default, limits::SUMMARY)),
         sensitive: said.sensitive,
@@ -204,7 +206,8 @@ fn option_schema(said: wit::OptionSchema) -> Checked<OptionSchema> {
 }
 
 /// The answer of `configure`.
-pub(crate) fn configuration(said: exported::Configuration) -> Checked<Configuration> {
+pub(crate) fn configuration(said: Unchecked<Configuration>) -> Checked<Configuration> {
+    let said = said.0;
     let diagnostics = few("diagnostics", said.diagnostics, limits::DIAGNOSTICS)?;
     let grants = few("grants", said.grants, limits::GRANTS)?;
     Ok(Configuration {
@@ -214,19 +217,16 @@ pub(crate) fn configuration(said: exported::Configuration) -> Checked<Configurat
     })
 }
 
-fn diagnostic(said: exported::Diagnostic) -> Diagnostic {
+fn diagnostic(said: Diagnostic) -> Diagnostic {
     Diagnostic {
-        severity: match said.severity {
-            exported::Severity::Error => Severity::Error,
-            exported::Severity::Warning => Severity::Warning,
-        },
+        severity: said.severity,
         path: line(&said.path, limits::SENTENCE),
         message: text(&said.message, limits::SENTENCE),
         help: said.help.map(|help| text(&help, limits::SENTENCE)),
     }
 }
 
-fn defaults(said: exported::Defaults) -> Checked<Defaults> {
+fn defaults(said: Defaults) -> Checked<Defaults> {
     let name_suffix = match said.name_suffix {
         Some(suffix) => {
             let suffix = name("a name's suffix", suffix)?;
@@ -239,16 +239,16 @@ fn defaults(said: exported::Defaults) -> Checked<Defaults> {
     };
     Ok(Defaults {
         name_suffix,
-        device: said.device.map(device),
+        device: said.device,
         format: said.format.map(format).transpose()?,
         bus: said.bus.map(|bus| word("a bus", bus, b"-_")).transpose()?,
         read_only: said.read_only,
     })
 }
 
-fn grant(said: exported::Grant) -> Checked<Grant> {
+fn grant(said: Grant) -> Checked<Grant> {
     Ok(match said {
-        exported::Grant::Url(said) => Grant::Url(Download {
+        Grant::Url(said) => Grant::Url(Download {
             url: path("a URL", said.url, limits::PATH)?,
             // As for the download itself, where an empty one is none.
             checksum: match said.checksum {
@@ -257,30 +257,29 @@ fn grant(said: exported::Grant) -> Checked<Grant> {
                 None => None,
             },
         }),
-        exported::Grant::UrlsBelow(url) => Grant::UrlsBelow(url_folder(url)?),
-        exported::Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
-        exported::Grant::Volume(id) => Grant::Volume(volume_id(id)?),
-        exported::Grant::HypervisorPath(path) => Grant::HypervisorPath(hypervisor_path(path)?),
+        Grant::UrlsBelow(url) => Grant::UrlsBelow(url_folder(url)?),
+        Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
+        Grant::Volume(id) => Grant::Volume(checked_volume_id(id)?),
+        Grant::HypervisorPath(path) => Grant::HypervisorPath(hypervisor_path(path)?),
     })
 }
 
 /// The answer of `prepare`.
-pub(crate) fn recipe(said: exported::Recipe) -> Checked<Recipe> {
-    Ok(match said {
-        exported::Recipe::Blank => Recipe::Blank,
-        exported::Recipe::Overlay(exported::Base::Volume(id)) => {
-            Recipe::Overlay(Base::Volume(volume_id(id)?))
-        }
-        exported::Recipe::Overlay(exported::Base::HypervisorPath(path)) => {
+pub(crate) fn recipe(said: Unchecked<Recipe>) -> Checked<Recipe> {
+    Ok(match said.0 {
+        Recipe::Blank => Recipe::Blank,
+        Recipe::Overlay(Base::Volume(id)) => Recipe::Overlay(Base::Volume(checked_volume_id(id)?)),
+        Recipe::Overlay(Base::HypervisorPath(path)) => {
             Recipe::Overlay(Base::HypervisorPath(hypervisor_path(path)?))
         }
-        exported::Recipe::Clone(id) => Recipe::Clone(volume_id(id)?),
-        exported::Recipe::Image => Recipe::Image,
+        Recipe::Clone(id) => Recipe::Clone(checked_volume_id(id)?),
+        Recipe::Image => Recipe::Image,
     })
 }
 
 /// The image that a component is going to write.
-pub(crate) fn image(said: target::Image) -> Checked<Image> {
+pub(crate) fn image(said: Unchecked<Image>) -> Checked<Image> {
+    let said = said.0;
     let format = format(said.format)?;
     for size in said.length.iter().chain([&said.capacity]) {
         if *size > limits::IMAGE_SIZE {
@@ -310,16 +309,16 @@ pub(crate) fn image(said: target::Image) -> Checked<Image> {
 }
 
 /// The error a component gives up with.
-pub(crate) fn service_error(said: wit::Error) -> ServiceError {
+pub(crate) fn service_error(said: Unchecked<ServiceError>) -> ServiceError {
     let sentence = |message: String| text(&message, limits::SENTENCE);
-    match said {
-        wit::Error::Invalid(message) => ServiceError::Invalid(sentence(message)),
-        wit::Error::Denied(message) => ServiceError::Denied(sentence(message)),
-        wit::Error::NotFound(message) => ServiceError::NotFound(sentence(message)),
-        wit::Error::Network(message) => ServiceError::Network(sentence(message)),
-        wit::Error::Corrupt(message) => ServiceError::Corrupt(sentence(message)),
-        wit::Error::Cancelled => ServiceError::Cancelled,
-        wit::Error::Other(message) => ServiceError::Other(sentence(message)),
+    match said.0 {
+        ServiceError::Invalid(message) => ServiceError::Invalid(sentence(message)),
+        ServiceError::Denied(message) => ServiceError::Denied(sentence(message)),
+        ServiceError::NotFound(message) => ServiceError::NotFound(sentence(message)),
+        ServiceError::Network(message) => ServiceError::Network(sentence(message)),
+        ServiceError::Corrupt(message) => ServiceError::Corrupt(sentence(message)),
+        ServiceError::Cancelled => ServiceError::Cancelled,
+        ServiceError::Other(message) => ServiceError::Other(sentence(message)),
     }
 }
 
@@ -358,15 +357,6 @@ pub(crate) fn download(
         None => None,
     };
     Ok((urls, checksum))
-}
-
-/// How much a line of the log matters.
-pub(crate) fn level(said: report::Level) -> Level {
-    match said {
-        report::Level::Debug => Level::Debug,
-        report::Level::Info => Level::Info,
-        report::Level::Warning => Level::Warning,
-    }
 }
 
 #[cfg(test)]

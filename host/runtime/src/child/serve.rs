@@ -169,7 +169,12 @@ fn answer(
 ) -> Result<crate::request::Said, Fault> {
     let log = SharedLog::of_parent(parent.clone());
     let wasi = wasi::context(&log, source_date_epoch, &call.seed());
-    let state = State::new(wasi, Host::Parent(parent.clone()), memory);
+    let state = State::new(
+        wasi,
+        source_date_epoch,
+        Host::Parent(parent.clone()),
+        memory,
+    );
     // Nothing in here waits but for the parent, and that blocks.
     let said = run_yielding(instance::call(engine, linked, state, call));
     said.map(|(said, _)| said)

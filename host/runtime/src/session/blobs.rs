@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::{AbandonedWatch, Outcome, Refusal, Session};
-use crate::bindings::blobs;
 use crate::budget::Account;
 use crate::computing::processor_time;
 use crate::error::Fault;
@@ -153,15 +152,6 @@ fn chunk_length(length: u32) -> Result<usize, ServiceError> {
     }
 }
 
-fn codec(codec: blobs::Codec) -> Codec {
-    match codec {
-        blobs::Codec::Gzip => Codec::Gzip,
-        blobs::Codec::Bzip2 => Codec::Bzip2,
-        blobs::Codec::Xz => Codec::Xz,
-        blobs::Codec::Zstd => Codec::Zstd,
-    }
-}
-
 impl Session {
     /// Whether the component may hold one blob more.
     pub(super) fn check_blob_room(&self) -> Result<(), ServiceError> {
@@ -235,7 +225,7 @@ impl Session {
         Ok((Answer::Bytes, bytes))
     }
 
-    pub(super) async fn decode(&mut self, reader: u32, wanted: blobs::Codec) -> Outcome {
+    pub(super) async fn decode(&mut self, reader: u32, codec: Codec) -> Outcome {
         let Reader {
             inner,
             decoders,
@@ -249,7 +239,6 @@ impl Session {
             ))
             .into());
         }
-        let codec = codec(wanted);
         let memory = memory + limits::decoder_memory(codec);
         let held: u64 = self.readers.held.values().map(|reader| reader.memory).sum();
         if held + memory > limits::DECODER_MEMORY {

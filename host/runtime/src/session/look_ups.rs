@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{Outcome, Session, in_time, invalid};
-use crate::bindings::{fetch, types as wit};
-use crate::convert;
 use crate::limits;
 use crate::request::Answer;
 use crate::services::{ServiceError, Services};
-use crate::untrusted;
+use crate::types::VolumeId;
+use crate::untrusted::{self, Unchecked};
 
 impl Session {
     fn ask(&self, function: &str) -> Result<Arc<dyn Services>, ServiceError> {
@@ -17,11 +16,14 @@ impl Session {
         Ok(services)
     }
 
-    pub(super) async fn download(&mut self, request: fetch::Request) -> Outcome {
+    pub(super) async fn download(
+        &mut self,
+        urls: Vec<String>,
+        checksum: Option<String>,
+    ) -> Outcome {
         let services = self.ask("download")?;
         self.check_blob_room()?;
-        let (urls, checksum) =
-            untrusted::download(request.urls, request.checksum).map_err(invalid)?;
+        let (urls, checksum) = untrusted::download(urls, checksum).map_err(invalid)?;
         // Downloads take as long as they take; the service sees to it that they don't stall.
         let blob = services.download(urls, checksum).await?;
         self.account.charge(limits::checksum_time(blob.size));
@@ -52,8 +54,7 @@ impl Session {
             ))
             .into());
         }
-        let entries = entries.into_iter().map(convert::file_entry);
-        Ok(Answer::Entries(entries.collect()))
+        Ok(Answer::Entries(entries))
     }
 
     pub(super) async fn open_file(&mut self, pattern: String, path: String) -> Outcome {
@@ -67,12 +68,12 @@ impl Session {
         Ok(self.hand_out(blob)?)
     }
 
-    pub(super) async fn look_up(&mut self, id: wit::VolumeId) -> Outcome {
+    pub(super) async fn look_up(&mut self, id: Unchecked<VolumeId>) -> Outcome {
         let services = self.ask("look-up")?;
         let id = untrusted::volume_id(id).map_err(invalid)?;
         let what = format!("looking up the volume {id}");
         let facts = in_time(&what, services.volume_facts(&id)).await?;
-        Ok(Answer::Facts(Some(convert::volume_facts(facts))))
+        Ok(Answer::Facts(Some(facts)))
     }
 
     pub(super) async fn look_up_path(&mut self, path: String) -> Outcome {
@@ -80,6 +81,6 @@ impl Session {
         let path = untrusted::hypervisor_path(path).map_err(invalid)?;
         let what = format!("looking up {path}");
         let facts = in_time(&what, services.volume_facts_of_path(&path)).await?;
-        Ok(Answer::Facts(facts.map(convert::volume_facts)))
+        Ok(Answer::Facts(facts))
     }
 }

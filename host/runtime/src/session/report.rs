@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::Session;
-use crate::bindings::report;
 use crate::limits;
 use crate::request::Answer;
+use crate::types::Level;
 use crate::untrusted;
 
 /// Lets through only as much progress as anyone sees.
@@ -33,8 +33,8 @@ impl ProgressGate {
 }
 
 impl Session {
-    pub(super) fn message(&self, level: report::Level, message: &str) -> Answer {
-        self.log.message(untrusted::level(level), message);
+    pub(super) fn message(&self, level: Level, message: &str) -> Answer {
+        self.log.message(level, message);
         Answer::Done
     }
 

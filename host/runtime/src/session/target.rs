@@ -17,13 +17,12 @@ use bytes::Bytes;
 
 use super::blobs::BoundedReader;
 use super::{Outcome, Refusal, Session, in_time, invalid};
-use crate::bindings::target;
 use crate::error::Fault;
 use crate::limits;
 use crate::request::Answer;
 use crate::services::{ServiceError, Sink};
 use crate::types::{Blob, Image, Recipe};
-use crate::untrusted;
+use crate::untrusted::{self, Unchecked};
 
 /// What has become of the one volume.
 #[derive(Default)]
@@ -173,7 +172,7 @@ impl Session {
         Refusal::Error(error)
     }
 
-    pub(super) async fn create_target(&mut self, image: target::Image) -> Outcome {
+    pub(super) async fn create_target(&mut self, image: Unchecked<Image>) -> Outcome {
         if !matches!(self.target, Target::Untouched) {
             return Err(invalid("the target was created before".to_owned()));
         }

@@ -1,11 +1,12 @@
 //! What is refused of what components say, what is cleaned, and what passes.
 
 use super::*;
+use crate::types::OptionType;
 
-fn option(name: &str) -> wit::OptionSchema {
-    wit::OptionSchema {
+fn option(name: &str) -> OptionSchema {
+    OptionSchema {
         name: name.into(),
-        type_: wit::OptionType::Text,
+        option_type: OptionType::Text,
         required: false,
         default: None,
         sensitive: false,
@@ -13,17 +14,13 @@ fn option(name: &str) -> wit::OptionSchema {
     }
 }
 
-fn described(
-    type_: &str,
-    aliases: &[&str],
-    options: Vec<wit::OptionSchema>,
-) -> Checked<Description> {
-    description(exported::Description {
-        type_: type_.into(),
+fn described(type_: &str, aliases: &[&str], options: Vec<OptionSchema>) -> Checked<Description> {
+    description(Unchecked::new(Description {
+        source_type: type_.into(),
         aliases: aliases.iter().map(|&alias| alias.into()).collect(),
         summary: "a\nsummary".into(),
         options,
-    })
+    }))
 }
 
 #[test]
@@ -69,10 +66,10 @@ fn descriptions() {
 #[test]
 fn volume_names() {
     let id = |pool: &str, name: &str| {
-        volume_id(wit::VolumeId {
+        volume_id(Unchecked::new(VolumeId {
             pool: pool.into(),
             name: name.into(),
-        })
+        }))
     };
     for (pool, name) in [
         ("default", "a.qcow2"),
@@ -111,11 +108,11 @@ fn hypervisor_paths() {
 #[test]
 fn images() {
     let checked = |format: &str, length, capacity| {
-        image(target::Image {
+        image(Unchecked::new(Image {
             format: format.into(),
             length,
             capacity,
-        })
+        }))
     };
     for (format, length, capacity) in [
         ("raw", Some(5), 5),
@@ -148,30 +145,24 @@ fn images() {
 
 #[test]
 fn defaults_and_grants() {
-    let none = || exported::Defaults {
-        name_suffix: None,
-        device: None,
-        format: None,
-        bus: None,
-        read_only: None,
-    };
-    assert_eq!(defaults(none()).expect("nothing said"), Defaults::default());
+    let nothing = Defaults::default();
+    assert_eq!(defaults(nothing.clone()).expect("nothing said"), nothing);
     for suffix in ["", "a/b", "..", "a b", "a\n"] {
-        let said = exported::Defaults {
+        let said = Defaults {
             name_suffix: Some(suffix.into()),
-            ..none()
+            ..Defaults::default()
         };
         assert!(defaults(said).is_err(), "{suffix:?}");
     }
     for bus in ["", "virtio'", "virtio bus", "VIRTIO"] {
-        let said = exported::Defaults {
+        let said = Defaults {
             bus: Some(bus.into()),
-            ..none()
+            ..Defaults::default()
         };
         assert!(defaults(said).is_err(), "{bus:?}");
     }
     let file = |url: &str, checksum: Option<&str>| {
-        grant(exported::Grant::Url(exported::Download {
+        grant(Grant::Url(Download {
             url: url.to_owned(),
             checksum: checksum.map(str::to_owned),
         }))
@@ -190,20 +181,17 @@ fn defaults_and_grants() {
         };
         assert_eq!(file("u", said), Ok(Grant::Url(expected)));
     }
-    assert!(grant(exported::Grant::Files("a\0".into())).is_err());
-    assert!(grant(exported::Grant::HypervisorPath("a".into())).is_err());
+    assert!(grant(Grant::Files("a\0".into())).is_err());
+    assert!(grant(Grant::HypervisorPath("a".into())).is_err());
     for url in ["", "https://h/a", "https://h/?a=/", "https://h/#/"] {
-        assert!(
-            grant(exported::Grant::UrlsBelow(url.into())).is_err(),
-            "{url}"
-        );
+        assert!(grant(Grant::UrlsBelow(url.into())).is_err(), "{url}");
     }
     assert_eq!(
-        grant(exported::Grant::UrlsBelow("https://h/a/".into())),
+        grant(Grant::UrlsBelow("https://h/a/".into())),
         Ok(Grant::UrlsBelow("https://h/a/".into()))
     );
     assert_eq!(
-        grant(exported::Grant::Files("~/*.iso".into())),
+        grant(Grant::Files("~/*.iso".into())),
         Ok(Grant::Files("~/*.iso".into()))
     );
 }

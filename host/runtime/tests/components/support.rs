@@ -25,6 +25,7 @@ pub(crate) const GUESTS: &[&str] = &[
     "talkative",
     "uploading",
     "well-behaved",
+    "well-behaved-0-2",
 ];
 
 fn guests_folder() -> PathBuf {

@@ -11,6 +11,9 @@ use crate::support::{
     DOWNLOAD, FakeServices, HOST, UNPACKED, guest, load, option, runtime, volume,
 };
 
+/// The same component for each version of the contract.
+const BOTH: [&str; 2] = ["well-behaved", "well-behaved-0-2"];
+
 fn base() -> VolumeId {
     VolumeId {
         pool: "default".into(),
@@ -20,26 +23,28 @@ fn base() -> VolumeId {
 
 #[test]
 fn it_describes_itself() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    assert_eq!(source.name(), "well-behaved");
-    let description = source.description();
-    assert_eq!(description.source_type, "well-behaved");
-    assert_eq!(description.aliases, ["good"]);
-    assert_eq!(description.summary, "Uses every import");
-    let types: Vec<OptionType> = description.options.iter().map(|o| o.option_type).collect();
-    assert_eq!(
-        types,
-        [
-            OptionType::Text,
-            OptionType::Integer,
-            OptionType::Boolean,
-            OptionType::TextList,
-            OptionType::TextMap,
-            OptionType::Text
-        ]
-    );
-    assert!(description.options[0].required && !description.options[1].required);
-    assert!(description.options[5].sensitive && !description.options[4].sensitive);
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        assert_eq!(source.name(), guest_name);
+        let description = source.description();
+        assert_eq!(description.source_type, "well-behaved");
+        assert_eq!(description.aliases, ["good"]);
+        assert_eq!(description.summary, "Uses every import");
+        let types: Vec<OptionType> = description.options.iter().map(|o| o.option_type).collect();
+        assert_eq!(
+            types,
+            [
+                OptionType::Text,
+                OptionType::Integer,
+                OptionType::Boolean,
+                OptionType::TextList,
+                OptionType::TextMap,
+                OptionType::Text
+            ]
+        );
+        assert!(description.options[0].required && !description.options[1].required);
+        assert!(description.options[5].sensitive && !description.options[4].sensitive);
+    }
 }
 
 #[tokio::test]
@@ -65,206 +70,220 @@ async fn what_is_embedded_is_loaded_by_its_first_call() {
 
 #[tokio::test]
 async fn it_is_configured_with_all_types_of_options() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    let set = |name: &str, value| OptionSetting {
-        name: name.into(),
-        value,
-    };
-    let list = vec!["a".into(), "b".into()];
-    let options = [
-        set("way", OptionValue::Text("image".into())),
-        set("count", OptionValue::Integer(-7)),
-        set("flag", OptionValue::Boolean(true)),
-        set("list", OptionValue::TextList(list)),
-        set(
-            "map",
-            OptionValue::TextMap([("k".to_owned(), "v".into())].into()),
-        ),
-    ];
-    let configuration = source
-        .configure(&volume(), &options)
-        .await
-        .expect("configured");
-    let said: Vec<(&str, &str)> = configuration
-        .diagnostics
-        .iter()
-        .map(|diagnostic| (diagnostic.path.as_str(), diagnostic.message.as_str()))
-        .collect();
-    assert_eq!(
-        said,
-        [
-            ("way", r#"OptionValue::Text("image")"#),
-            ("count", "OptionValue::Integer(-7)"),
-            ("flag", "OptionValue::Boolean(true)"),
-            ("list", r#"OptionValue::TextList(["a", "b"])"#),
-            ("map", r#"OptionValue::TextMap([("k", "v")])"#),
-        ]
-    );
-    assert_eq!(
-        configuration.defaults.name_suffix.as_deref(),
-        Some("suffix")
-    );
-    assert_eq!(configuration.defaults.device, Some(Device::Cdrom));
-    assert_eq!(configuration.defaults.format.as_deref(), Some("raw"));
-    assert_eq!(configuration.defaults.bus.as_deref(), Some("sata"));
-    assert_eq!(configuration.defaults.read_only, Some(true));
-    assert_eq!(
-        configuration.grants,
-        [
-            Grant::Url(Download {
-                url: "https://example.org/image".into(),
-                checksum: Some("none".into()),
-            }),
-            Grant::Files("granted/*".into()),
-            Grant::Volume(base()),
-            Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),
-        ]
-    );
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        let set = |name: &str, value| OptionSetting {
+            name: name.into(),
+            value,
+        };
+        let list = vec!["a".into(), "b".into()];
+        let options = [
+            set("way", OptionValue::Text("image".into())),
+            set("count", OptionValue::Integer(-7)),
+            set("flag", OptionValue::Boolean(true)),
+            set("list", OptionValue::TextList(list)),
+            set(
+                "map",
+                OptionValue::TextMap([("k".to_owned(), "v".into())].into()),
+            ),
+        ];
+        let configuration = source
+            .configure(&volume(), &options)
+            .await
+            .expect("configured");
+        let said: Vec<(&str, &str)> = configuration
+            .diagnostics
+            .iter()
+            .map(|diagnostic| (diagnostic.path.as_str(), diagnostic.message.as_str()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("way", r#"OptionValue::Text("image")"#),
+                ("count", "OptionValue::Integer(-7)"),
+                ("flag", "OptionValue::Boolean(true)"),
+                ("list", r#"OptionValue::TextList(["a", "b"])"#),
+                ("map", r#"OptionValue::TextMap([("k", "v")])"#),
+            ]
+        );
+        assert_eq!(
+            configuration.defaults.name_suffix.as_deref(),
+            Some("suffix")
+        );
+        assert_eq!(configuration.defaults.device, Some(Device::Cdrom));
+        assert_eq!(configuration.defaults.format.as_deref(), Some("raw"));
+        assert_eq!(configuration.defaults.bus.as_deref(), Some("sata"));
+        assert_eq!(configuration.defaults.read_only, Some(true));
+        assert_eq!(
+            configuration.grants,
+            [
+                Grant::Url(Download {
+                    url: "https://example.org/image".into(),
+                    checksum: Some("none".into()),
+                }),
+                Grant::Files("granted/*".into()),
+                Grant::Volume(base()),
+                Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),
+            ]
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_fills_an_image_with_bytes_holes_and_splices() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    let services = FakeServices::default();
-    let recipe = source
-        .prepare(
-            &volume(),
-            &[option("way", "image")],
-            Arc::new(services.clone()),
-        )
-        .await
-        .expect("prepared");
-    assert_eq!(recipe, Recipe::Image);
-    services.seen(|seen| {
-        let length = 5 + 4096 + 8 + UNPACKED.len() as u64;
-        let image = Image {
-            format: "raw".into(),
-            length: Some(length),
-            capacity: length,
-        };
-        assert_eq!(seen.images, [image]);
-        assert_eq!(seen.written, [b"bytes", &DOWNLOAD[2..], UNPACKED].concat());
-        assert_eq!(seen.holes, [4096]);
-        assert!(seen.finished);
-        assert_eq!(seen.open_sinks, 0);
-        let urls = vec!["https://example.org/image".to_owned()];
-        assert_eq!(seen.downloads, [(urls, Some("none".to_owned()))]);
-        assert_eq!(seen.log[0], (Level::Info, "filling new.img".to_owned()));
-        assert_eq!(
-            seen.log[2],
-            (Level::Warning, "said on standard error".to_owned())
-        );
-        assert_eq!(seen.progress.first(), Some(&(0.5, "half-way".to_owned())));
-        assert_eq!(seen.progress.last(), Some(&(1.0, "done".to_owned())));
-    });
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        let services = FakeServices::default();
+        let recipe = source
+            .prepare(
+                &volume(),
+                &[option("way", "image")],
+                Arc::new(services.clone()),
+            )
+            .await
+            .expect("prepared");
+        assert_eq!(recipe, Recipe::Image);
+        services.seen(|seen| {
+            let length = 5 + 4096 + 8 + UNPACKED.len() as u64;
+            let image = Image {
+                format: "raw".into(),
+                length: Some(length),
+                capacity: length,
+            };
+            assert_eq!(seen.images, [image]);
+            assert_eq!(seen.written, [b"bytes", &DOWNLOAD[2..], UNPACKED].concat());
+            assert_eq!(seen.holes, [4096]);
+            assert!(seen.finished);
+            assert_eq!(seen.open_sinks, 0);
+            let urls = vec!["https://example.org/image".to_owned()];
+            assert_eq!(seen.downloads, [(urls, Some("none".to_owned()))]);
+            assert_eq!(seen.log[0], (Level::Info, "filling new.img".to_owned()));
+            assert_eq!(
+                seen.log[2],
+                (Level::Warning, "said on standard error".to_owned())
+            );
+            assert_eq!(seen.progress.first(), Some(&(0.5, "half-way".to_owned())));
+            assert_eq!(seen.progress.last(), Some(&(1.0, "done".to_owned())));
+        });
+    }
 }
 
 #[tokio::test]
 async fn each_recipe_arrives() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    for (way, expected) in [
-        ("blank", Recipe::Blank),
-        ("clone", Recipe::Clone(base())),
-        ("overlay of a volume", Recipe::Overlay(Base::Volume(base()))),
-        (
-            "overlay of a path",
-            Recipe::Overlay(Base::HypervisorPath("/images/base.qcow2".into())),
-        ),
-        ("image of unknown length", Recipe::Image),
-    ] {
-        let services = Arc::new(FakeServices::default());
-        let recipe = source
-            .prepare(&volume(), &[option("way", way)], services)
-            .await;
-        assert_eq!(recipe.expect(way), expected, "{way}");
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        for (way, expected) in [
+            ("blank", Recipe::Blank),
+            ("clone", Recipe::Clone(base())),
+            ("overlay of a volume", Recipe::Overlay(Base::Volume(base()))),
+            (
+                "overlay of a path",
+                Recipe::Overlay(Base::HypervisorPath("/images/base.qcow2".into())),
+            ),
+            ("image of unknown length", Recipe::Image),
+        ] {
+            let services = Arc::new(FakeServices::default());
+            let recipe = source
+                .prepare(&volume(), &[option("way", way)], services)
+                .await;
+            assert_eq!(recipe.expect(way), expected, "{way}");
+        }
     }
 }
 
 #[tokio::test]
 async fn its_errors_are_passed_on() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    let services = Arc::new(FakeServices::default());
-    let error = source
-        .prepare(&volume(), &[], services)
-        .await
-        .expect_err("no way");
-    assert_eq!(
-        error.to_string(),
-        "source \"well-behaved\" failed: the option \"way\" is missing"
-    );
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        let services = Arc::new(FakeServices::default());
+        let error = source
+            .prepare(&volume(), &[], services)
+            .await
+            .expect_err("no way");
+        assert_eq!(
+            error.to_string(),
+            format!("source \"{guest_name}\" failed: the option \"way\" is missing")
+        );
 
-    let full = ServiceError::Other("the pool \"default\" is full".into());
-    let services = FakeServices {
-        finish_error: Some(full.clone()),
-        ..FakeServices::default()
-    };
-    let options = [option("way", "image")];
-    let error = source
-        .prepare(&volume(), &options, Arc::new(services))
-        .await
-        .expect_err("full");
-    assert_eq!(error.fault, Fault::Reported(full));
+        let full = ServiceError::Other("the pool \"default\" is full".into());
+        let services = FakeServices {
+            finish_error: Some(full.clone()),
+            ..FakeServices::default()
+        };
+        let options = [option("way", "image")];
+        let error = source
+            .prepare(&volume(), &options, Arc::new(services))
+            .await
+            .expect_err("full");
+        assert_eq!(error.fault, Fault::Reported(full));
+    }
 }
 
 #[tokio::test]
 async fn its_surroundings_are_empty_and_the_same_each_time() {
-    let surroundings = async |volume: Volume| {
-        let source = load(&runtime(), "well-behaved", Limits::default());
-        let services = Arc::new(FakeServices::default());
-        let options = [option("way", "surroundings")];
-        let error = source
-            .prepare(&volume, &options, services)
-            .await
-            .expect_err("reported");
-        match error.fault {
-            Fault::Reported(ServiceError::Other(text)) => text,
-            other => panic!("{other}"),
-        }
-    };
-    let first = surroundings(volume()).await;
-    assert!(
-        first.contains("arguments 0 variables 0 clock 1700000000 monotonic 1000 "),
-        "{first}"
-    );
-    assert_eq!(first, surroundings(volume()).await);
+    for guest_name in BOTH {
+        let surroundings = async |volume: Volume| {
+            let source = load(&runtime(), guest_name, Limits::default());
+            let services = Arc::new(FakeServices::default());
+            let options = [option("way", "surroundings")];
+            let error = source
+                .prepare(&volume, &options, services)
+                .await
+                .expect_err("reported");
+            match error.fault {
+                Fault::Reported(ServiceError::Other(text)) => text,
+                other => panic!("{other}"),
+            }
+        };
+        let first = surroundings(volume()).await;
+        assert!(
+            first.contains("arguments 0 variables 0 clock 1700000000 monotonic 1000 "),
+            "{first}"
+        );
+        assert_eq!(first, surroundings(volume()).await);
 
-    // Random numbers differ by volume, and with them the order of a hash set.
-    let mut other = volume();
-    other.id.name = "other.img".into();
-    assert_ne!(first, surroundings(other).await);
+        // Random numbers differ by volume, and with them the order of a hash set.
+        let mut other = volume();
+        other.id.name = "other.img".into();
+        assert_ne!(first, surroundings(other).await);
+    }
 }
 
 #[tokio::test]
 async fn it_can_be_compiled_at_load() {
-    let wasm = ComponentBytes::Wasm(guest("well-behaved"));
-    let source = runtime()
-        .load("fresh", wasm, Limits::default())
-        .expect("loaded");
-    let services = Arc::new(FakeServices::default());
-    let recipe = source
-        .prepare(&volume(), &[option("way", "image")], services)
-        .await;
-    assert_eq!(recipe.expect("prepared"), Recipe::Image);
+    for guest_name in BOTH {
+        let wasm = ComponentBytes::Wasm(guest(guest_name));
+        let source = runtime()
+            .load("fresh", wasm, Limits::default())
+            .expect("loaded");
+        let services = Arc::new(FakeServices::default());
+        let recipe = source
+            .prepare(&volume(), &[option("way", "image")], services)
+            .await;
+        assert_eq!(recipe.expect("prepared"), Recipe::Image);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_can_run_at_the_same_time() {
-    let source = load(&runtime(), "well-behaved", Limits::default());
-    let tasks: Vec<_> = (0..16)
-        .map(|_| {
-            let source = source.clone();
-            tokio::spawn(async move {
-                let services = Arc::new(FakeServices::default());
-                source
-                    .prepare(&volume(), &[option("way", "image")], services)
-                    .await
+    for guest_name in BOTH {
+        let source = load(&runtime(), guest_name, Limits::default());
+        let tasks: Vec<_> = (0..16)
+            .map(|_| {
+                let source = source.clone();
+                tokio::spawn(async move {
+                    let services = Arc::new(FakeServices::default());
+                    source
+                        .prepare(&volume(), &[option("way", "image")], services)
+                        .await
+                })
             })
-        })
-        .collect();
-    for task in tasks {
-        assert_eq!(
-            task.await.expect("no panic").expect("prepared"),
-            Recipe::Image
-        );
+            .collect();
+        for task in tasks {
+            assert_eq!(
+                task.await.expect("no panic").expect("prepared"),
+                Recipe::Image
+            );
+        }
     }
 }

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use wasmtime::component::Resource;
 
-use crate::bindings::{blobs, fetch, files, report, target, types as wit, volumes};
+use super::bindings::{blobs, fetch, files, report, target, types as wit, volumes};
+use super::convert;
 use crate::limits;
 use crate::request::{Answer, Request};
 use crate::state::State;
@@ -46,15 +47,10 @@ impl State {
         Ok(self.host.ask(request, Bytes::new()).await?.0)
     }
 
-    /// A request that is answered by nothing, or not answered at all.
-    async fn tell(&mut self, request: Request) -> wasmtime::Result<()> {
-        self.ask(request).await.map(|_| ())
-    }
-
     async fn done(&mut self, request: Request, bytes: Bytes) -> Result<()> {
         match self.host.ask(request, bytes).await?.0 {
             Answer::Done => Ok(Ok(())),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -62,7 +58,7 @@ impl State {
     async fn bytes(&mut self, request: Request) -> Result<Vec<u8>> {
         match self.host.ask(request, Bytes::new()).await? {
             (Answer::Bytes, bytes) => Ok(Ok(bytes.into())),
-            (Answer::Failed(error), _) => Ok(Err(error)),
+            (Answer::Failed(error), _) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -70,7 +66,7 @@ impl State {
     async fn length(&mut self, request: Request) -> Result<u64> {
         match self.ask(request).await? {
             Answer::Length(length) => Ok(Ok(length)),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -80,7 +76,7 @@ impl State {
             Answer::Blob { blob, name, size } => {
                 Ok(Ok(self.table.push(BlobHandle { blob, name, size })?))
             }
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -88,15 +84,15 @@ impl State {
     async fn reader(&mut self, request: Request) -> Result<Resource<ReaderHandle>> {
         match self.ask(request).await? {
             Answer::Reader(reader) => Ok(Ok(self.table.push(ReaderHandle(reader))?)),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
 
     async fn facts(&mut self, request: Request) -> Result<Option<volumes::Facts>> {
         match self.ask(request).await? {
-            Answer::Facts(facts) => Ok(Ok(facts)),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Facts(facts) => Ok(Ok(facts.map(convert::volume_facts))),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -106,6 +102,7 @@ impl wit::Host for State {}
 
 impl report::Host for State {
     async fn log(&mut self, level: report::Level, message: String) -> wasmtime::Result<()> {
+        let level = convert::level(level);
         self.tell(Request::Log { level, message }).await
     }
 
@@ -123,15 +120,18 @@ impl report::Host for State {
 
 impl fetch::Host for State {
     async fn download(&mut self, request: fetch::Request) -> Result<Resource<BlobHandle>> {
-        self.blob(Request::Download(request)).await
+        let fetch::Request { urls, checksum } = request;
+        self.blob(Request::Download { urls, checksum }).await
     }
 }
 
 impl files::Host for State {
     async fn list(&mut self, pattern: String) -> Result<Vec<files::Entry>> {
         match self.ask(Request::ListFiles(pattern)).await? {
-            Answer::Entries(entries) => Ok(Ok(entries)),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Entries(entries) => {
+                Ok(Ok(entries.into_iter().map(convert::file_entry).collect()))
+            }
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }
@@ -143,7 +143,7 @@ impl files::Host for State {
 
 impl volumes::Host for State {
     async fn look_up(&mut self, id: wit::VolumeId) -> Result<volumes::Facts> {
-        match self.facts(Request::LookUp(id)).await? {
+        match self.facts(Request::LookUp(convert::volume_id(id))).await? {
             Ok(Some(facts)) => Ok(Ok(facts)),
             Ok(None) => Err(unexpected()),
             Err(error) => Ok(Err(error)),
@@ -204,6 +204,7 @@ impl blobs::HostReader for State {
         codec: blobs::Codec,
     ) -> Result<Resource<ReaderHandle>> {
         let reader = self.table.delete(inner)?.0;
+        let codec = convert::codec(codec);
         State::reader(self, Request::Decode { reader, codec }).await
     }
 
@@ -220,9 +221,12 @@ impl blobs::HostReader for State {
 
 impl target::Host for State {
     async fn create(&mut self, image: target::Image) -> Result<Resource<SinkHandle>> {
-        match self.ask(Request::CreateTarget(image)).await? {
+        match self
+            .ask(Request::CreateTarget(convert::image(image)))
+            .await?
+        {
             Answer::Done => Ok(Ok(self.table.push(SinkHandle)?)),
-            Answer::Failed(error) => Ok(Err(error)),
+            Answer::Failed(error) => Ok(Err(convert::error(error))),
             _ => Err(unexpected()),
         }
     }

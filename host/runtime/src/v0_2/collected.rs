@@ -1,0 +1,138 @@
+//! [`Collected`]: what a call is about, and what the component says piece by piece until its function returns.
+//! Nothing of it is checked here; only its amount is bounded, since it is kept.
+
+use crate::error::Fault;
+use crate::limits;
+use crate::request::{PlainSetting, PlainValue};
+use crate::types::{Configuration, Description, OptionSchema, Recipe, Volume};
+
+/// What a thing costs that a component says, beside the bytes of its texts.
+const THING: usize = 64;
+
+/// What one call is about and has said.
+pub(crate) struct Collected {
+    volume: Option<Volume>,
+    options: Vec<PlainSetting>,
+    description: Description,
+    configuration: Configuration,
+    recipe: Option<Recipe>,
+    /// Bytes that may still be said.
+    left: usize,
+    /// Bytes of all listings that the component holds.
+    listed: usize,
+}
+
+impl Default for Collected {
+    fn default() -> Self {
+        Self {
+            volume: None,
+            options: Vec::new(),
+            description: Description {
+                source_type: String::new(),
+                aliases: Vec::new(),
+                summary: String::new(),
+                options: Vec::new(),
+            },
+            configuration: Configuration::default(),
+            recipe: None,
+            left: limits::SAID,
+            listed: 0,
+        }
+    }
+}
+
+impl Collected {
+    /// A call is about this volume and these options.
+    pub(super) fn begin(&mut self, volume: Volume, options: Vec<PlainSetting>) {
+        self.volume = Some(volume);
+        self.options = options;
+    }
+
+    /// The volume. There is none while a source describes itself, and nobody who would ask then.
+    pub(super) fn volume(&self) -> wasmtime::Result<&Volume> {
+        let volume = self.volume.as_ref();
+        volume.ok_or_else(|| wasmtime::Error::msg("there is no volume in this call"))
+    }
+
+    /// The value of an option that is set.
+    pub(super) fn option(&self, name: &str) -> Option<&PlainValue> {
+        let option = self.options.iter().find(|option| option.name == name);
+        option.map(|option| &option.value)
+    }
+
+    /// Counts what is kept of what the component says.
+    ///
+    /// # Errors
+    /// When that is too much.
+    pub(super) fn charge(&mut self, texts: &[&str]) -> wasmtime::Result<()> {
+        let bytes = texts.iter().fold(THING, |sum, text| sum + text.len());
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(wasmtime::Error::new(Fault::LimitExceeded(format!(
+                "it said more than {} KiB in one call",
+                limits::SAID >> 10
+            )))),
+        }
+    }
+
+    pub(super) fn description(&mut self) -> &mut Description {
+        &mut self.description
+    }
+
+    /// Adds an option to the description, and says its number.
+    pub(super) fn add_option(&mut self, option: OptionSchema) -> usize {
+        self.description.options.push(option);
+        self.description.options.len() - 1
+    }
+
+    /// An option of the description, by its number.
+    pub(super) fn option_schema(&mut self, number: usize) -> wasmtime::Result<&mut OptionSchema> {
+        let option = self.description.options.get_mut(number);
+        option.ok_or_else(|| wasmtime::Error::msg("there is no such option"))
+    }
+
+    pub(super) fn configuration(&mut self) -> &mut Configuration {
+        &mut self.configuration
+    }
+
+    /// Whether it has been said how the volume comes to be.
+    pub(super) fn is_decided(&self) -> bool {
+        self.recipe.is_some()
+    }
+
+    /// How the volume comes to be.
+    pub(super) fn decide(&mut self, recipe: Recipe) {
+        self.recipe = Some(recipe);
+    }
+
+    /// Counts a listing that the component holds; whether there is room for it.
+    pub(super) fn hold_listing(&mut self, bytes: usize) -> bool {
+        let listed = self.listed.saturating_add(bytes);
+        let fits = listed <= limits::FILE_NAMES;
+        if fits {
+            self.listed = listed;
+        }
+        fits
+    }
+
+    /// The component has given a listing up.
+    pub(super) fn drop_listing(&mut self, bytes: usize) {
+        self.listed = self.listed.saturating_sub(bytes);
+    }
+
+    pub(super) fn take_description(&mut self) -> Description {
+        let nothing = Self::default().description;
+        std::mem::replace(&mut self.description, nothing)
+    }
+
+    pub(super) fn take_configuration(&mut self) -> Configuration {
+        std::mem::take(&mut self.configuration)
+    }
+
+    pub(super) fn take_recipe(&mut self) -> Option<Recipe> {
+        self.recipe.take()
+    }
+}
