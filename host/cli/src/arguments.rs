@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use lvhost_config::Size;
 
 use crate::exit_code::EXIT_CODES;
@@ -220,6 +220,7 @@ pub(crate) enum Cache {
 
 /// `lvhost cache prune`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["unused_for", "keep", "all"])))]
 pub(crate) struct Prune {
     /// Remove what was not used for so many days.
     #[arg(long, value_name = "DAYS")]
@@ -230,7 +231,7 @@ pub(crate) struct Prune {
     pub(crate) keep: Option<u64>,
 
     /// Remove everything.
-    #[arg(long, conflicts_with_all = ["unused_for", "keep"], required_unless_present_any = ["unused_for", "keep"])]
+    #[arg(long, conflicts_with_all = ["unused_for", "keep"])]
     pub(crate) all: bool,
 
     #[command(flatten)]
@@ -447,6 +448,22 @@ mod tests {
         };
         assert_eq!(prune.keep, Some(3 << 29));
         assert!(refusal(&["cache", "prune", "--keep", "much"]).contains("much"));
+        // Whoever names nothing is told of all that there is, and not only of what removes everything.
+        let said = refusal(&["cache", "prune"]);
+        for way in ["--unused-for", "--keep", "--all"] {
+            assert!(said.contains(way), "{said}");
+        }
+        refusal(&["cache", "prune", "--keep", "1G", "--all"]);
+        let both = [
+            "lvhost",
+            "cache",
+            "prune",
+            "--keep",
+            "1G",
+            "--unused-for",
+            "3",
+        ];
+        parse(both.map(OsString::from)).unwrap();
     }
 
     #[test]

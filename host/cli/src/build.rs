@@ -8,7 +8,7 @@ use std::time::Instant;
 use lvhost_config::Console;
 use lvhost_engine::{
     Build, Contents, Error, GuestConnector, Identity, Journal, MaskedUi, OnError, Outcome,
-    Provision, ProvisionError, Sources, plan, with_causes,
+    Provision, ProvisionError, Sources, Ui as _, plan, with_causes,
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, SourceMap};
@@ -74,11 +74,16 @@ impl Builder {
         };
         ui.step(StepTime::of_connecting(begun.elapsed()));
         let outcome = match hypervisor {
-            Err(error) => Outcome {
-                result: Err(error),
-                leftovers: Vec::new(),
-                kept: Vec::new(),
-            },
+            Err(error) => {
+                if !matches!(error, Error::Cancelled) {
+                    ui.say(&format!("What to do is told by: lvhost doctor '{uri}'"));
+                }
+                Outcome {
+                    result: Err(error),
+                    leftovers: Vec::new(),
+                    kept: Vec::new(),
+                }
+            }
             Ok(hypervisor) => {
                 let things = at_risk(&job, &uri);
                 let things = things.iter().map(|thing| self.masked(thing));
