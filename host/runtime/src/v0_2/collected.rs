@@ -136,3 +136,33 @@ impl Collected {
         self.recipe.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_has_an_end_in_sum() {
+        let mut collected = Collected::default();
+        let mut calls = 0;
+        while collected.charge(&["a remark", "and help"]).is_ok() {
+            calls += 1;
+        }
+        assert_eq!(calls, limits::SAID / (THING + 16));
+        let error = collected.charge(&[&"x".repeat(THING)]).expect_err("over");
+        assert!(matches!(
+            error.downcast_ref(),
+            Some(Fault::LimitExceeded(_))
+        ));
+    }
+
+    #[test]
+    fn listings_that_are_held_have_room_in_sum() {
+        let mut collected = Collected::default();
+        assert!(collected.hold_listing(limits::FILE_NAMES - 1));
+        assert!(!collected.hold_listing(2));
+        collected.drop_listing(limits::FILE_NAMES - 1);
+        assert!(collected.hold_listing(2));
+        assert!(!collected.hold_listing(usize::MAX));
+    }
+}

@@ -220,6 +220,20 @@ async fn its_errors_are_passed_on() {
 }
 
 #[tokio::test]
+async fn who_does_not_say_how_the_volume_comes_to_be_has_misbehaved() {
+    let source = load(&runtime(), "well-behaved-0-2", Limits::default());
+    let services = Arc::new(FakeServices::default());
+    let prepared = source
+        .prepare(&volume(), &[option("way", "nothing")], services)
+        .await;
+    let said = prepared.expect_err("no volume").to_string();
+    assert!(
+        said.contains("it did not say how the volume comes to be"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn its_surroundings_are_empty_and_the_same_each_time() {
     for guest_name in BOTH {
         let surroundings = async |volume: Volume| {
