@@ -21,3 +21,5 @@ mod tables;
 mod variables;
 #[path = "language/world.rs"]
 mod world;
+#[path = "language/yardstick.rs"]
+mod yardstick;

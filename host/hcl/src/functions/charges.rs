@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::yardstick::{computed, slowness};
 use super::{Arguments, FUNCTIONS, Function, Kind};
 use crate::environment::Environment;
 use crate::evaluate::Context;
 use crate::value::Value;
+
+#[path = "../../tests/language/yardstick.rs"]
+mod yardstick;
 
 /// A world with nothing in it.
 struct Nothing;
@@ -118,12 +122,6 @@ const PIECES: &[&str] = &[
     "\0",
 ];
 
-/// Time that this thread has been on a processor.
-fn computed() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
 /// An argument of that kind, made of a text.
 fn argument(kind: Kind, text: &str, number: i64) -> Value {
     let words = || {
@@ -144,8 +142,8 @@ fn argument(kind: Kind, text: &str, number: i64) -> Value {
     }
 }
 
-/// How long a call takes beyond what it pays for.
-fn excess(function: &Function, values: &[Value]) -> Duration {
+/// How long a call takes beyond what it pays for, on a machine of that slowness.
+fn excess(function: &Function, values: &[Value], slowness: f64) -> Duration {
     let context = Context::new(Arc::new(Nothing));
     let before = context.budget.work_left();
     let began = computed();
@@ -158,11 +156,12 @@ fn excess(function: &Function, values: &[Value]) -> Duration {
     let took = computed() - began;
     let paid = before - context.budget.work_left();
     let allowed = UNIT * u32::try_from(paid).unwrap() + CALL;
-    took.saturating_sub(allowed)
+    took.saturating_sub(allowed.mul_f64(slowness))
 }
 
 #[test]
 fn no_function_works_longer_than_it_pays_for() {
+    let slowness = slowness();
     let mut wrong = Vec::new();
     for (name, function) in FUNCTIONS.iter() {
         for piece in PIECES {
@@ -183,7 +182,7 @@ fn no_function_works_longer_than_it_pays_for() {
                 if place != 9 && place >= count {
                     continue;
                 }
-                let excess = excess(function, &values);
+                let excess = excess(function, &values, slowness);
                 if !excess.is_zero() {
                     wrong.push((excess, format!("{name} with {piece:?} at {place}")));
                 }

@@ -7,32 +7,22 @@ use lvhost_hcl::{Severity, Value};
 use proptest::prelude::*;
 
 use super::world::{Loaded, World, file, inputs, load_inputs, load_template};
+use super::yardstick::{computed, slowness};
 
 /// Computing time, far more than any of these takes where nothing is optimised, and far less than what they
 /// would take without a budget.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Computing time of this thread: what else the machine does is not the template's fault.
+/// Computing time of this thread, as it would be on the machine that the bound was found on.
 struct Watch(Duration);
 
 impl Watch {
     fn start() -> Self {
-        Self(Self::now())
-    }
-
-    /// The first number there is the time on a processor, in nanoseconds.
-    fn now() -> Duration {
-        let text =
-            std::fs::read_to_string("/proc/thread-self/schedstat").expect("a kernel that counts");
-        let time = text
-            .split_whitespace()
-            .next()
-            .and_then(|time| time.parse().ok());
-        Duration::from_nanos(time.expect("a number"))
+        Self(computed())
     }
 
     fn elapsed(&self) -> Duration {
-        Self::now() - self.0
+        (computed() - self.0).div_f64(slowness())
     }
 }
 

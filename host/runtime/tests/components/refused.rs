@@ -56,28 +56,34 @@ fn each_import_that_is_not_offered() {
 fn other_versions_of_the_contract() {
     // The same program for the next patch version, of which it uses nothing new, and for the next
     // minor version, which may mean something else by the same names.
-    let made_for = |version: &[u8; 5]| {
-        let mut wasm = guest("well-behaved");
+    let made_for = |name: &str, from: &[u8; 6], version: &[u8; 5]| {
+        let mut wasm = guest(name);
         for at in 0..wasm.len() - 6 {
-            if &wasm[at..at + 6] == b"@0.1.0" {
+            if &wasm[at..at + 6] == from {
                 wasm[at + 1..at + 6].copy_from_slice(version);
             }
         }
         wasm
     };
-    let patch = ComponentBytes::Wasm(made_for(b"0.1.1"));
-    let source = runtime()
-        .load("it", patch, Limits::default())
-        .expect("a newer patch version");
-    assert_eq!(source.description().source_type, "well-behaved");
+    for (name, from, newer) in [
+        ("well-behaved", b"@0.1.0", b"0.1.1"),
+        ("well-behaved-0-2", b"@0.2.0", b"0.2.1"),
+    ] {
+        let patch = ComponentBytes::Wasm(made_for(name, from, newer));
+        let source = runtime()
+            .load("it", patch, Limits::default())
+            .expect("a newer patch version");
+        assert_eq!(source.description().source_type, "well-behaved");
 
-    let error = refused(made_for(b"0.2.0"));
-    assert!(matches!(error, LoadError::Version { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("@0.2.0, and this lvhost speaks lvhost:source@0.1")
-    );
+        let error = refused(made_for(name, from, b"0.3.0"));
+        assert!(matches!(error, LoadError::Version { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("@0.3.0, and this lvhost speaks lvhost:source@0.1 and @0.2"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
