@@ -88,13 +88,13 @@ fn a_guest_without_sftp_is_built_by_scp() {
 /// By SFTP, by scp and for scripts, `~/` leads to the same place, and scripts leave nothing there.
 #[test]
 fn a_tilde_is_the_home_of_the_guests_user_by_every_way() {
-    let guest = need!(LocalGuest::new());
     let asked = Command::new("sh")
         .args(["-c", "getent passwd \"$(id -un)\" | cut -d : -f 6"])
         .output()
         .unwrap();
     let home = PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim());
     for method in ["sftp", "scp"] {
+        let guest = need!(LocalGuest::new());
         let place = tempfile::Builder::new()
             .prefix("lvhost test ")
             .tempdir_in(&home)
@@ -125,7 +125,7 @@ fn a_tilde_is_the_home_of_the_guests_user_by_every_way() {
             &format!("ssh_file_transfer_method = {method:?}\nssh_timeout"),
         );
         lvhost.write("t.pkr.hcl", &text);
-        let text = lvhost.succeed(&["run", "-force", "t.pkr.hcl"]);
+        let text = lvhost.succeed(&["run", "t.pkr.hcl"]);
         assert!(text.contains("content for example"), "{text}");
         let got = lvhost.path("got/folder/inner/file");
         assert_eq!(std::fs::read_to_string(got).unwrap(), "content", "{text}");
