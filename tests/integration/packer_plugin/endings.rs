@@ -55,7 +55,10 @@ fn what_becomes_of_a_failed_build_is_the_users_choice() {
             if is_kept {
                 assert_eq!(guest.hypervisor.domains(&domain), [domain.as_str()]);
                 assert_eq!(guest.hypervisor.volumes(), [domain.as_str()]);
-                assert_said(output, &["is left for you to look at", "virsh destroy"]);
+                assert_said(
+                    output,
+                    &["is left for you to look at", " destroy ", "virsh -c "],
+                );
                 // The next one replaces what is in the way.
                 let again = build(packer, &[], &text);
                 assert_said(&again.output, &["replace it with `-force`"]);
