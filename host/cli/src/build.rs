@@ -12,7 +12,7 @@ use lvhost_engine::{
 };
 use lvhost_fetch::Fetcher;
 use lvhost_hcl::{Diagnostics, SourceMap};
-use lvhost_libvirt::{ConnectionUri, Libvirt, Owner};
+use lvhost_libvirt::{ConnectionUri, Libvirt, Owner, in_quotes};
 use tokio_util::sync::CancellationToken;
 
 use crate::findings::findings;
@@ -76,7 +76,9 @@ impl Builder {
         let outcome = match hypervisor {
             Err(error) => {
                 if !matches!(error, Error::Cancelled) {
-                    ui.say(&format!("What to do is told by: lvhost doctor '{uri}'"));
+                    // The URI is the template's: it must not become another command where it is pasted.
+                    let uri = in_quotes(&uri);
+                    ui.say(&format!("What to do is told by: lvhost doctor {uri}"));
                 }
                 Outcome {
                     result: Err(error),

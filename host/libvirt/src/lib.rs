@@ -60,7 +60,7 @@ pub use hypervisor::{AddressSource, Hypervisor, KeyCodeSet, MAX_KEYS, ShutdownMo
 pub use named::UnknownName;
 pub use transfer::{Progress, SparseFile, Upload, VolumeSink};
 pub use uri::{Bastion, ConnectionUri, UriFault, UriRisk, is_local};
-pub use virsh::{virsh, virsh_at};
+pub use virsh::{in_quotes, virsh, virsh_at};
 pub use volume::{Backing, VolumeFacts, VolumeId, VolumeSpec};
 pub use xml::{
     MAX_OVERLAY_BYTES, METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml,

@@ -31,8 +31,13 @@ fn quoted(text: &str) -> Cow<'_, str> {
         |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => Cow::Borrowed(text),
-        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+        false => Cow::Owned(in_quotes(text)),
     }
+}
+
+/// `text` as one word of a shell, in quotes whatever it is: for a command that a user is shown.
+pub fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -61,5 +66,7 @@ mod tests {
         ] {
             assert_eq!(virsh_at(uri, &words), expected);
         }
+        let quoted = in_quotes("test:///a'; reboot #");
+        assert_eq!(quoted, r"'test:///a'\''; reboot #'");
     }
 }
