@@ -320,20 +320,17 @@ fn not_loadable(span: Span, file: &ComponentFile, error: &LoadError) -> Diagnost
         causes.push(error.to_string());
         cause = error.source();
     }
-    let help = match error {
-        LoadError::ForbiddenImport { .. } => {
-            "have it made without that import; tools that import files \
-            whether they are used or not have an option against it, mostly `--stub-wasi`"
-                .to_owned()
-        }
-        _ if causes.is_empty() => {
-            "ask who made it for one that fits this version of lvhost".to_owned()
-        }
-        _ => format!("the reason: {}", causes.join(": ")),
-    };
-    Diagnostic::error(span, error.to_string())
-        .detail(file.shown())
-        .help(help)
+    let mut help = Vec::new();
+    if !causes.is_empty() {
+        help.push(format!("the reason: {}", causes.join(": ")));
+    }
+    help.extend(error.advice());
+    let diagnostic = Diagnostic::error(span, error.to_string()).detail(file.shown());
+    if help.is_empty() {
+        diagnostic
+    } else {
+        diagnostic.help(help.join("; "))
+    }
 }
 
 fn unable(error: impl Error + Send + Sync + 'static) -> Failure {

@@ -47,7 +47,8 @@ impl Version {
 }
 
 /// What the standard libraries of languages import even when nothing of it is used. None of it
-/// reaches anything: the clock stands still, there are no variables, arguments or input.
+/// reaches anything: the clock stands still, there are no variables, arguments or input, no folders and
+/// no network.
 const WASI: &[(&str, &[&str])] = &[
     (
         "wasi:cli",
@@ -65,9 +66,25 @@ const WASI: &[(&str, &[&str])] = &[
         ],
     ),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
+    ("wasi:filesystem", &["preopens", "types"]),
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:random", &["insecure", "insecure-seed", "random"]),
+    (
+        "wasi:sockets",
+        &[
+            "instance-network",
+            "ip-name-lookup",
+            "network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
+    ),
 ];
+
+/// What a program exports that is started as a command.
+const COMMAND: &str = "wasi:cli/run";
 
 /// `package/interface@version`.
 struct Name<'a> {
@@ -111,8 +128,9 @@ pub(crate) fn check<'a>(
     imports: impl IntoIterator<Item = &'a str>,
     exports: impl IntoIterator<Item = &'a str>,
 ) -> Result<Version, LoadError> {
-    let mut exports = exports.into_iter();
-    let export = exports.find(|export| {
+    let mut is_command = false;
+    let export = exports.into_iter().find(|export| {
+        is_command |= export.starts_with(COMMAND);
         Name::parse(export).is_some_and(|name| name.package == PACKAGE && name.interface == EXPORT)
     });
     let version = export.and_then(Name::parse).and_then(|name| name.version());
@@ -125,12 +143,17 @@ pub(crate) fn check<'a>(
         (None, None) => Err(LoadError::MissingExport {
             component: component.to_owned(),
             export: format!("{PACKAGE}/{EXPORT}"),
+            is_command,
         }),
     }
 }
 
-/// `version` is that of the export, if there is one that is known.
-fn check_import(component: &str, import: &str, version: Option<Version>) -> Result<(), LoadError> {
+/// Checks the name of an import. `version` is that of the export, if there is one that is known.
+pub(crate) fn check_import(
+    component: &str,
+    import: &str,
+    version: Option<Version>,
+) -> Result<(), LoadError> {
     let forbidden = || LoadError::ForbiddenImport {
         component: component.to_owned(),
         // A component's import may be called anything.
@@ -157,6 +180,45 @@ fn check_import(component: &str, import: &str, version: Option<Version>) -> Resu
         Ok(())
     } else {
         Err(forbidden())
+    }
+}
+
+/// What an author can do about an import that is not granted.
+pub(crate) fn advice_on_import(import: &str) -> &'static str {
+    let package = import
+        .split_once('/')
+        .map_or(import, |(package, _)| package);
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    match package {
+        "wasi:http" => {
+            "a source asks lvhost for downloads, by lvhost:source, and lvhost checks each of them; have the \
+             component made without HTTP (for JavaScript: `jco componentize --disable http \
+             --disable fetch-event`)"
+        }
+        _ if package.starts_with("wasi:") && !version.starts_with("0.2.") => {
+            "it was made for another version of WASI than 0.2: have the tools make it for WASI 0.2 (wasip2)"
+        }
+        "wasi:cli" | "wasi:clocks" | "wasi:filesystem" | "wasi:io" | "wasi:random"
+        | "wasi:sockets" => {
+            "this part of WASI is not among what standard libraries need to start: have the component made \
+             without it"
+        }
+        _ if package.starts_with("wasi:") => {
+            "lvhost gives this to no component: have the component made without it; tools for it have an \
+             option against what is not used (`--stub-wasi`, `--disable`)"
+        }
+        PACKAGE => {
+            "a component imports one version of lvhost:source, and of that what its WIT has: make its bindings \
+             anew from the WIT of this version of lvhost"
+        }
+        "wasi_snapshot_preview1" | "env" => {
+            "it was made of a module for WASI 0.1 without the adapter: give `wasm-tools component new` the \
+             option `--adapt` with wasi_snapshot_preview1.reactor.wasm"
+        }
+        _ => {
+            "lvhost does not know this interface: have the component made without it, or put together with \
+             one that exports it (`wac plug`)"
+        }
     }
 }
 
@@ -190,9 +252,12 @@ mod tests {
             ("wasi:io/streams@0.3.0", "forbidden"),
             ("wasi:cli/environment@0.2.12", "ok"),
             ("wasi:cli/run@0.2.6", "forbidden"),
-            ("wasi:filesystem/types@0.2.6", "forbidden"),
-            ("wasi:filesystem/preopens@0.2.6", "forbidden"),
-            ("wasi:sockets/tcp@0.2.6", "forbidden"),
+            ("wasi:filesystem/types@0.2.6", "ok"),
+            ("wasi:filesystem/preopens@0.2.0", "ok"),
+            ("wasi:filesystem/types@0.3.0", "forbidden"),
+            ("wasi:filesystem/open@0.2.6", "forbidden"),
+            ("wasi:sockets/tcp@0.2.6", "ok"),
+            ("wasi:sockets/tls@0.2.6", "forbidden"),
             ("wasi:http/outgoing-handler@0.2.6", "forbidden"),
             ("wasi:random/random@0.2.6", "ok"),
             ("wasi:io/streams", "forbidden"),
@@ -230,11 +295,33 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_import() {
-        let error = check("it", ["wasi:sockets/tcp@0.2.6"], [SOURCE]).expect_err("refused");
+        let import = "wasi:http/outgoing-handler@0.2.6";
+        let error = check("it", [import], [SOURCE]).expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "source \"it\" asks for wasi:sockets/tcp@0.2.6, which lvhost does not grant; sources \
-             may import lvhost:source, and of WASI only io, clocks, random and cli"
+            "source \"it\" asks for wasi:http/outgoing-handler@0.2.6, which lvhost does not grant"
         );
+        let advice = error.advice().expect("advice");
+        assert!(advice.contains("--disable http"), "{advice}");
+    }
+
+    #[test]
+    fn advice_fits_the_import() {
+        for (import, expected) in [
+            ("wasi:http/types@0.2.0", "without HTTP"),
+            ("wasi:io/streams@0.3.0", "another version of WASI"),
+            (
+                "wasi:clocks/timezone@0.2.6",
+                "not among what standard libraries need",
+            ),
+            ("wasi:nn/graph@0.2.0-rc", "option against what is not used"),
+            ("lvhost:source/secrets@0.1.0", "make its bindings anew"),
+            ("wasi_snapshot_preview1", "--adapt"),
+            ("stranger:things/here@1.0.0", "wac plug"),
+            ("", "does not know"),
+        ] {
+            let advice = advice_on_import(import);
+            assert!(advice.contains(expected), "{import}: {advice}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! exists only for as long as it compiles. Both share one configuration, since compiled code is only
 //! accepted by an engine that agrees with it in everything.
 
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wasmtime::{Config, Engine, WasmFeatures};
@@ -22,6 +23,10 @@ pub(crate) const GUEST_FEATURES: WasmFeatures = WasmFeatures::WASM2
 /// What the engine itself needs on top: where two composed components speak with each other, it puts an
 /// adapter between them that has the memories of both. Without this it panics on them.
 const ADAPTER_FEATURES: WasmFeatures = WasmFeatures::MULTI_MEMORY;
+
+/// Calls within each other that are looked at when a component crashes: in the languages' own ways to give up are
+/// some ten.
+const FRAMES: usize = 32;
 
 /// The engine that runs components.
 pub(crate) fn running() -> wasmtime::Result<Engine> {
@@ -58,8 +63,8 @@ fn configuration() -> Config {
         // Stops a component that spins; costs 5 to 10 % on branchy code, fuel the same again.
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK)
-        // Components are stripped: a trace of them is noise.
-        .wasm_backtrace_max_frames(None)
+        // For the name of the function that a component crashed in.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES))
         .generate_address_map(false)
         .wasm_features(WasmFeatures::all(), false)
         .wasm_features(GUEST_FEATURES.union(ADAPTER_FEATURES), true)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contract;
+use crate::crash::Crash;
 use crate::limits;
 use crate::services::ServiceError;
 
@@ -72,10 +74,7 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// It imports something that is not offered.
-    #[error(
-        "source \"{component}\" asks for {import}, which lvhost does not grant; \
-         sources may import lvhost:source, and of WASI only io, clocks, random and cli"
-    )]
+    #[error("source \"{component}\" asks for {import}, which lvhost does not grant")]
     ForbiddenImport {
         /// The name it was loaded by.
         component: String,
@@ -102,6 +101,16 @@ pub enum LoadError {
         component: String,
         /// What is missing.
         export: String,
+        /// Whether it is a program that is started as a command.
+        is_command: bool,
+    },
+    /// A module, of which no component was made.
+    #[error("source \"{component}\" is a WebAssembly module, and a volume source is a component")]
+    CoreModule {
+        /// The name it was loaded by.
+        component: String,
+        /// What it has of what is needed to make a component of it.
+        module: CoreModule,
     },
     /// Its imports have our names, but not our shape: functions or types that do not exist.
     #[error("source \"{component}\" does not fit the contract {offered}")]
@@ -117,6 +126,70 @@ pub enum LoadError {
     /// Its `describe` failed or answered nonsense.
     #[error(transparent)]
     Describe(#[from] ComponentError),
+}
+
+impl LoadError {
+    /// What the author of the component can do, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::TooLarge { .. } => {
+                "have it made smaller: a debug build is many times as big as one for release; `wasm-tools strip` \
+                 removes what only debuggers read, and `wasm-opt -Oz` makes the code smaller"
+                    .to_owned()
+            }
+            Self::Mismatch { .. } => {
+                "make its bindings anew from the WIT of this version of lvhost".to_owned()
+            }
+            Self::NotCompiled { .. } => {
+                "a debug build has bigger functions and more of them than one for release: have it made for \
+                 release"
+                    .to_owned()
+            }
+            Self::ForbiddenImport { import, .. } => contract::advice_on_import(import).to_owned(),
+            Self::MissingExport {
+                is_command: true, ..
+            } => {
+                "it is a program with a function `main`; a source is a library: have it made as a reactor \
+                 (for C `-mexec-model=reactor`, for Rust `crate-type = [\"cdylib\"]`, for Go \
+                 `-buildmode=c-shared`) of the world `volume-source`"
+                    .to_owned()
+            }
+            Self::MissingExport { .. } => {
+                "have it made of the world `volume-source` of lvhost:source".to_owned()
+            }
+            Self::CoreModule { module, .. } => module.advice(),
+            Self::Version { .. } => "ask who made it for one that fits this version of lvhost".to_owned(),
+            Self::Invalid { .. } | Self::NoProcess { .. } | Self::Describe(_) => return None,
+        })
+    }
+}
+
+/// What a module has of what is needed to make a component of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreModule {
+    /// It imports WASI 0.1, which needs an adapter.
+    pub imports_wasi_0_1: bool,
+    /// It says which world it was made for, as the bindings of `wit-bindgen` do.
+    pub has_types: bool,
+}
+
+impl CoreModule {
+    fn advice(self) -> String {
+        let embed = if self.has_types {
+            ""
+        } else {
+            "`wasm-tools component embed --world volume-source WIT-FOLDER MODULE -o MODULE`, then "
+        };
+        let adapt = if self.imports_wasi_0_1 {
+            " --adapt wasi_snapshot_preview1.reactor.wasm"
+        } else {
+            ""
+        };
+        format!(
+            "make a component of it: {embed}`wasm-tools component new MODULE{adapt} -o COMPONENT`"
+        )
+    }
 }
 
 /// What the WebAssembly engine has against a component.
@@ -153,15 +226,17 @@ pub struct ComponentError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Fault {
     /// It ended by a trap: an assertion or a panic in its code, an access out of bounds.
-    #[error("crashed: {message}{}", said(last_words.as_deref()))]
+    #[error("crashed{crash}")]
     Trap {
-        /// What the engine says of it.
-        message: String,
-        /// What it said on standard error at last, if it did: a Rust component's panic message.
-        last_words: Option<String>,
+        /// What is known of it.
+        crash: Crash,
     },
     /// It wanted more memory than it may have.
-    #[error("used up its memory: it may have {} MiB", limit >> 20)]
+    #[error(
+        "used up its memory: it may have {} MiB, unless `memory` in the `limits` of its entry in lvhost.hcl \
+         says otherwise",
+        limit >> 20
+    )]
     OutOfMemory {
         /// Bytes.
         limit: usize,
@@ -199,10 +274,4 @@ pub enum Fault {
     /// The user cancelled the build.
     #[error("was cancelled")]
     Cancelled,
-}
-
-fn said(last_words: Option<&str>) -> String {
-    last_words
-        .map(|words| format!("; its last words were: {words}"))
-        .unwrap_or_default()
 }

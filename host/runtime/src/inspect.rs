@@ -2,7 +2,8 @@
 //! and exports, and how much it makes of what it says once.
 //!
 //! ```text
-//!   bytes ─► inspect: features, names, sums ─► compile ─► link: types
+//!   first bytes ─► begin: imports ─┐
+//!   all bytes ─────────────────────┴─► inspect: features, names, sums ─► compile ─► link: types
 //! ```
 //!
 //! It belongs into the process that compiles: to read a stranger's bytes is as much of a risk.
@@ -22,7 +23,7 @@ use wasmparser::{
 
 use crate::contract;
 use crate::engine::GUEST_FEATURES;
-use crate::error::{LoadError, Reason};
+use crate::error::{CoreModule, LoadError, Reason};
 use crate::limits::INSTANCES;
 
 /// Components within each other. Composing puts components into a new one, and what is composed can be
@@ -47,8 +48,40 @@ const CONCURRENCY: WasmFeatures = WasmFeatures::CM_ASYNC
     .union(WasmFeatures::CM_THREADING)
     .union(WasmFeatures::CM_ERROR_CONTEXT);
 
+/// Bytes of the beginning of a component that are looked at before the rest of it has arrived. Tools write what a
+/// component imports before its modules; all of WASI has some 100 KiB.
+pub(crate) const BEGINNING: usize = 256 << 10;
+
+/// Whether the component called `component` is refused for what it begins with: it is no component, or its imports
+/// are not granted. What can't be read here is left to [`inspect`].
+pub(crate) fn begin(component: &str, beginning: &[u8]) -> Result<(), LoadError> {
+    if Parser::is_core_wasm(beginning) {
+        // What the module has may stand at its end.
+        return Ok(());
+    }
+    for payload in Parser::new(0).parse_all(beginning) {
+        match payload {
+            Ok(Payload::ComponentImportSection(section)) => {
+                for import in section.into_iter().map_while(Result::ok) {
+                    contract::check_import(component, import.name.name, None)?;
+                }
+            }
+            // The imports of what is within it are no imports of its own.
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Checks the component called `component`.
 pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
+    if Parser::is_core_wasm(wasm) {
+        return Err(LoadError::CoreModule {
+            component: component.to_owned(),
+            module: core_module(wasm),
+        });
+    }
     let names = Reading::default().read(wasm);
     let names = names.map_err(|error| LoadError::Invalid {
         component: component.to_owned(),
@@ -56,6 +89,26 @@ pub(crate) fn inspect(component: &str, wasm: &[u8]) -> Result<(), LoadError> {
         source: Reason::of(&error),
     })?;
     contract::check(component, names.imports, names.exports).map(|_| ())
+}
+
+/// What a module has of what is needed to make a component of it, as far as it can be read.
+fn core_module(wasm: &[u8]) -> CoreModule {
+    let mut module = CoreModule::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload {
+            Ok(Payload::ImportSection(imports)) => {
+                let mut imports = imports.into_imports();
+                module.imports_wasi_0_1 |= imports
+                    .any(|import| import.is_ok_and(|it| it.module == "wasi_snapshot_preview1"));
+            }
+            Ok(Payload::CustomSection(section)) => {
+                module.has_types |= section.name().starts_with("component-type");
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    module
 }
 
 /// What the component as a whole imports and exports.
@@ -139,7 +192,7 @@ impl<'a> Reading<'a> {
                 encoding: Encoding::Module,
                 ..
             } if !self.in_module => {
-                wasmtime::bail!("it is a module; a component has to be made of it");
+                wasmtime::bail!("it is a module within a module");
             }
             Payload::Version {
                 encoding: Encoding::Component,

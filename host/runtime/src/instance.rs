@@ -6,6 +6,7 @@ use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 use crate::contract::{self, Version};
+use crate::crash::{self, Crash, Written};
 use crate::error::{Fault, LoadError, Reason};
 use crate::limits;
 use crate::request::{Call, Said};
@@ -75,7 +76,7 @@ pub(crate) async fn call(
 }
 
 /// What an error of the engine's means.
-pub(crate) fn fault_of(error: &wasmtime::Error, last_words: Option<String>) -> Fault {
+pub(crate) fn fault_of(error: &wasmtime::Error) -> Fault {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.clone();
     }
@@ -88,8 +89,11 @@ pub(crate) fn fault_of(error: &wasmtime::Error, last_words: Option<String>) -> F
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Fault::StackOverflow,
         Some(trap) => Fault::Trap {
-            message: trap.to_string(),
-            last_words,
+            crash: Crash {
+                message: trap.to_string(),
+                function: error.downcast_ref().and_then(crash::function),
+                written: Written::default(),
+            },
         },
         // An error of the engine's that has no type: limits on handles and on copied bytes, mostly.
         None => Fault::LimitExceeded(error.root_cause().to_string()),

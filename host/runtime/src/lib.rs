@@ -21,6 +21,7 @@ mod budget;
 pub mod child;
 mod computing;
 mod contract;
+mod crash;
 mod engine;
 mod error;
 #[cfg(fuzzing)]
@@ -43,7 +44,10 @@ mod v0_2;
 mod wasi;
 
 pub use budget::Budget;
-pub use error::{ComponentError, Fault, LoadError, PrecompileError, Reason, RuntimeError};
+pub use crash::{Crash, Written};
+pub use error::{
+    ComponentError, CoreModule, Fault, LoadError, PrecompileError, Reason, RuntimeError,
+};
 pub use limits::{COMPONENT_SIZE, Limits};
 pub use runtime::{ComponentBytes, Runtime, Settings, precompile};
 pub use services::{ServiceError, Services, Sink, read_error};

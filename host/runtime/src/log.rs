@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::child::Connection;
+use crate::crash::Written;
 use crate::limits;
 use crate::request::Request;
 use crate::services::Services;
@@ -34,8 +35,8 @@ struct Log {
     dropped: u64,
     /// Begun lines of standard output and standard error.
     begun: [Vec<u8>; 2],
-    /// The last lines of standard error: where a panic leaves its message.
-    last_words: Vec<String>,
+    /// For the case that it crashes.
+    written: Written,
 }
 
 /// A component's standard streams.
@@ -54,9 +55,6 @@ impl Stream {
     }
 }
 
-/// A panic's message has two lines and a note.
-const LAST_WORDS: usize = 3;
-
 impl SharedLog {
     pub(crate) fn new(
         component: Arc<str>,
@@ -71,7 +69,7 @@ impl SharedLog {
             bytes_left: bytes,
             dropped: 0,
             begun: Default::default(),
-            last_words: Vec::new(),
+            written: Written::default(),
         }))))
     }
 
@@ -104,10 +102,10 @@ impl SharedLog {
         }
     }
 
-    /// Shows unfinished lines and how many were dropped. Answers the last words, if there were any.
-    pub(crate) fn finish(&self) -> Option<String> {
+    /// Shows unfinished lines and how many were dropped. Answers what was written.
+    pub(crate) fn finish(&self) -> Written {
         let Outlet::Here(log) = &self.0 else {
-            return None;
+            return Written::default();
         };
         Self::with(log, |log| {
             for stream in [Stream::Output, Stream::Error] {
@@ -120,8 +118,7 @@ impl SharedLog {
                 let more = format!("{dropped} more lines of its log were dropped");
                 log.show(Level::Warning, &more);
             }
-            let words = std::mem::take(&mut log.last_words);
-            (!words.is_empty()).then(|| words.join(" "))
+            std::mem::take(&mut log.written)
         })
     }
 }
@@ -146,12 +143,9 @@ impl Log {
     fn end_line(&mut self, stream: Stream) {
         let line = std::mem::take(&mut self.begun[stream as usize]);
         let line = String::from_utf8_lossy(&line);
-        if stream == Stream::Error && !line.trim().is_empty() {
-            if self.last_words.len() == LAST_WORDS {
-                self.last_words.remove(0);
-            }
-            self.last_words
-                .push(untrusted::line(line.trim(), limits::SUMMARY));
+        if !line.trim().is_empty() {
+            self.written
+                .push(untrusted::line(line.trim_end(), limits::SUMMARY));
         }
         self.line(stream.level(), &line);
     }

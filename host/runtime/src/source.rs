@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use crate::budget::{Account, Budget, Stage};
 use crate::child;
 use crate::computing::{limited, run_yielding};
+use crate::crash::Crash;
 use crate::error::{ComponentError, Fault, LoadError};
 use crate::instance::{self, Linked};
 use crate::limits::Limits;
@@ -239,11 +240,10 @@ impl Source {
                     .await
             }
         };
-        let words = log.finish();
+        let written = log.finish();
         called.map_err(|fault| match fault {
-            Fault::Trap { message, .. } => Fault::Trap {
-                message,
-                last_words: words,
+            Fault::Trap { crash } => Fault::Trap {
+                crash: Crash { written, ..crash },
             },
             fault => fault,
         })
@@ -268,7 +268,7 @@ impl Source {
         let called = instance::call(&self.inner.engine, linked, state, call);
         let (said, host) = limited(&self.inner.ticker, account, is_cancelled, called)
             .await?
-            .map_err(|error| instance::fault_of(&error, None))?;
+            .map_err(|error| instance::fault_of(&error))?;
         match host {
             Host::Session(mut session) => Ok((said, session.take_target())),
             Host::Parent(_) => Err(unexpected()),

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crash::{Crash, Written};
 use crate::error::Fault;
 use crate::limits;
 use crate::services::ServiceError;
@@ -326,9 +327,13 @@ pub(crate) fn service_error(said: Unchecked<ServiceError>) -> ServiceError {
 pub(crate) fn fault(said: Fault) -> Fault {
     let sentence = |message: String| line(&message, limits::SUMMARY);
     match said {
-        Fault::Trap { message, .. } => Fault::Trap {
-            message: sentence(message),
-            last_words: None,
+        Fault::Trap { crash } => Fault::Trap {
+            crash: Crash {
+                message: sentence(crash.message),
+                function: crash.function.map(sentence),
+                // It is known here what was written.
+                written: Written::default(),
+            },
         },
         Fault::OutOfMemory { limit } => Fault::OutOfMemory { limit },
         Fault::LimitExceeded(what) => Fault::LimitExceeded(sentence(what)),

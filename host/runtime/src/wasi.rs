@@ -1,13 +1,15 @@
 //! The part of WASI 0.2 that a language's standard library needs to start: with nothing in it.
 //!
-//! No variables, arguments, files or sockets; standard input is at its end, the other streams go to
-//! the log. What differs from run to run elsewhere is the same in each run here, so that the same
+//! No variables and arguments; files and sockets are [`nothing`]; standard input is at its end, the other
+//! streams go to the log. What differs from run to run elsewhere is the same in each run here, so that the same
 //! inputs make the same bytes: the wall clock stands still, the monotonic one moves by a microsecond
 //! whenever it is looked at, and random numbers follow from what the call is about. Whoever needs
 //! secret random numbers must not take them from a component.
 //!
 //! Nobody waits: a component that sleeps is told at once that the time is over, and its clock has
 //! moved on by as much. So there is no sleep to be bounded, and a loop of sleeps is computing.
+
+mod nothing;
 
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    Ok(())
+    nothing::link(linker)
 }
 
 struct Table;

@@ -57,6 +57,9 @@ impl Environment for Nothing {
     }
 }
 
+/// Calls of which the quickest counts.
+const TRIES: usize = 5;
+
 /// Time for a unit of work without optimisation: thirty times of what a unit stands for.
 const UNIT: Duration = Duration::from_nanos(300);
 
@@ -159,6 +162,18 @@ fn excess(function: &Function, values: &[Value], slowness: f64) -> Duration {
     took.saturating_sub(allowed.mul_f64(slowness))
 }
 
+/// The same for the quickest of some calls: one alone may have paid for what else the machine did.
+fn least_excess(function: &Function, values: &[Value], slowness: f64) -> Duration {
+    let mut least = excess(function, values, slowness);
+    for _ in 1..TRIES {
+        if least.is_zero() {
+            break;
+        }
+        least = least.min(excess(function, values, slowness));
+    }
+    least
+}
+
 #[test]
 fn no_function_works_longer_than_it_pays_for() {
     let slowness = slowness();
@@ -182,7 +197,7 @@ fn no_function_works_longer_than_it_pays_for() {
                 if place != 9 && place >= count {
                     continue;
                 }
-                let excess = excess(function, &values, slowness);
+                let excess = least_excess(function, &values, slowness);
                 if !excess.is_zero() {
                     wrong.push((excess, format!("{name} with {piece:?} at {place}")));
                 }

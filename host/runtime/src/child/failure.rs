@@ -60,10 +60,12 @@ impl Failure {
                         found: text(found),
                         offered: contract::OFFERED,
                     },
-                    Refusal::MissingExport(export) => LoadError::MissingExport {
+                    Refusal::MissingExport { export, is_command } => LoadError::MissingExport {
                         component,
                         export: text(export),
+                        is_command,
                     },
+                    Refusal::CoreModule(module) => LoadError::CoreModule { component, module },
                     Refusal::Mismatch(source) => LoadError::Mismatch {
                         component,
                         offered: contract::OFFERED,

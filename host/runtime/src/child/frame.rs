@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::confine::{Bounds, Confinement};
-use crate::error::{Fault, Reason};
+use crate::error::{CoreModule, Fault, Reason};
 use crate::limits;
 use crate::request::{Answer, Call, Request, Said};
 
@@ -87,7 +87,8 @@ pub(crate) enum Refusal {
     TooMuch(String),
     ForbiddenImport(String),
     Version(String),
-    MissingExport(String),
+    MissingExport { export: String, is_command: bool },
+    CoreModule(CoreModule),
     Mismatch(Reason),
 }
 

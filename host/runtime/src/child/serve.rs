@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -27,7 +27,7 @@ use crate::bounds;
 use crate::computing::run_yielding;
 use crate::engine;
 use crate::error::{Fault, LoadError, Reason};
-use crate::inspect::inspect;
+use crate::inspect::{self, BEGINNING};
 use crate::instance::{self, Linked};
 use crate::log::SharedLog;
 use crate::precompiled::{self, Trusted};
@@ -76,17 +76,16 @@ fn serve() -> io::Result<()> {
         }
         Err(error) => return parent.send(&FromChild::Unfit(error.to_string()), &[]),
     }
-    let (ToChild::Component, component) = parent.receive()? else {
+    let (ToChild::Component, length) = parent.receive_message()? else {
         return Err(unexpected());
     };
     match task {
-        Task::Compile => match compile(&component) {
+        Task::Compile => match compile(&parent, length)? {
             Ok(code) => parent.send(&FromChild::Compiled, &code),
             Err(refusal) => parent.send(&FromChild::Refused(refusal), &[]),
         },
-        Task::Run => match load(&component) {
+        Task::Run => match load(parent.receive_bytes(length)?) {
             Ok((engine, linked)) => {
-                drop(component);
                 parent.send(&FromChild::Loaded, &[])?;
                 run(&parent, &engine, &linked, source_date_epoch)
             }
@@ -99,8 +98,19 @@ fn unexpected() -> io::Error {
     io::Error::other("the parent says something else")
 }
 
-fn compile(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
-    inspect("", wasm).map_err(refusal)?;
+/// Receives a component of `length` bytes and compiles it. One that is refused for its first bytes is not received
+/// whole.
+fn compile(parent: &Connection, length: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
+    let mut wasm = parent.receive_bytes(length.min(BEGINNING))?;
+    if let Err(error) = inspect::begin("", &wasm) {
+        return Ok(Err(refusal(error)));
+    }
+    wasm.append(&mut parent.receive_bytes(length - wasm.len())?);
+    Ok(compile_all(&wasm))
+}
+
+fn compile_all(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
+    inspect::inspect("", wasm).map_err(refusal)?;
     bounds::check(wasm).map_err(|error| match error {
         bounds::Error::Invalid(reason) => Refusal::Invalid(Reason(reason)),
         bounds::Error::TooMuch(what) => Refusal::TooMuch(what),
@@ -113,17 +123,22 @@ fn refusal(error: LoadError) -> Refusal {
     match error {
         LoadError::ForbiddenImport { import, .. } => Refusal::ForbiddenImport(import),
         LoadError::Version { found, .. } => Refusal::Version(found),
-        LoadError::MissingExport { export, .. } => Refusal::MissingExport(export),
+        LoadError::MissingExport {
+            export, is_command, ..
+        } => Refusal::MissingExport { export, is_command },
+        LoadError::CoreModule { module, .. } => Refusal::CoreModule(module),
         LoadError::Mismatch { source, .. } => Refusal::Mismatch(source),
         LoadError::Invalid { source, .. } => Refusal::Invalid(source),
         other => Refusal::Invalid(Reason(other.to_string())),
     }
 }
 
-fn load(code: &[u8]) -> Result<(Engine, Linked), Refusal> {
+fn load(code: Vec<u8>) -> Result<(Engine, Linked), Refusal> {
     let engine = engine::running().map_err(|error| Refusal::Invalid(Reason::of(&error)))?;
-    let component = precompiled::load(&engine, &Trusted::Confined(code))
+    let component = precompiled::load(&engine, &Trusted::Confined(&code))
         .map_err(|error| Refusal::Invalid(Reason::of(&error)))?;
+    // It is there twice now.
+    drop(code);
     let linker =
         instance::linker(&engine).map_err(|error| Refusal::Mismatch(Reason::of(&error)))?;
     let linked = instance::link(&engine, &linker, "", &component);
@@ -178,7 +193,7 @@ fn answer(
     // Nothing in here waits but for the parent, and that blocks.
     let said = run_yielding(instance::call(engine, linked, state, call));
     said.map(|(said, _)| said)
-        .map_err(|error| instance::fault_of(&error, None))
+        .map_err(|error| instance::fault_of(&error))
 }
 
 /// The child's end of the connection. Cheap to clone.
@@ -206,21 +221,36 @@ impl Connection {
         };
         let frame = frame::encode(message, bytes.len(), direction)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream();
         stream.write_all(&frame)?;
         stream.write_all(bytes)
     }
 
     fn receive<T: DeserializeOwned>(&self) -> io::Result<(T, Vec<u8>)> {
+        let (message, length) = self.receive_message()?;
+        Ok((message, self.receive_bytes(length)?))
+    }
+
+    /// A message, and how many bytes there are beside it.
+    fn receive_message<T: DeserializeOwned>(&self) -> io::Result<(T, usize)> {
         let nonsense = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream();
         let mut header = [0; HEADER];
         stream.read_exact(&mut header)?;
         let lengths = Lengths::parse(header, Direction::ToChild).map_err(nonsense)?;
         let mut message = vec![0; lengths.message];
         stream.read_exact(&mut message)?;
-        let mut bytes = vec![0; lengths.bytes];
-        stream.read_exact(&mut bytes)?;
-        Ok((frame::decode(&message).map_err(nonsense)?, bytes))
+        Ok((frame::decode(&message).map_err(nonsense)?, lengths.bytes))
+    }
+
+    /// Of the bytes beside a message as many as `length`.
+    fn receive_bytes(&self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream().read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn stream(&self) -> MutexGuard<'_, UnixStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

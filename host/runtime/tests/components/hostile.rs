@@ -324,6 +324,22 @@ async fn misdeeds_in_configure() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_shows_what_was_written_before() {
+    let source = hostile(&runtime());
+    let (volume, options) = (volume(), [option("behaviour", "panics")]);
+    let services = Arc::new(FakeServices::default());
+    let prepared = source.prepare(&volume, &options, services);
+    let error = prepared.await.expect_err("a crash").to_string();
+    let (crash, written) = error.split_once("; before that it wrote:\n").expect(&error);
+    assert!(crash.starts_with("source \"hostile\" crashed"), "{error}");
+    assert!(
+        written.lines().all(|line| line.starts_with("| ")),
+        "{error}"
+    );
+    assert!(written.contains("| the sky is falling"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn noise_is_bounded() {
     let runtime = runtime();
     let source = hostile(&runtime);

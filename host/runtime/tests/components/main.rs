@@ -4,6 +4,7 @@ mod confined;
 mod hostile;
 mod made;
 mod random;
+mod reaching;
 mod refused;
 mod strangers;
 mod support;

@@ -20,6 +20,7 @@ use wasm_encoder::{
 };
 
 use self::bombs::BOMBS;
+pub(crate) use self::bombs::interpreter;
 use self::border::BORDER;
 use self::composed::COMPOSED;
 use self::features::FEATURES;

@@ -146,9 +146,9 @@ pub(super) const BOMBS: &[Stranger] = &[
         WORKS,
     ),
     (
-        "is as big as an interpreter, and asks for files",
-        || interpreter("wasi:filesystem/preopens@0.2.6"),
-        "asks for wasi:filesystem/preopens@0.2.6",
+        "is as big as an interpreter, and asks for the network",
+        || interpreter("wasi:http/outgoing-handler@0.2.6"),
+        "asks for wasi:http/outgoing-handler@0.2.6",
     ),
     (
         "has a function of 49,000 locals and 300,000 blocks",
@@ -199,7 +199,7 @@ pub(super) const BOMBS: &[Stranger] = &[
 ];
 
 /// A source of 20 MB of functions that imports `name`.
-fn interpreter(name: &str) -> Vec<u8> {
+pub(crate) fn interpreter(name: &str) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], []);
     let mut functions = FunctionSection::new();

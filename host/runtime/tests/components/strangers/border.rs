@@ -86,6 +86,27 @@ pub(super) const BORDER: &[Stranger] = &[
         "out of bounds",
     ),
     (
+        "crashes in a function that has a name",
+        || {
+            made(|it| {
+                it.items =
+                    "(func $fall_apart unreachable) (func $step (call $fall_apart))".to_owned();
+                it.prepare = "(call $step) i32.const 1024";
+            })
+        },
+        "crashed in fall_apart: wasm",
+    ),
+    (
+        "crashes in a function whose name is a forgery",
+        || {
+            made(|it| {
+                it.items = r#"(func $"a\nerror: b\u{1b}[31m\u{202e}c" unreachable)"#.to_owned();
+                it.prepare = r#"(call $"a\nerror: b\u{1b}[31m\u{202e}c") i32.const 1024"#;
+            })
+        },
+        "crashed in a error: b\u{fffd}[31m\u{fffd}c: wasm",
+    ),
+    (
         "crashes when it allocates",
         || made(|it| it.realloc = "unreachable"),
         "crashed",

@@ -8,7 +8,7 @@ pub(super) const SHAPES: &[Stranger] = &[
     (
         "is a module",
         || wat::parse_str(Made::default().module()).expect("a module"),
-        "it is a module; a component has to be made of it",
+        "is a WebAssembly module, and a volume source is a component",
     ),
     (
         "is cut off",

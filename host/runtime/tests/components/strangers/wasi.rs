@@ -68,6 +68,48 @@ pub(super) const WASI: &[Stranger] = &[
         || wasi("(call $exit (i32.const 2))"),
         "discriminant",
     ),
+    (
+        "asks for folders, a network, sockets and a name, and gets none",
+        || {
+            wasi(
+                "(call $directories (i32.const 2048))
+                (if (i32.load (i32.const 2052)) (then unreachable))
+                (call $tcp (i32.const 0) (i32.const 2048))
+                (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))
+                (if (i32.ne (i32.load8_u (i32.const 2052)) (i32.const 1)) (then unreachable))
+                (call $tcp (i32.const 1) (i32.const 2048))
+                (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))
+                (call $udp (i32.const 0) (i32.const 2048))
+                (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))
+                (call $name (call $network) (i32.const 16) (i32.const 4) (i32.const 2048))
+                (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))",
+            )
+        },
+        WORKS,
+    ),
+    (
+        "uses a file that it was never given",
+        || wasi("(call $sync (i32.const 3) (i32.const 2048))"),
+        "unknown handle",
+    ),
+    (
+        "uses a network as a file",
+        || wasi("(call $sync (call $network) (i32.const 2048))"),
+        "handle index 1 used with the wrong type",
+    ),
+    (
+        "asks for ten thousand networks",
+        || {
+            wasi(
+                "(local $count i32)
+                (loop
+                    (drop (call $network))
+                    (local.set $count (i32.add (local.get $count) (i32.const 1)))
+                    (br_if 0 (i32.lt_u (local.get $count) (i32.const 10000))))",
+            )
+        },
+        "store handle limit exceeded",
+    ),
 ];
 
 /// A source that does something with WASI in `prepare`.
@@ -111,6 +153,45 @@ fn wasi(act: &str) -> Vec<u8> {
                     subscribe-duration: func(when: u64) -> pollable;
                 }
             }
+            package wasi:filesystem@0.2.6 {
+                interface types {
+                    enum error-code { access, would-block }
+                    resource descriptor { sync: func() -> result<_, error-code>; }
+                }
+                interface preopens {
+                    use types.{descriptor};
+                    get-directories: func() -> list<tuple<descriptor, string>>;
+                }
+            }
+            package wasi:sockets@0.2.6 {
+                interface network {
+                    enum error-code { unknown, access-denied, not-supported }
+                    enum ip-address-family { ipv4, ipv6 }
+                    resource network;
+                }
+                interface instance-network {
+                    use network.{network};
+                    instance-network: func() -> network;
+                }
+                interface tcp { resource tcp-socket { is-listening: func() -> bool; } }
+                interface tcp-create-socket {
+                    use network.{error-code, ip-address-family};
+                    use tcp.{tcp-socket};
+                    create-tcp-socket: func(family: ip-address-family) -> result<tcp-socket, error-code>;
+                }
+                interface udp { resource udp-socket { subscribe: func(); } }
+                interface udp-create-socket {
+                    use network.{error-code, ip-address-family};
+                    use udp.{udp-socket};
+                    create-udp-socket: func(family: ip-address-family) -> result<udp-socket, error-code>;
+                }
+                interface ip-name-lookup {
+                    use network.{error-code, network};
+                    resource resolve-address-stream { subscribe: func(); }
+                    resolve-addresses: func(network: borrow<network>, name: string)
+                        -> result<resolve-address-stream, error-code>;
+                }
+            }
             package wasi:random@0.2.6 {
                 interface random { get-random-bytes: func(len: u64) -> list<u8>; }
             }";
@@ -119,6 +200,11 @@ fn wasi(act: &str) -> Vec<u8> {
             import wasi:cli/stdout@0.2.6;
             import wasi:cli/exit@0.2.6;
             import wasi:clocks/monotonic-clock@0.2.6;
+            import wasi:filesystem/preopens@0.2.6;
+            import wasi:sockets/instance-network@0.2.6;
+            import wasi:sockets/tcp-create-socket@0.2.6;
+            import wasi:sockets/udp-create-socket@0.2.6;
+            import wasi:sockets/ip-name-lookup@0.2.6;
             import wasi:random/random@0.2.6;";
         let import = |interface: &str, name: &str, function: &str| {
             format!(r#"(import "wasi:{interface}@0.2.6" "{name}" (func {function}))"#)
@@ -163,6 +249,36 @@ fn wasi(act: &str) -> Vec<u8> {
                 "random/random",
                 "get-random-bytes",
                 "$random (param i64 i32)",
+            ),
+            import(
+                "filesystem/types",
+                "[method]descriptor.sync",
+                "$sync (param i32 i32)",
+            ),
+            import(
+                "filesystem/preopens",
+                "get-directories",
+                "$directories (param i32)",
+            ),
+            import(
+                "sockets/instance-network",
+                "instance-network",
+                "$network (result i32)",
+            ),
+            import(
+                "sockets/tcp-create-socket",
+                "create-tcp-socket",
+                "$tcp (param i32 i32)",
+            ),
+            import(
+                "sockets/udp-create-socket",
+                "create-udp-socket",
+                "$udp (param i32 i32)",
+            ),
+            import(
+                "sockets/ip-name-lookup",
+                "resolve-addresses",
+                "$name (param i32 i32 i32 i32)",
             ),
             format!("(func $act {act})"),
         ]
