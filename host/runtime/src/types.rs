@@ -167,7 +167,7 @@ pub struct OptionSetting {
 /// What kind of source a component is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// What a user writes for `type`: `[a-z][a-z0-9-]*`
+    /// What a user writes for `type`: `[a-z][a-z0-9-]*`; empty if it leaves that to its user.
     pub source_type: String,
     /// Other spellings of it.
     pub aliases: Vec<String>,

@@ -166,7 +166,11 @@ fn format(value: String) -> Checked<String> {
 /// The answer of `describe`.
 pub(crate) fn description(said: Unchecked<Description>) -> Checked<Description> {
     let said = said.0;
-    let source_type = word("a source", said.source_type, b"-")?;
+    // A stranger's is called what its user says.
+    let source_type = match said.source_type {
+        none if none.is_empty() => none,
+        name => word("a source", name, b"-")?,
+    };
     let aliases = few("aliases", said.aliases, limits::ALIASES)?
         .into_iter()
         .map(|alias| word("a source", alias, b"-"))

@@ -16,7 +16,7 @@ mod convert;
 mod imports;
 
 use wasmtime::Store;
-use wasmtime::component::{HasSelf, InstancePre, Linker, Resource};
+use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use self::bindings::{VolumeSource, VolumeSourcePre};
 pub(crate) use self::collected::Collected;
@@ -52,8 +52,7 @@ pub(crate) async fn call(
     match call {
         Call::Describe => {
             let description = store.data_mut().table.push(DescriptionHandle)?;
-            let lent = Resource::new_borrow(description.rep());
-            source.call_describe(&mut *store, lent).await?;
+            source.call_describe(&mut *store, description).await?;
             let said = store.data_mut().collected.take_description();
             Ok(Said::Description(Unchecked::new(said)))
         }
@@ -61,8 +60,7 @@ pub(crate) async fn call(
             let state = store.data_mut();
             state.collected.begin(volume.clone(), options.clone());
             let configuration = state.table.push(ConfigurationHandle)?;
-            let lent = Resource::new_borrow(configuration.rep());
-            source.call_configure(&mut *store, lent).await?;
+            source.call_configure(&mut *store, configuration).await?;
             let said = store.data_mut().collected.take_configuration();
             Ok(Said::Configuration(Unchecked::new(said)))
         }
@@ -70,8 +68,7 @@ pub(crate) async fn call(
             let state = store.data_mut();
             state.collected.begin(volume.clone(), options.clone());
             let preparation = state.table.push(PreparationHandle)?;
-            let lent = Resource::new_borrow(preparation.rep());
-            let prepared = source.call_prepare(&mut *store, lent).await?;
+            let prepared = source.call_prepare(&mut *store, preparation).await?;
             Ok(Said::Recipe(match prepared {
                 Ok(()) => Ok(Unchecked::new(
                     store.data_mut().collected.take_recipe().ok_or_else(|| {

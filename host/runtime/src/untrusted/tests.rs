@@ -34,11 +34,14 @@ fn descriptions() {
     assert_eq!(good.source_type, "cloud-init");
     assert_eq!(good.summary, "a summary");
     assert_eq!(good.options[1].name, "x9");
+    // What a stranger's is called is for its user to say.
+    let unnamed = described("", &["a"], vec![]).expect("a description without a name");
+    assert_eq!(unnamed.source_type, "");
 
     let long = "x".repeat(limits::WORD + 1);
     let many = vec!["a"; limits::ALIASES + 1];
     let refused = [
-        described("", &[], vec![]),
+        described(" ", &[], vec![]),
         described("Files", &[], vec![]),
         described("9p", &[], vec![]),
         described("a b", &[], vec![]),

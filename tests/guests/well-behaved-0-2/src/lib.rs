@@ -151,7 +151,7 @@ fn image(preparation: &Preparation) -> Result<(), Error> {
 struct WellBehaved;
 
 impl Guest for WellBehaved {
-    fn describe(description: &Description) {
+    fn describe(description: Description) {
         description.name("well-behaved");
         description.alias("good");
         description.summary("Uses every import");
@@ -165,7 +165,7 @@ impl Guest for WellBehaved {
         options.text("password", &text("password")).sensitive();
     }
 
-    fn configure(configuration: &Configuration) {
+    fn configure(configuration: Configuration) {
         let (volume, options) = (configuration.volume(), configuration.options());
         println!("looking at {}", volume.id().name);
         // What arrived, so that the tests see that it arrived whole.
@@ -209,7 +209,7 @@ impl Guest for WellBehaved {
         configuration.needs_hypervisor_path("/var/lib/libvirt/images/base.qcow2");
     }
 
-    fn prepare(preparation: &Preparation) -> Result<(), Error> {
+    fn prepare(preparation: Preparation) -> Result<(), Error> {
         let way = preparation.options().text("way");
         let way = way.ok_or_else(|| Error::Invalid("the option \"way\" is missing".into()))?;
         match way.as_str() {
@@ -217,7 +217,7 @@ impl Guest for WellBehaved {
             "clone" => preparation.clone(&base()),
             "overlay of a volume" => preparation.overlay_volume(&base()),
             "overlay of a path" => preparation.overlay_path("/images/base.qcow2"),
-            "image" => image(preparation),
+            "image" => image(&preparation),
             "image of unknown length" => {
                 let form = Form::new();
                 form.format("qcow2");
