@@ -36,6 +36,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("lvhost-communicator", &["lvhost-regular-file"]),
     ("lvhost-config", &["lvhost-hcl"]),
+    // Compiled components are kept in folders of the user's own.
+    ("lvhost-runtime", &["lvhost-regular-file"]),
     (
         "lvhost-fetch",
         &["lvhost-image", "lvhost-location", "lvhost-regular-file"],

@@ -7,9 +7,8 @@
 //!                         └─ neither ─────────► what to do about it
 //! ```
 //!
-//! What is not built in is compiled when a template uses it, and nothing of that is kept: machine code
-//! that is read from a file would have to be trusted, whoever has put it there, while what it takes to
-//! compile a component is a fraction of a second beside a build of minutes. See `docs/sources.md`.
+//! What is not built in is compiled when a template uses it for the first time; what is made of it is kept,
+//! under a seal. See `docs/sources.md`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lvhost_config::{PROJECT_FILE, Project, is_type_name};
 use lvhost_engine::{Allowed, Permission, SourceKind, Sources};
 use lvhost_hcl::{Diagnostic, Diagnostics, Document, SourceMap, Span};
-use lvhost_runtime::{Budget, Limits, LoadError, Runtime, Settings, Source};
+use lvhost_runtime::{Budget, Compilation, Limits, LoadError, Runtime, Settings, Source};
 
 use crate::exit_code::Failure;
 use crate::input::InputError;
@@ -45,7 +44,15 @@ pub(crate) struct Components {
     compiled: Mutex<BTreeMap<(String, String), Source>>,
     /// What all components have together that nobody has allowed.
     not_allowed: Budget,
+    /// Told what takes its time.
+    notice: Notice,
 }
+
+/// Takes a line for the user.
+pub(crate) type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Bytes of a component that takes more than a moment to compile.
+const LARGE: usize = 1 << 20;
 
 /// The sources of one template.
 pub(crate) struct TemplateSources {
@@ -55,13 +62,15 @@ pub(crate) struct TemplateSources {
 }
 
 impl Components {
-    /// Makes what ships with lvhost ready; each is loaded when it is first called.
+    /// Makes what ships with lvhost ready; each is loaded when it is first called. `notice` is told when a component
+    /// is compiled that takes its time.
     ///
     /// # Errors
     /// When WebAssembly can't be run here, or `SOURCE_DATE_EPOCH` is not a number.
-    pub(crate) fn new(surroundings: &Arc<Surroundings>) -> Result<Self, Failure> {
+    pub(crate) fn new(surroundings: &Arc<Surroundings>, notice: Notice) -> Result<Self, Failure> {
         let settings = Settings {
             source_date_epoch: source_date_epoch(surroundings)?,
+            compiled: surroundings.compiled_places(),
             ..Settings::default()
         };
         let runtime = Runtime::new(settings).map_err(unable)?;
@@ -76,6 +85,7 @@ impl Components {
             surroundings: Arc::clone(surroundings),
             compiled: Mutex::default(),
             not_allowed: Budget::new(Limits::not_allowed()),
+            notice,
         })
     }
 
@@ -279,9 +289,27 @@ impl Components {
         if let Some(source) = compiled.get(&key) {
             return Ok(source.clone());
         }
-        let source = self.runtime.load_stranger(name, &file.bytes, budget)?;
+        let watch = |compilation| self.watch(name, file.bytes.len(), compilation);
+        let source = self
+            .runtime
+            .load_stranger(name, &file.bytes, budget, &watch)?;
         compiled.insert(key, source.clone());
         Ok(source)
+    }
+
+    /// Says what takes its time, and how long it took.
+    fn watch(&self, name: &str, size: usize, compilation: Compilation) {
+        match compilation {
+            Compilation::Begun if size >= LARGE => (self.notice)(&format!(
+                "compiling the source \"{name}\", {} MiB: this is done once and may take a minute",
+                size >> 20
+            )),
+            Compilation::Ended { took } if size >= LARGE => (self.notice)(&format!(
+                "compiled the source \"{name}\" in {:.1} s",
+                took.as_secs_f64()
+            )),
+            _ => {}
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn plan(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let surroundings = Arc::new(surroundings);
-    let components = Components::new(&surroundings)?;
+    let components = Components::new(&surroundings, printer.notice())?;
     let examiner = Examiner::new(&arguments.template, &components, &surroundings)?;
     let data_sources = match surroundings.cache_directory() {
         Some(cache) => BuiltIn::existing(cache),

@@ -14,6 +14,7 @@ use lvhost_hcl::{Diagnostics, RenderStyle, SourceMap, render};
 use serde::Serialize;
 
 use crate::arguments::Color;
+use crate::components::Notice;
 use crate::shown::{Marks, escaped, shown};
 use crate::surroundings::Surroundings;
 
@@ -73,6 +74,12 @@ impl Printer {
     /// A line for the user.
     pub(crate) fn message(&self, line: &str) {
         write_line(&self.messages, &self.marks.line(line));
+    }
+
+    /// What takes the lines of those who can't wait to be asked for them.
+    pub(crate) fn notice(&self) -> Notice {
+        let printer = self.clone();
+        Arc::new(move |line| printer.message(line))
     }
 
     /// Something went wrong.

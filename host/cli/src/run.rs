@@ -82,7 +82,7 @@ impl Run<'_> {
         let watched_console = watched_console(&self.surroundings)?;
         let journal = self.surroundings.journal()?;
         let fetcher = downloads::fetcher(&self.surroundings, &cache)?;
-        let components = Components::new(&self.surroundings)?;
+        let components = Components::new(&self.surroundings, self.printer.notice())?;
         if let Some(state) = self.surroundings.state_directory() {
             logs::prune(&state.join(logs::FOLDER), SystemTime::now());
         }

@@ -79,7 +79,7 @@ pub(crate) fn sources(
     surroundings: Surroundings,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let components = Components::new(&Arc::new(surroundings))?;
+    let components = Components::new(&Arc::new(surroundings), printer.notice())?;
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
     let sources = components.of_project(Path::new("."), &mut files, &mut report);
     if !report.is_empty() {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use lvhost_communicator::keys::{self, Algorithm, KeyPair};
-use lvhost_fetch::OwnFolder;
+use lvhost_regular_file::OwnFolder;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Bits of an RSA key: what the plugin makes, and the least that OpenSSH takes.

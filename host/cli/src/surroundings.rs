@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lvhost_engine::go_template::BuildFacts;
 use lvhost_engine::{Journal, JournalFolder, Secrets};
 use lvhost_hcl::Environment;
+use lvhost_runtime::CompiledPlaces;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
@@ -83,6 +84,15 @@ impl Surroundings {
     /// <https://specifications.freedesktop.org/basedir> has it; `None` without a home.
     pub(crate) fn cache_directory(&self) -> Option<PathBuf> {
         self.user_directory("XDG_CACHE_HOME", ".cache")
+    }
+
+    /// Where strangers' components are kept once they are compiled, and the key that seals them: the one in the
+    /// cache, the other not. `None` without a home.
+    pub(crate) fn compiled_places(&self) -> Option<CompiledPlaces> {
+        Some(CompiledPlaces {
+            cache: self.cache_directory()?.join("compiled"),
+            key: self.state_directory()?.join("compiled"),
+        })
     }
 
     /// Where downloads are kept; `None` without a home.

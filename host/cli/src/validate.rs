@@ -34,7 +34,7 @@ pub(crate) fn validate(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let surroundings = Arc::new(surroundings);
-    let components = Components::new(&surroundings)?;
+    let components = Components::new(&surroundings, printer.notice())?;
     let examiner = Examiner::new(&arguments.template, &components, &surroundings)?;
     let runtime = async_runtime::small()?;
     let examined = runtime.block_on(examiner.examine(&BuiltIn::check_only()));

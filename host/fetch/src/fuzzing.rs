@@ -11,8 +11,8 @@ use crate::archive::Packing;
 use crate::archive::unpack::{Positioned, unpack_within};
 use crate::checksum::list::{ChecksumList, names_of};
 use crate::decode::{Codec, decoder};
-use crate::own_folder::OwnFolder;
 use crate::{Checksum, Location, Netrc};
+use lvhost_regular_file::OwnFolder;
 
 /// Bytes that are taken of what is decompressed: more finds nothing new, and takes long.
 const DECODED_LIMIT: u64 = 4 << 20;

@@ -15,9 +15,12 @@
 //!
 //! What is written comes to its path when it is whole, and not before ([`Replacement`], [`UnfinishedFile`]). Where
 //! its name comes from elsewhere, it stays in the folder that it is for ([`ReceivingFolder`]).
+//!
+//! What is believed because of who could have put it there lies in an [`OwnFolder`].
 
 #![forbid(unsafe_code)]
 
+mod own_folder;
 mod receiving_folder;
 mod replacement;
 mod unfinished;
@@ -30,6 +33,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+pub use self::own_folder::{NotOwn, OwnFolder, UNFINISHED, not_own};
 pub use self::receiving_folder::ReceivingFolder;
 pub use self::replacement::Replacement;
 pub use self::unfinished::UnfinishedFile;

@@ -17,7 +17,7 @@ use rustix::process::geteuid;
 use thiserror::Error;
 
 /// What the name of a file begins with until it is complete and gets its own.
-pub(crate) const UNFINISHED: &str = ".new-";
+pub const UNFINISHED: &str = ".new-";
 
 /// The bits of a mode by which group and others can write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -121,7 +121,7 @@ impl OwnFolder {
     ///
     /// # Errors
     /// Those of [`Self::make`]; a link by that name.
-    pub(crate) fn folder(&self, name: &str) -> io::Result<Self> {
+    pub fn folder(&self, name: &str) -> io::Result<Self> {
         match mkdirat(&self.held, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
@@ -160,7 +160,10 @@ impl OwnFolder {
     }
 
     /// A file for reading and writing, empty if it is new.
-    pub(crate) fn make_file(&self, name: &str) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// Those of opening and making it; it is a link, or somebody else's ([`not_own`]).
+    pub fn make_file(&self, name: &str) -> io::Result<File> {
         self.open_file(name, OFlags::RDWR | OFlags::CREATE, 0)
     }
 
@@ -177,7 +180,10 @@ impl OwnFolder {
     }
 
     /// A regular file, whosever it is, open for reading.
-    pub(crate) fn anybodys_file(&self, name: &str) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// Those of opening it; it is a link, or no file ([`not_own`]).
+    pub fn anybodys_file(&self, name: &str) -> io::Result<File> {
         self.whatever(name, OFlags::RDONLY)
     }
 
@@ -197,7 +203,10 @@ impl OwnFolder {
     }
 
     /// A new file that has no name, and goes with its last handle.
-    pub(crate) fn unnamed_file(&self) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub fn unnamed_file(&self) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         match openat(&self.held, ".", flags | OFlags::TMPFILE, mode) {
@@ -226,7 +235,10 @@ impl OwnFolder {
     }
 
     /// Puts a whole file, for its owner only, in place of what is there by that name.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of writing; nothing has changed then.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (mut file, unfinished) = self.unfinished()?;
         let written = file
             .write_all(bytes)
@@ -253,12 +265,18 @@ impl OwnFolder {
     }
 
     /// Gives a file another name, in this or another folder.
-    pub(crate) fn rename(&self, name: &str, folder: &Self, new: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn rename(&self, name: &str, folder: &Self, new: &str) -> io::Result<()> {
         Ok(renameat(&self.held, name, &folder.held, new)?)
     }
 
     /// Removes a file or a link; nothing if there is none.
-    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.held, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
@@ -266,7 +284,10 @@ impl OwnFolder {
     }
 
     /// The names of all that is in it, but for those that are not Unicode: none of those is ours.
-    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// Those of reading the folder.
+    pub fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.held)? {
             if let Ok(name) = entry?.file_name().to_str()

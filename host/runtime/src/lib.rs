@@ -19,6 +19,7 @@
 mod bounds;
 mod budget;
 pub mod child;
+mod compiled;
 mod computing;
 mod contract;
 mod crash;
@@ -44,12 +45,13 @@ mod v0_2;
 mod wasi;
 
 pub use budget::Budget;
+pub use compiled::CompiledPlaces;
 pub use crash::{Crash, Written};
 pub use error::{
     ComponentError, CoreModule, Fault, LoadError, PrecompileError, Reason, RuntimeError,
 };
 pub use limits::{COMPONENT_SIZE, Limits};
-pub use runtime::{ComponentBytes, Runtime, Settings, precompile};
+pub use runtime::{Compilation, ComponentBytes, Runtime, Settings, precompile};
 pub use services::{ServiceError, Services, Sink, read_error};
 pub use source::Source;
 pub use types::{

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::budget::Budget;
 use crate::child::{self, Confinement, Program};
+use crate::compiled::{CompiledComponent, CompiledPlaces, Subject};
 use crate::computing::Ticker;
 use crate::engine;
 use crate::error::{LoadError, PrecompileError, Reason, RuntimeError};
@@ -17,6 +20,7 @@ use crate::precompiled::{self, Trusted};
 use crate::source::{Component, Source};
 use crate::state::State;
 use crate::types::Description;
+use crate::untrusted::Unchecked;
 
 /// What all components of a [`Runtime`] have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +33,20 @@ pub struct Settings {
     /// [`serve_if_asked`](crate::child::serve_if_asked) before anything else. By default it is this
     /// program.
     pub component_program: Option<PathBuf>,
+    /// Where strangers' components are kept once they are compiled. By default they are compiled each time.
+    pub compiled: Option<CompiledPlaces>,
+}
+
+/// What is done about a stranger's component that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compilation {
+    /// It is going to be compiled. Nothing is kept of it.
+    Begun,
+    /// It was compiled, and was asked what it is.
+    Ended {
+        /// The time on the clock that this took.
+        took: Duration,
+    },
 }
 
 /// A component's bytes.
@@ -88,11 +106,12 @@ impl Runtime {
                 let inner = Arc::clone(&self.inner);
                 Ok(Source::describe(inner, name, linked, &budget)?)
             }
-            ComponentBytes::Wasm(wasm) => self.load_stranger(name, &wasm, &budget),
+            ComponentBytes::Wasm(wasm) => self.load_stranger(name, &wasm, &budget, &|_| ()),
         }
     }
 
-    /// Loads a stranger's component, for which `budget` is there, or what is left of it.
+    /// Loads a stranger's component, for which `budget` is there, or what is left of it. It is compiled, unless
+    /// that was done before and is kept; `watch` is told of it.
     ///
     /// # Errors
     /// As those of [`load`](Self::load).
@@ -101,6 +120,7 @@ impl Runtime {
         name: &str,
         wasm: &[u8],
         budget: &Budget,
+        watch: &dyn Fn(Compilation),
     ) -> Result<Source, LoadError> {
         if wasm.len() > COMPONENT_SIZE {
             return Err(LoadError::TooLarge {
@@ -109,18 +129,54 @@ impl Runtime {
                 limit: COMPONENT_SIZE,
             });
         }
-        let inner = Arc::clone(&self.inner);
-        let component = child::wait_for(async {
-            let program = inner.program.clone();
-            let code = child::compile(&program, wasm, budget).await?;
-            let epoch = inner.settings.source_date_epoch;
-            let component = child::Component::new(program, epoch, code, budget.clone());
-            component.load().await?;
-            Ok(component)
+        let Some(places) = &self.inner.settings.compiled else {
+            let code = self.compile(name, wasm, budget)?;
+            return self.describe(name, code, budget);
+        };
+        // Nothing is compiled by it: it knows the compiler's settings.
+        let compiler = engine::compiling(None).map_err(|error| LoadError::Invalid {
+            component: name.to_owned(),
+            source: Reason::of(&error),
+        })?;
+        let subject = Subject::new(&compiler, wasm);
+        if let Some(kept) = places.get(&subject) {
+            let component = Component::Child(self.component(kept.code, budget));
+            let inner = Arc::clone(&self.inner);
+            let source = Source::described(inner, name, component, budget, kept.description);
+            return Ok(source?);
+        }
+        watch(Compilation::Begun);
+        let begun = Instant::now();
+        let code = self.compile(name, wasm, budget)?;
+        let source = self.describe(name, code.clone(), budget)?;
+        watch(Compilation::Ended {
+            took: begun.elapsed(),
         });
-        let component = component.map_err(|failure| failure.in_load(name))?;
-        let component = Component::Child(component);
-        Ok(Source::describe(inner, name, component, budget)?)
+        let description = Unchecked::new(source.description().clone());
+        places.put(&subject, CompiledComponent { description, code });
+        Ok(source)
+    }
+
+    fn compile(&self, name: &str, wasm: &[u8], budget: &Budget) -> Result<Bytes, LoadError> {
+        let program = &self.inner.program;
+        let code = child::wait_for(child::compile(program, wasm, budget));
+        code.map_err(|failure| failure.in_load(name))
+    }
+
+    /// Loads compiled code, and asks it what it is.
+    fn describe(&self, name: &str, code: Bytes, budget: &Budget) -> Result<Source, LoadError> {
+        let component = self.component(code, budget);
+        let loaded = child::wait_for(component.load());
+        loaded.map_err(|failure| failure.in_load(name))?;
+        let inner = Arc::clone(&self.inner);
+        let source = Source::describe(inner, name, Component::Child(component), budget);
+        Ok(source?)
+    }
+
+    fn component(&self, code: Bytes, budget: &Budget) -> child::Component {
+        let program = self.inner.program.clone();
+        let epoch = self.inner.settings.source_date_epoch;
+        child::Component::new(program, epoch, code, budget.clone())
     }
 
     /// What holds a process for a component on this machine.

@@ -26,7 +26,7 @@ use crate::services::{ServiceError, Services};
 use crate::session::{Session, Target};
 use crate::state::{Host, State};
 use crate::types::{Configuration, Description, OptionSetting, Recipe, Volume};
-use crate::untrusted;
+use crate::untrusted::{self, Unchecked};
 use crate::wasi;
 
 /// A component that can be called. Each call is a fresh instance that knows nothing of others. Calls of
@@ -103,6 +103,28 @@ impl Source {
             budget: Budget::new(limits),
             description: Arc::new(description),
         }
+    }
+
+    /// A component that has said before what it is.
+    pub(crate) fn described(
+        inner: Arc<Inner>,
+        name: &str,
+        component: Component,
+        budget: &Budget,
+        description: Unchecked<Description>,
+    ) -> Result<Self, ComponentError> {
+        let description = untrusted::description(description).map_err(|how| ComponentError {
+            component: name.to_owned(),
+            function: "describe",
+            fault: Fault::Misbehaved(how),
+        })?;
+        Ok(Self {
+            inner,
+            name: name.into(),
+            component: Arc::new(component),
+            budget: budget.clone(),
+            description: Arc::new(description),
+        })
     }
 
     /// Asks a component what it is.

@@ -11,7 +11,7 @@ use super::messages::Messages;
 use super::options::{self, Reading};
 use super::request::Request;
 use crate::allowed_uris::AllowedUris;
-use crate::components::Components;
+use crate::components::{Components, Notice};
 use crate::interpolation::interpolated;
 use crate::local_paths;
 use crate::surroundings::Surroundings;
@@ -65,8 +65,10 @@ pub(super) async fn examine(
 /// # Errors
 /// What is wrong with `lvhost.hcl`, or why nothing can be loaded.
 pub(super) fn sources(surroundings: &Arc<Surroundings>) -> Result<Arc<Sources>, String> {
-    let components =
-        Components::new(surroundings).map_err(|failure| lvhost_engine::with_causes(&failure))?;
+    // Packer shows it to who has asked for its log.
+    let notice: Notice = Arc::new(|line| tracing::info!("{line}"));
+    let components = Components::new(surroundings, notice)
+        .map_err(|failure| lvhost_engine::with_causes(&failure))?;
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
     let folder = &surroundings.working_directory;
     let sources = components.of_project(folder, &mut files, &mut report);

@@ -289,7 +289,7 @@ fn whatever_a_component_is_made_of_lvhost_says_what_it_is() {
     for (text, expected) in [
         (PASSING_A_STRING, not_ours),
         ("(component)", not_ours),
-        ("(module)", not_wasm),
+        ("(module)", "source \"stranger\" is a WebAssembly module"),
         ("(component (core module (memory 1) (memory 1)))", not_wasm),
         (
             "(component (core type (module
@@ -304,6 +304,118 @@ fn whatever_a_component_is_made_of_lvhost_says_what_it_is() {
         assert_says(&validate(&lvhost), &[expected, "t.pkr.hcl:12:14"]);
         let lvhost = lvhost.file("lvhost.hcl", &entry(&sha256(&path), ""));
         assert_says(&validate(&lvhost), &[expected, "lvhost.hcl:2:12"]);
+    }
+}
+
+/// Bytes that a component may have beside its code: enough for it to be called large.
+fn grown(path: &Path) {
+    let mut wasm = std::fs::read(path).unwrap();
+    // A custom section, its length in four bytes: one for the name's length, one for the name, and the rest.
+    let length: u32 = 2 << 20;
+    wasm.push(0);
+    wasm.extend((0..4).map(|at| {
+        let more = if at < 3 { 0x80 } else { 0 };
+        (length >> (7 * at)) as u8 & 0x7f | more
+    }));
+    wasm.extend([1, b'x']);
+    wasm.resize(wasm.len() + length as usize - 2, 0);
+    std::fs::write(path, wasm).unwrap();
+}
+
+/// A component that takes its time is compiled once, and it is said before and after.
+#[test]
+fn a_large_component_is_compiled_once() {
+    let lvhost = with_url();
+    put(&lvhost, "stranger.wasm");
+    let path = lvhost.folder().join("stranger.wasm");
+    grown(&path);
+    let allow = "  allow {\n    urls = [\"https://example.org/images/\"]\n  }\n";
+    let lvhost = lvhost.file("lvhost.hcl", &entry(&sha256(&path), allow));
+    let first = validate(&lvhost);
+    assert_eq!(first.code, Some(0), "{}", first.messages);
+    for expected in [
+        "compiling the source \"stranger\", 2 MiB",
+        "compiled the source \"stranger\" in ",
+    ] {
+        assert!(first.messages.contains(expected), "{}", first.messages);
+    }
+    let second = validate(&lvhost);
+    assert_eq!(second.code, Some(0), "{}", second.messages);
+    assert!(!second.messages.contains("compil"), "{}", second.messages);
+}
+
+/// The one file of what is kept.
+fn kept(lvhost: &Lvhost) -> PathBuf {
+    let folder = lvhost.cache().join("compiled");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// And nothing is said of it: whoever restores a cache from elsewhere has done nothing wrong.
+#[test]
+fn a_kept_component_that_was_changed_is_compiled_anew() {
+    let lvhost = with_url();
+    let digest = put(&lvhost, "stranger.wasm");
+    let allow = "  allow {\n    urls = [\"https://example.org/images/\"]\n  }\n";
+    let lvhost = lvhost.file("lvhost.hcl", &entry(&digest, allow));
+    let first = validate(&lvhost);
+    assert_eq!(first.code, Some(0), "{}", first.messages);
+    let right = std::fs::read(kept(&lvhost)).unwrap();
+    // The code, the seal, the end, all of it.
+    for at in [40, right.len() / 2, right.len() - 1] {
+        let mut wrong = right.clone();
+        wrong[at] ^= 1;
+        std::fs::write(kept(&lvhost), wrong).unwrap();
+        let said = validate(&lvhost);
+        assert_eq!(
+            (said.code, &said.messages),
+            (Some(0), &first.messages),
+            "{at}"
+        );
+        assert!(std::fs::read(kept(&lvhost)).unwrap() == right, "{at}");
+    }
+}
+
+/// An author reads what to do in the words of the tools.
+#[test]
+fn a_refusal_tells_an_author_what_to_do() {
+    for (text, expected) in [
+        (
+            r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#,
+            "--adapt wasi_snapshot_preview1.reactor.wasm",
+        ),
+        (
+            r#"(component (instance $i) (export "wasi:cli/run@0.2.6" (instance $i)))"#,
+            "-mexec-model=reactor",
+        ),
+        (
+            r#"(component (import "wasi:http/types@0.2.6" (instance)))"#,
+            "--disable http",
+        ),
+        (
+            r#"(component (import "wasi:filesystem/types@0.3.0" (instance)))"#,
+            "have the tools make it for WASI 0.2",
+        ),
+        (
+            r#"(component (import "lvhost:source/secrets@0.2.0" (instance)))"#,
+            "make its bindings anew",
+        ),
+        (
+            r#"(component (type (stream u8)))"#,
+            "have it made for WASI 0.2, without them",
+        ),
+    ] {
+        let lvhost = with_url();
+        let path = lvhost.folder().join("stranger.wasm");
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        assert_says(
+            &validate(&lvhost),
+            &["\"stranger\"", expected, "t.pkr.hcl:12:14"],
+        );
     }
 }
 

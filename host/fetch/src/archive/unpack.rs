@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use super::Packing;
 use crate::decode;
 use crate::download::MAXIMUM_LENGTH;
-use crate::own_folder::OwnFolder;
 use crate::sink::write_sparse;
+use lvhost_regular_file::OwnFolder;
 
 use pax_sparse::{Keywords, is_keyword};
 

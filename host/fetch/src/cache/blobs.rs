@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, CacheError, Partial, read_json, remove, write_json};
 use crate::digest::{Algorithm, Digest};
-use crate::own_folder::{OwnFolder, not_own};
 use crate::{Progress, SafeUrl, local};
+use lvhost_regular_file::{OwnFolder, not_own};
 
 /// Linux's name for one run of the kernel.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

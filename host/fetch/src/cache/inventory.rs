@@ -10,7 +10,7 @@ use super::index::UrlEntry;
 use super::partial::{Record, record_name};
 use super::{Cache, CacheError, read_json};
 use crate::digest::{Algorithm, Digest};
-use crate::own_folder::{OwnFolder, UNFINISHED, not_own};
+use lvhost_regular_file::{OwnFolder, UNFINISHED, not_own};
 
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ use thiserror::Error;
 
 use crate::Author;
 use crate::digest::{Algorithm, Hasher};
-use crate::own_folder::OwnFolder;
+use lvhost_regular_file::OwnFolder;
 
 pub(crate) use blobs::Blob;
 pub(crate) use index::UrlEntry;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cache, CacheError, Folders, read_json, remove, write_json};
 use crate::SafeUrl;
 use crate::digest::{Algorithm, Digest};
-use crate::own_folder::OwnFolder;
+use lvhost_regular_file::OwnFolder;
 
 /// How far a partial file can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

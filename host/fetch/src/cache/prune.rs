@@ -13,7 +13,7 @@ use super::inventory::{all_files, files};
 use super::partial::record_name;
 use super::{Cache, CacheEntry, CacheError, Content, blobs, read_json, remove};
 use crate::digest::Digest;
-use crate::own_folder::{OwnFolder, UNFINISHED};
+use lvhost_regular_file::{OwnFolder, UNFINISHED};
 
 /// How old an unfinished record must be to have been left behind by a process that died: writing
 /// one takes milliseconds.

@@ -232,6 +232,7 @@ async fn another_program_in_the_place_of_the_components_process() {
         let runtime = Runtime::new(Settings {
             source_date_epoch: 0,
             component_program: Some(program.into()),
+            compiled: None,
         });
         let runtime = runtime.expect("a runtime");
         let wasm = ComponentBytes::Wasm(guest("well-behaved"));

@@ -88,6 +88,7 @@ pub(crate) fn runtime() -> Runtime {
     Runtime::new(Settings {
         source_date_epoch: 1_700_000_000,
         component_program: Some(env!("CARGO_BIN_EXE_component-process").into()),
+        compiled: None,
     })
     .expect("a runtime")
 }

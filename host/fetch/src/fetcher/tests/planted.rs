@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::*;
-use crate::not_own;
+use lvhost_regular_file::not_own;
 
 const IMAGE: &[u8] = b"image";
 const EVIL: &[u8] = b"ima9e";
