@@ -13,6 +13,7 @@ pub(crate) use self::operators::equal;
 pub(crate) use self::traversal::SUGGESTION;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use hcl::edit::Span as _;
@@ -49,6 +50,8 @@ const ROOTS: [&str; 7] = ["build", "data", "local", "packer", "path", "source", 
 pub(crate) struct Context {
     /// The world outside.
     pub(crate) environment: Arc<dyn Environment>,
+    /// The folder of the template, which `file` and the like start from.
+    pub(crate) root: Arc<Path>,
     /// Whether `env()` may be called: only in the default of a variable.
     pub(crate) env_allowed: bool,
     /// The call of `templatefile` this is inside of, if it is: the file may not read another.
@@ -63,6 +66,7 @@ impl Context {
     pub(crate) fn new(environment: Arc<dyn Environment>) -> Self {
         Self {
             environment,
+            root: Path::new("").into(),
             env_allowed: false,
             template_file_of: None,
             budget: Arc::default(),
