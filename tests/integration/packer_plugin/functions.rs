@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use crate::packer::{Installation, packers};
 
 /// The tables of `host/hcl/tests/cases`.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
+    "answers",
     "collections",
     "encodings",
     "expressions",

@@ -84,7 +84,14 @@ impl Evaluator<'_> {
             return;
         }
         match (value.to_text(), value.kind()) {
-            (Some(value), _) => text.text.push_str(&value),
+            (Some(value), _) => {
+                let paid = self.context.budget.charge_new_text(value.len() * 2);
+                if !self.paid(paid, interpolation.expr.span()) {
+                    text.unknown = true;
+                    return;
+                }
+                text.text.push_str(&value);
+            }
             (None, ValueKind::Unknown) => text.unknown = true,
             (None, _) => {
                 let span = self.span(interpolation.expr.span());

@@ -71,18 +71,16 @@ fn log(arguments: &Arguments<'_>) -> Outcome {
         .ok_or_else(|| "the logarithm of these numbers is not a number".into())
 }
 
+/// As the language has it, in numbers of 53 bits.
 fn pow(arguments: &Arguments<'_>) -> Outcome {
-    let (number, power) = (arguments.number(0), arguments.number(1));
-    let result = match (power.to_u64(), power.to_i64()) {
-        (Some(power), _) => number.power(power),
-        (None, Some(power)) => number
-            .power(power.unsigned_abs())
-            .and_then(|divisor| Number::from(1).divide(&divisor)),
-        (None, None) => Number::from_f64(number.to_f64().powf(power.to_f64())),
-    };
-    result
-        .map(Value::from)
-        .ok_or_else(|| "the result is not a number in range".into())
+    Number::from_f64(
+        arguments
+            .number(0)
+            .to_f64()
+            .powf(arguments.number(1).to_f64()),
+    )
+    .map(Value::from)
+    .ok_or_else(|| "the result is not a number in range".into())
 }
 
 fn parseint(arguments: &Arguments<'_>) -> Outcome {

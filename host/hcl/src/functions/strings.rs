@@ -7,6 +7,7 @@ use std::time::Instant;
 use regex::{Captures, Regex, RegexBuilder};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::pattern::translated;
 use super::{
     Arguments, Cost, Function, FunctionError, GRAPHEME, Kind, Outcome, Parameter, parameter,
     strings,
@@ -286,10 +287,14 @@ impl Pattern {
             let message = format!("the regular expression has more than {MAX_PATTERN} bytes");
             return Err(FunctionError::at(argument, message));
         }
+        let wrong = |reason: &str| {
+            FunctionError::at(argument, format!("not a regular expression: {reason}"))
+        };
+        let translated = translated(pattern).map_err(|reason| wrong(&reason))?;
         let mut outcome = Err(String::new());
         for (size, factor) in SIZES {
             budget.charge(COMPILATION * factor, 0)?;
-            let built = RegexBuilder::new(pattern).size_limit(size).build();
+            let built = RegexBuilder::new(&translated).size_limit(size).build();
             outcome = built
                 .map(|regex| Self { regex, factor })
                 .map_err(|error| error.to_string());
@@ -299,8 +304,7 @@ impl Pattern {
         }
         let compiled = outcome.map_err(|reason| {
             let reason = reason.lines().last().unwrap_or_default();
-            let reason = reason.trim_start_matches("error: ");
-            FunctionError::at(argument, format!("not a regular expression: {reason}"))
+            wrong(reason.trim_start_matches("error: "))
         })?;
         if let Ok(mut last) = LAST_PATTERN.lock() {
             *last = Some((pattern.to_owned(), compiled.clone()));

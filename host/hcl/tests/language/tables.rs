@@ -93,6 +93,11 @@ fn texts_of_templates() {
 }
 
 #[test]
+fn what_packer_has_answered() {
+    check("answers.txt", include_str!("../cases/answers.txt"));
+}
+
+#[test]
 fn functions_that_packer_has_got_of_late() {
     check("packer.txt", include_str!("../cases/packer.txt"));
 }
