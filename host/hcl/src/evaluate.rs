@@ -258,6 +258,7 @@ impl<'a> Evaluator<'a> {
             let value = self.evaluate(value.expr(), scope);
             let key = match key {
                 ObjectKey::Ident(name) => Some(name.as_str().to_owned()),
+                ObjectKey::Expression(Expression::Null(_)) => Some("null".to_owned()),
                 ObjectKey::Expression(Expression::Traversal(traversal)) => {
                     let span = self.span(traversal.span());
                     self.report(

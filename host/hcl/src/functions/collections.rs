@@ -108,7 +108,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .structural()
     .costs(Cost::LooksUp),
     Function::new("merge", &[parameter("object", Kind::Any)], merge)
-        .variadic(1)
+        .variadic(0)
         .structural(),
     Function::new("range", &[parameter("number", Kind::Number)], range).variadic(1),
     Function::new("reverse", LIST, |a| {

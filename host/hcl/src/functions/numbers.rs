@@ -39,7 +39,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         pow,
     ),
-    Function::new("signum", NUMBER, |a| Ok(signum(&a.number(0)).into())),
+    Function::new("signum", NUMBER, |a| match a.number(0) {
+        number if number.is_integer() => Ok(signum(&number).into()),
+        _ => Err(FunctionError::at(0, "a whole number is needed")),
+    }),
     Function::new("sum", &[parameter("list", Kind::Numbers)], sum),
 ];
 

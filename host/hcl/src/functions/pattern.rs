@@ -9,6 +9,12 @@ use std::fmt::Write as _;
 /// The most that `{n,m}` may say.
 const MAX_REPEAT: u32 = 1000;
 
+/// Classes that are written like `[:alpha:]`.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
+
 const WORD: &str = "0-9A-Za-z_";
 const DIGIT: &str = "0-9";
 const SPACE: &str = r"\t\n\x0C\r ";
@@ -221,7 +227,10 @@ impl<'p> Translation<'p> {
         if plain.is_empty() || !plain.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) {
             return Err(format!("there is no class `{name}`"));
         }
-        Ok(format!("\\{letter}{{{name}}}"))
+        // The library has one sign for what is not of a class.
+        let negated = (letter == 'P') != name.starts_with('^');
+        let letter = if negated { 'P' } else { 'p' };
+        Ok(format!("\\{letter}{{{plain}}}"))
     }
 
     /// What follows a `\` and stands for one character.
@@ -292,7 +301,7 @@ impl<'p> Translation<'p> {
                 .and_then(|rest| rest.split_once(":]"))
             {
                 let plain = name.strip_prefix('^').unwrap_or(name);
-                if plain.is_empty() || !plain.bytes().all(|byte| byte.is_ascii_lowercase()) {
+                if !CLASSES.contains(&plain) {
                     return Err(format!("there is no class `[:{name}:]`"));
                 }
                 let _ = write!(self.out, "[:{name}:]");

@@ -183,7 +183,31 @@ fn substr(arguments: &Arguments<'_>) -> Outcome {
 
 /// The text in capital letters, each letter for itself, as Go does it: `ß` stays what it is.
 pub fn upper(text: &str) -> String {
-    text.chars().map(|c| single(c, c.to_uppercase())).collect()
+    text.chars().map(capital).collect()
+}
+
+/// The capital letter.
+fn capital(letter: char) -> char {
+    let further = |by| char::from_u32(u32::from(letter) + by).unwrap_or(letter);
+    match letter {
+        // Rust has a letter of its own for the iota that stands below these.
+        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => further(8),
+        '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => further(9),
+        letter => single(letter, letter.to_uppercase()),
+    }
+}
+
+/// The letter for the start of a word, which is another one where it stands for two.
+fn initial(letter: char) -> char {
+    match letter {
+        '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
+        '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
+        '\u{1ca}'..='\u{1cc}' => '\u{1cb}',
+        '\u{1f1}'..='\u{1f3}' => '\u{1f2}',
+        // Georgian has capital letters for whole words only.
+        '\u{10d0}'..='\u{10ff}' => letter,
+        letter => capital(letter),
+    }
 }
 
 /// The text in small letters, each letter for itself.
@@ -214,7 +238,7 @@ fn title(text: &str) -> String {
             false => !character.is_whitespace(),
         };
         if letter && !in_word {
-            result.push(single(character, character.to_uppercase()));
+            result.push(initial(character));
         } else {
             result.push(character);
         }
@@ -366,7 +390,7 @@ impl Pattern {
             budget.charge_new_text(skipped.len() + most)?;
             budget.charge(expansion, 0)?;
             result.push_str(skipped);
-            captures.expand(replacement, &mut result);
+            expand(replacement, captures, &mut result);
             done = whole.end;
             Ok(())
         })?;
@@ -375,6 +399,41 @@ impl Pattern {
         result.push_str(rest);
         Ok(result.into())
     }
+}
+
+/// Writes a replacement with what its `$name` and `${name}` stand for. Names are as long as they can be; one that is
+/// not there stands for nothing.
+fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
+    let mut rest = replacement;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(behind) = after.strip_prefix('$') {
+            out.push('$');
+            rest = behind;
+            continue;
+        }
+        let inside = after.strip_prefix('{').unwrap_or(after);
+        let length = inside
+            .find(|c: char| c != '_' && !c.is_alphanumeric())
+            .unwrap_or(inside.len());
+        let (name, behind) = inside.split_at(length);
+        let behind = match inside.len() == after.len() {
+            true => Some(behind),
+            false => behind.strip_prefix('}'),
+        };
+        let Some(behind) = behind.filter(|_| !name.is_empty()) else {
+            out.push('$');
+            rest = after;
+            continue;
+        };
+        let group = match name.parse::<usize>() {
+            Ok(position) => captures.get(position),
+            Err(_) => captures.name(name),
+        };
+        out.push_str(group.map_or("", |group| group.as_str()));
+        rest = behind;
+    }
+    out.push_str(rest);
 }
 
 fn regex_first(arguments: &Arguments<'_>) -> Outcome {

@@ -84,7 +84,7 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("replaced nothings", large(r#"replace(local.large, "", local.large)"#)),
         ("replaced in a loop", large(r#"[for i in local.n : replace(local.large, "a", "b")]"#)),
         ("large patterns", large(r#"[for i in local.n : regexall("([a-d]{1,60} ){9}", local.large)]"#)),
-        ("too large patterns", large(r#"regexall("(\\w{1,40}x){9}", local.large)"#)),
+        ("too large patterns", large(r#"regexall("(\\pL{1,40}x){9}", local.large)"#)),
         ("indented", large(r#"[for i in local.n : indent(1000, replace(local.large, " ", "\n"))]"#)),
         ("trimmed", large("[for i in local.n : trim(local.large, local.large)]")),
         ("reversed", large("[for i in local.n : strrev(local.large)]")),
