@@ -291,6 +291,10 @@ impl<'a> Evaluator<'a> {
         if key.is_unknown() {
             return None;
         }
+        let paid = self.context.budget.charge(key.numbers(), 0);
+        if !self.paid(paid, range.clone()) {
+            return None;
+        }
         let text = key.to_text();
         if text.is_none() {
             let detail = format!("this is {}", article(key.type_name()));

@@ -12,6 +12,7 @@ mod files;
 mod format;
 mod hashes;
 mod json;
+mod matching;
 mod networks;
 mod numbers;
 mod pattern;
@@ -365,6 +366,7 @@ static FUNCTIONS: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock
         format::FUNCTIONS,
         hashes::FUNCTIONS,
         json::FUNCTIONS,
+        matching::FUNCTIONS,
         networks::FUNCTIONS,
         numbers::FUNCTIONS,
         sets::FUNCTIONS,

@@ -79,6 +79,12 @@ impl Evaluator<'_> {
                 known = false;
                 continue;
             }
+            if !function.structural {
+                let paid = self.context.budget.charge(value.numbers(), 0);
+                if !self.paid(paid, call.name.name.span()) {
+                    return Value::UNKNOWN;
+                }
+            }
             let parameter = function.parameter(position);
             // A list of numbers may have to become one of texts.
             if matches!(parameter.kind, Kind::Strings | Kind::Numbers) {

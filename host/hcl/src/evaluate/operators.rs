@@ -94,7 +94,9 @@ impl Evaluator<'_> {
             Eq | NotEq if left.is_wholly_known() && right.is_wholly_known() => {
                 // They are walked through together, as far as the lighter one goes.
                 let weight = left.weight().min(right.weight());
-                let paid = self.context.budget.charge(weight / 16 + 1, 0);
+                let numbers = left.numbers().min(right.numbers());
+                let work = (weight / 16 + 1).saturating_add(numbers);
+                let paid = self.context.budget.charge(work, 0);
                 if !self.paid(paid, operation.span()) {
                     return Value::UNKNOWN.marked(marked);
                 }
@@ -142,6 +144,10 @@ impl Evaluator<'_> {
         operation: &BinaryOp,
     ) -> Option<Value> {
         use BinaryOperator::{Div, Greater, GreaterEq, Less, LessEq, Minus, Mod, Mul, Plus};
+        let paid = self.context.budget.charge(left.work() + right.work(), 0);
+        if !self.paid(paid, operation.span()) {
+            return None;
+        }
         let number = match operator {
             Less => return Some(Value::from(left < right)),
             LessEq => return Some(Value::from(left <= right)),

@@ -83,6 +83,11 @@ impl Evaluator<'_> {
             text.text.push_str(new);
             return;
         }
+        let paid = self.context.budget.charge(value.numbers(), 0);
+        if !self.paid(paid, interpolation.expr.span()) {
+            text.unknown = true;
+            return;
+        }
         match (value.to_text(), value.kind()) {
             (Some(value), _) => {
                 let paid = self.context.budget.charge_new_text(value.len() * 2);

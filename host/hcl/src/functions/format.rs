@@ -29,6 +29,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Widest field and longest fraction; wider ones are a slip.
 const MAX_WIDTH: usize = 1000;
 
+/// Work of a digit of a number that is written to so many of them.
+const DIGIT: u64 = 8;
+
 /// One `%…` of a format.
 #[derive(Default)]
 struct Verb {
@@ -71,7 +74,8 @@ fn format(text: &str, values: &[Value], budget: &Budget) -> Result<String, Funct
         };
         // It is read as a whole and copied several times, even if nothing of it is shown.
         let size = 2 * value.weight() + verb.width.unwrap_or_default() as u64;
-        budget.charge(STEP + size, size)?;
+        let digits = verb.precision.unwrap_or_default() as u64;
+        budget.charge(STEP + size + digits * DIGIT, size)?;
         let piece =
             write(&verb, value).map_err(|message| FunctionError::at(position + 1, message))?;
         out.push_str(&piece);

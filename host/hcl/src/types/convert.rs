@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::{Type, unify};
 use crate::budget::{Budget, ENTRY, Spent, VALUE};
 use crate::evaluate::{article, equal};
+use crate::number::Number;
 use crate::value::{Value, ValueKind};
 
 /// Why a value can't be had in a type.
@@ -71,7 +72,8 @@ impl Type {
             // The text of a number, or the number of a text.
             _ => VALUE,
         };
-        let paid = budget.charge(1 + size / VALUE, size);
+        let numbers = value.as_number().map_or(0, Number::work);
+        let paid = budget.charge(1 + size / VALUE + numbers, size);
         paid.map_err(|_| ConversionError::new("it takes too much"))?;
         let convert = |wanted: &Type, value: &Value| wanted.convert_within(value, budget);
         if value.is_null() || value.is_unknown() {

@@ -10,6 +10,12 @@ use std::collections::BTreeMap;
 use crate::budget::{Budget, STEP, Spent};
 use crate::value::{Value, ValueKind};
 
+/// Bytes of a reference to a value.
+const REFERENCE: u64 = 8;
+
+/// Bytes of a [`Change`], in a list that grows.
+const CHANGE: u64 = 64;
+
 /// What has to become of a value for it to have the common type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -23,8 +29,9 @@ pub(crate) enum Change {
 
 /// What has to become of all of the values; nothing if they have no common type.
 pub(crate) fn unify(values: &[&Value], budget: &Budget) -> Result<Option<Change>, Spent> {
-    budget.charge_elements(values.len())?;
-    budget.charge(STEP, 0)?;
+    // References to them are kept twice.
+    let count = values.len() as u64;
+    budget.charge(STEP + count, count * 2 * REFERENCE)?;
     let known: Vec<&Value> = values
         .iter()
         .copied()
@@ -77,6 +84,7 @@ fn unify_lists(lists: &[&[Value]], budget: &Budget) -> Result<Option<Change>, Sp
         return Ok(Some(Change::Nothing));
     }
     if others.iter().all(|other| other.len() == first.len()) {
+        budget.charge(0, first.len() as u64 * CHANGE)?;
         let mut changes = Vec::new();
         for position in 0..first.len() {
             let column: Vec<&Value> = lists.iter().filter_map(|list| list.get(position)).collect();
@@ -149,6 +157,7 @@ impl Change {
         budget.charge(STEP, 0)?;
         let changed = match (self, value.kind()) {
             (Self::Text, ValueKind::Number(_) | ValueKind::Bool(_)) => {
+                budget.charge(value.numbers(), 0)?;
                 let text = value.to_text().unwrap_or_default();
                 budget.charge_new_text(text.len())?;
                 Value::from(text)

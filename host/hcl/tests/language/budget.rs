@@ -115,6 +115,15 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("conversions", "  n = [for i in range(1000) : range(100)]\n  x = [for i in range(1000) : convert(local.n, list(list(string)))]".to_owned()),
         ("attributes out of nothing", format!("  n = [for i in range(1000) : {{}}]\n  x = [for i in local.n : convert(local.n, list(object({{{}}})))]", (0..50).map(|at| format!("a{at} = optional(string)")).collect::<Vec<_>>().join(", "))),
         ("missing names", "  n = {for i in range(1000) : \"name-number-${i}\" => i}\n  x = [for i in range(1000) : can([for k in range(1000) : local.n[\"nam-number-x\"]])]".to_owned()),
+        ("long numbers", "  n = range(1000)\n  x = [for a in local.n : [for b in local.n : \"${a / 7}${b / 7 * 1e-300}\"]]".to_owned()),
+        ("numbers with long exponents", "  n = range(1000)\n  x = [for a in local.n : [for b in local.n : jsondecode(\"1e-4000\") * b + a]]".to_owned()),
+        ("numbers as texts", "  n = range(1000)\n  x = [for a in local.n : [for b in local.n : format(\"%.999f%.999e%g\", a / 7, a / 7, b / 7)]]".to_owned()),
+        ("branches", "  n = range(1000)\n  x = [for a in local.n : [for b in local.n : true ? local.n : [\"x\"]]]".to_owned()),
+        ("branches that differ far inside", format!("  x = true ? {0}1{1} : {0}true{1}", "[".repeat(40), "]".repeat(40))),
+        ("lines as YAML", large(r#"[for i in local.n : yamlencode([[[[replace(local.large, " ", "\n")]]]])]"#)),
+        ("words as YAML", large("[for i in local.n : yamlencode([[[[local.large]]]])]")),
+        ("references to groups", large(r#"regex_replace(local.large, "(?P<x>.)", "${join("", [for i in range(1000) : "$${x}"])}")"#)),
+        ("literal patterns", large(r#"[for i in local.n : [for k in local.n : regexall("\\Q${join("", local.n)}${i}${k}\\E", "x")]]"#)),
         ("spread", "  n = range(1000)\n  x = [for i in local.n : [for k in local.n : concat([for j in local.n : local.n]...)]]".to_owned()),
     ];
     for (name, last) in [
