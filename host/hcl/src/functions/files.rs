@@ -123,11 +123,8 @@ fn located(context: &Context, path: &Path) -> Result<PathBuf, Spent> {
         return Ok(from_root);
     }
     context.budget.charge(FILE_ACCESS, 0)?;
-    let is_there = match context.environment.file_exists(&from_root) {
-        Ok(is_there) => is_there,
-        // Something else than a file, such as a folder.
-        Err(_) => true,
-    };
+    // What is something else than a file, such as a folder, is an error.
+    let is_there = context.environment.file_exists(&from_root).unwrap_or(true);
     Ok(if is_there { from_root } else { path })
 }
 

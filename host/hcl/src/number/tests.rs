@@ -53,7 +53,7 @@ fn texts_are_read_again() {
             let text = format!("{}e{exponent}", &"7309246153".repeat(20)[..digits]);
             let once = number(&text);
             assert_eq!(number(&once.to_string()), once, "{text}");
-            assert_eq!(number(&format!("{}e0", once.to_string())), once, "{text}");
+            assert_eq!(number(&format!("{once}e0")), once, "{text}");
         }
     }
     for double in [
