@@ -9,8 +9,8 @@ use crate::value::Value;
 /// The outside world as the functions of the language see it.
 ///
 /// The language itself opens no file, knows no clock and reads no environment variable. Relative
-/// paths reach an implementation as the template has them; they are meant from
-/// [`Environment::working_directory`], as in Packer.
+/// paths are meant from [`Environment::working_directory`]; the functions that start from the
+/// template's folder have put it before theirs.
 pub trait Environment: Send + Sync {
     /// The whole content of a file. Implementations bound the size they are willing to read.
     ///

@@ -13,6 +13,7 @@ pub(crate) use self::operators::equal;
 pub(crate) use self::traversal::SUGGESTION;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use hcl::edit::Span as _;
@@ -49,6 +50,8 @@ const ROOTS: [&str; 7] = ["build", "data", "local", "packer", "path", "source", 
 pub(crate) struct Context {
     /// The world outside.
     pub(crate) environment: Arc<dyn Environment>,
+    /// The folder of the template, which `file` and the like start from.
+    pub(crate) root: Arc<Path>,
     /// Whether `env()` may be called: only in the default of a variable.
     pub(crate) env_allowed: bool,
     /// The call of `templatefile` this is inside of, if it is: the file may not read another.
@@ -63,6 +66,7 @@ impl Context {
     pub(crate) fn new(environment: Arc<dyn Environment>) -> Self {
         Self {
             environment,
+            root: Path::new("").into(),
             env_allowed: false,
             template_file_of: None,
             budget: Arc::default(),
@@ -254,6 +258,7 @@ impl<'a> Evaluator<'a> {
             let value = self.evaluate(value.expr(), scope);
             let key = match key {
                 ObjectKey::Ident(name) => Some(name.as_str().to_owned()),
+                ObjectKey::Expression(Expression::Null(_)) => Some("null".to_owned()),
                 ObjectKey::Expression(Expression::Traversal(traversal)) => {
                     let span = self.span(traversal.span());
                     self.report(
@@ -284,6 +289,10 @@ impl<'a> Evaluator<'a> {
     /// A key of an object as text; `None`, reported if it is wrong and not only unknown.
     fn key(&mut self, key: &Value, range: Option<Range<usize>>) -> Option<String> {
         if key.is_unknown() {
+            return None;
+        }
+        let paid = self.context.budget.charge(key.numbers(), 0);
+        if !self.paid(paid, range.clone()) {
             return None;
         }
         let text = key.to_text();

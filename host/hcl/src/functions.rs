@@ -12,8 +12,10 @@ mod files;
 mod format;
 mod hashes;
 mod json;
+mod matching;
 mod networks;
 mod numbers;
+mod pattern;
 mod sets;
 mod strings;
 mod yaml;
@@ -28,6 +30,7 @@ pub use self::strings::{lower, upper};
 use crate::budget::{Budget, ENTRY, Spent, VALUE};
 use crate::evaluate::{Context, article};
 use crate::number::Number;
+use crate::types::unify;
 use crate::value::{Value, ValueKind};
 
 /// A function of the language.
@@ -363,6 +366,7 @@ static FUNCTIONS: LazyLock<BTreeMap<&'static str, &'static Function>> = LazyLock
         format::FUNCTIONS,
         hashes::FUNCTIONS,
         json::FUNCTIONS,
+        matching::FUNCTIONS,
         networks::FUNCTIONS,
         numbers::FUNCTIONS,
         sets::FUNCTIONS,
@@ -416,6 +420,24 @@ pub(crate) fn replacement(name: &str) -> Option<&'static str> {
         "nonsensitive" | "sensitive" => Some("`sensitive = true` in the variable or local"),
         _ => None,
     }
+}
+
+/// The values in the one type that all of them can have.
+fn unified(
+    argument: usize,
+    values: &[&Value],
+    budget: &Budget,
+) -> Result<Vec<Value>, FunctionError> {
+    let change = unify(values, budget)?
+        .ok_or_else(|| FunctionError::at(argument, "the values have no type in common"))?;
+    let changed = values.iter().map(|value| change.apply(value, budget));
+    Ok(changed.collect::<Result<_, _>>()?)
+}
+
+/// The elements of a list in the one type that all of them can have.
+fn unified_list(arguments: &Arguments<'_>, position: usize) -> Result<Vec<Value>, FunctionError> {
+    let elements: Vec<&Value> = arguments.list(position).iter().collect();
+    unified(position, &elements, arguments.budget())
 }
 
 /// A list of strings.

@@ -24,6 +24,7 @@ mod environment;
 mod evaluate;
 mod functions;
 mod late;
+mod literals;
 mod load;
 mod number;
 mod render;

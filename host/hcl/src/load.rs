@@ -22,6 +22,7 @@ mod unread;
 mod variable_files;
 mod variables;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub use self::settings::load_settings;
@@ -78,7 +79,13 @@ pub fn load(
 ) -> (Option<Document>, SourceMap, Diagnostics) {
     let mut files = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
+    let root = if inputs.root.is_empty() {
+        "."
+    } else {
+        &inputs.root
+    };
     let mut context = Context::new(Arc::clone(&environment));
+    context.root = Path::new(root).into();
     let mut unread = Unread::default();
     let parsed = parse::templates(
         &inputs.templates,
@@ -101,11 +108,6 @@ pub fn load(
         .iter()
         .map(|(name, variable)| (name, variable.value.clone()));
     scope.set("var", Value::object(values));
-    let root = if inputs.root.is_empty() {
-        "."
-    } else {
-        &inputs.root
-    };
     let working_directory = environment.working_directory();
     scope.set(
         "path",

@@ -2,12 +2,14 @@
 
 mod convert;
 mod parse;
+mod unify;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::convert::ConversionError;
 pub(crate) use self::convert::{Ordered, set};
+pub(crate) use self::unify::unify;
 use crate::value::Value;
 
 /// A type constraint.

@@ -34,6 +34,8 @@ pub(crate) struct Facts {
     pub(crate) depth: u32,
     /// Bytes it would take if everything in it stood for itself: what a walk through it costs.
     pub(crate) weight: u64,
+    /// Work of writing all numbers in it.
+    pub(crate) numbers: u64,
 }
 
 impl Facts {
@@ -42,6 +44,7 @@ impl Facts {
         wholly_known: true,
         depth: 0,
         weight: VALUE,
+        numbers: 0,
     };
 
     const UNKNOWN: Self = Self {
@@ -51,7 +54,11 @@ impl Facts {
 
     fn of(kind: &ValueKind) -> Self {
         match kind {
-            ValueKind::Null | ValueKind::Bool(_) | ValueKind::Number(_) => Self::SCALAR,
+            ValueKind::Null | ValueKind::Bool(_) => Self::SCALAR,
+            ValueKind::Number(number) => Self {
+                numbers: number.work(),
+                ..Self::SCALAR
+            },
             ValueKind::Unknown => Self::UNKNOWN,
             ValueKind::String(text) => Self {
                 weight: VALUE + text.len() as u64,
@@ -78,6 +85,7 @@ impl Facts {
             wholly_known: self.wholly_known && value.facts.wholly_known,
             depth: self.depth.max(value.facts.depth.saturating_add(1)),
             weight: self.weight.saturating_add(value.facts.weight),
+            numbers: self.numbers.saturating_add(value.facts.numbers),
         }
     }
 
@@ -205,6 +213,11 @@ impl Value {
     /// Bytes it would take if everything in it stood for itself.
     pub(crate) fn weight(&self) -> u64 {
         self.facts.weight
+    }
+
+    /// Work of writing all numbers in it.
+    pub(crate) fn numbers(&self) -> u64 {
+        self.facts.numbers
     }
 
     /// How deep lists and objects are nested in it.

@@ -8,12 +8,14 @@ use std::process::{Command, Stdio};
 use crate::packer::{Installation, packers};
 
 /// The tables of `host/hcl/tests/cases`.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 7] = [
+    "answers",
     "collections",
     "encodings",
     "expressions",
     "packer",
     "strings",
+    "templates",
 ];
 
 /// Expressions about a world that only the tests of the language have: its time, home, secrets and the like.
@@ -61,7 +63,7 @@ fn lines() -> Vec<Line> {
             let Some((expression, expected)) = line.split_once(" ==> ") else {
                 continue;
             };
-            let is_error = expected.trim().starts_with("error: ");
+            let is_error = expected.trim().starts_with("error:");
             lines.push(Line {
                 expression: expression.trim().to_owned(),
                 expected: (!is_error).then(|| expected.trim().to_owned()),
@@ -75,6 +77,7 @@ fn lines() -> Vec<Line> {
 fn ask(packer: &Installation, expressions: &[&str]) -> Option<Vec<Option<String>>> {
     let tried = expressions
         .iter()
+        .map(|expression| expression.replace('↵', "\n"))
         .map(|expression| format!("    try(jsonencode({expression}), null),\n"));
     let tried: String = tried.collect();
     let template = format!("locals {{{LOCALS}  asked = [\n{tried}  ]\n}}\n");
@@ -156,6 +159,7 @@ fn expressions_mean_the_same_both_ways() {
     };
     // The files that the tests of the language have.
     std::fs::create_dir(packer.path("templates")).unwrap();
+    std::fs::create_dir(packer.path("texts")).unwrap();
     for (file, content) in [
         ("hello.txt", &b"hello\n"[..]),
         ("binary", b"\xff\xfe"),
@@ -179,6 +183,11 @@ fn expressions_mean_the_same_both_ways() {
         ("templates/unclosed.tmpl", b"${ name "),
     ] {
         std::fs::write(packer.path(file), content).unwrap();
+    }
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/hcl/tests/cases/texts");
+    for entry in std::fs::read_dir(cases).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), packer.path("texts").join(entry.file_name())).unwrap();
     }
     let lines = lines();
     assert!(lines.len() > 450, "{}", lines.len());

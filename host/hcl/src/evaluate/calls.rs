@@ -10,8 +10,9 @@ use super::{Context, Evaluator, article};
 use crate::budget::{Spent, VALUE};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::functions::{self, Arguments, Function, Kind, Parameter};
+use crate::literals;
 use crate::scope::Scope;
-use crate::source_map::{SourceMap, Span};
+use crate::source_map::{SourceMap, Span, line_and_column};
 use crate::types::Type;
 use crate::value::{Value, ValueKind};
 
@@ -77,6 +78,12 @@ impl Evaluator<'_> {
             if !is_known {
                 known = false;
                 continue;
+            }
+            if !function.structural {
+                let paid = self.context.budget.charge(value.numbers(), 0);
+                if !self.paid(paid, call.name.name.span()) {
+                    return Value::UNKNOWN;
+                }
             }
             let parameter = function.parameter(position);
             // A list of numbers may have to become one of texts.
@@ -306,9 +313,13 @@ impl Evaluator<'_> {
         place: Span,
         scope: &Scope<'_>,
     ) -> Result<Value, String> {
-        let template = parser::parse_template(&text).map_err(|error| {
+        let mut template = parser::parse_template(&text).map_err(|error| {
             let at = error.location();
             format!("{name}:{}:{}: {}", at.line(), at.column(), error.message())
+        })?;
+        literals::settle_template(&mut template, &text).map_err(|misread| {
+            let (line, column) = line_and_column(&text, misread.range.start);
+            format!("{name}:{line}:{column}: {}", misread.summary)
         })?;
         let mut files = SourceMap::default();
         let file = files.add(name, text);

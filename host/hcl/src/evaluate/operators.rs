@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use hcl::edit::Span as _;
-use hcl::edit::expr::{BinaryOp, BinaryOperator, Conditional, UnaryOp, UnaryOperator};
+use hcl::edit::expr::{BinaryOp, BinaryOperator, Conditional, Expression, UnaryOp, UnaryOperator};
 
 use super::{Evaluator, article};
 use crate::number::Number;
 use crate::scope::Scope;
+use crate::types::unify;
 use crate::value::{Value, ValueKind};
 
 impl Evaluator<'_> {
@@ -22,17 +23,52 @@ impl Evaluator<'_> {
             (&conditional.false_expr, &conditional.true_expr)
         };
         let value = self.evaluate(chosen, scope);
-        // Both branches have one type: a number or a bool beside a string is a string.
-        let value = match value.kind() {
-            ValueKind::Number(_) | ValueKind::Bool(_)
-                if self.attempt(other, scope).0.as_str().is_some() =>
-            {
-                let text = value.to_text().unwrap_or_default();
-                Value::string(text).marked(value.is_marked())
-            }
-            _ => value,
+        let value = match value.is_null() || value.is_unknown() {
+            true => value,
+            false => self.beside(value, other, conditional, scope),
         };
         value.marked(condition.is_marked())
+    }
+
+    /// The value of one branch in the type that both have.
+    fn beside(
+        &mut self,
+        value: Value,
+        other: &Expression,
+        conditional: &Conditional,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let (other, diagnostics) = self.attempt(other, scope);
+        if diagnostics.has_errors() {
+            return value;
+        }
+        let budget = &self.context.budget;
+        let unified = unify(&[&value, &other], budget).and_then(|change| match change {
+            Some(change) => change.apply(&value, budget).map(Some),
+            None => Ok(None),
+        });
+        let range = conditional.span();
+        match unified {
+            Ok(Some(unified)) => unified,
+            Ok(None) => {
+                let (one, two) = (article(value.type_name()), article(other.type_name()));
+                let detail = match one == two {
+                    true => {
+                        format!("what is in {one} is not of one type with what is in the other")
+                    }
+                    false => format!("one is {one}, the other {two}"),
+                };
+                self.fail(
+                    range,
+                    "the two values of the condition have no type in common",
+                    detail,
+                )
+            }
+            Err(spent) => {
+                self.paid(Err(spent), range);
+                Value::UNKNOWN.marked(value.is_marked())
+            }
+        }
     }
 
     pub(super) fn unary(&mut self, operation: &UnaryOp, scope: &Scope<'_>) -> Value {
@@ -58,7 +94,9 @@ impl Evaluator<'_> {
             Eq | NotEq if left.is_wholly_known() && right.is_wholly_known() => {
                 // They are walked through together, as far as the lighter one goes.
                 let weight = left.weight().min(right.weight());
-                let paid = self.context.budget.charge(weight / 16 + 1, 0);
+                let numbers = left.numbers().min(right.numbers());
+                let work = (weight / 16 + 1).saturating_add(numbers);
+                let paid = self.context.budget.charge(work, 0);
                 if !self.paid(paid, operation.span()) {
                     return Value::UNKNOWN.marked(marked);
                 }
@@ -106,6 +144,10 @@ impl Evaluator<'_> {
         operation: &BinaryOp,
     ) -> Option<Value> {
         use BinaryOperator::{Div, Greater, GreaterEq, Less, LessEq, Minus, Mod, Mul, Plus};
+        let paid = self.context.budget.charge(left.work() + right.work(), 0);
+        if !self.paid(paid, operation.span()) {
+            return None;
+        }
         let number = match operator {
             Less => return Some(Value::from(left < right)),
             LessEq => return Some(Value::from(left <= right)),

@@ -206,6 +206,7 @@ impl Evaluator<'_> {
             ValueKind::Object(entries) => {
                 let length = index.as_str().map_or(0, str::len);
                 let paid = self.context.budget.charge_new_text(length);
+                let paid = paid.and_then(|()| self.context.budget.charge(index.numbers(), 0));
                 if !self.paid(paid, range.clone()) {
                     return Value::UNKNOWN.marked(marked);
                 }

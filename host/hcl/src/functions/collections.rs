@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Arguments, Cost, Function, FunctionError, GRAPHEME, Kind, Outcome, Parameter, parameter,
-    strings,
+    strings, unified, unified_list,
 };
 use crate::budget::{STEP, VALUE};
 use crate::evaluate::{SUGGESTION, equal};
@@ -66,7 +66,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     )
     .costs(Cost::Reads),
-    Function::new("distinct", LIST, |a| Ok(Value::list(distinct(a.list(0))))).costs(Cost::Sorts),
+    Function::new("distinct", LIST, |a| {
+        Ok(Value::list(distinct(&unified_list(a, 0)?)))
+    })
+    .costs(Cost::Sorts),
     Function::new(
         "element",
         &[
@@ -105,7 +108,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .structural()
     .costs(Cost::LooksUp),
     Function::new("merge", &[parameter("object", Kind::Any)], merge)
-        .variadic(1)
+        .variadic(0)
         .structural(),
     Function::new("range", &[parameter("number", Kind::Number)], range).variadic(1),
     Function::new("reverse", LIST, |a| {
@@ -163,13 +166,13 @@ fn all_bools(arguments: &Arguments<'_>) -> Result<Vec<bool>, FunctionError> {
 }
 
 fn chunklist(arguments: &Arguments<'_>) -> Outcome {
-    let list = arguments.list(0);
+    let list = unified_list(arguments, 0)?;
     let size = usize::try_from(arguments.integer(1)?)
         .map_err(|_| FunctionError::at(1, "the size must not be negative"))?;
     // A list for each chunk, which may be of one element.
     arguments.budget().charge_elements(list.len() * 2)?;
     if size == 0 {
-        return Ok(Value::list([arguments.value(0).clone()]));
+        return Ok(Value::list([Value::list(list)]));
     }
     Ok(Value::list(
         list.chunks(size)
@@ -179,12 +182,13 @@ fn chunklist(arguments: &Arguments<'_>) -> Outcome {
 }
 
 fn coalesce(arguments: &Arguments<'_>) -> Outcome {
-    let first = arguments
-        .values
-        .iter()
+    let values: Vec<&Value> = arguments.values.iter().collect();
+    let values = unified(0, &values, arguments.budget())?;
+    let first = values
+        .into_iter()
         .find(|value| !value.is_null() && value.as_str() != Some(""));
     match first {
-        Some(value) => Ok(value.clone()),
+        Some(value) => Ok(value),
         None => Err("every argument is null or empty".into()),
     }
 }

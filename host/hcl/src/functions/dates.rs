@@ -96,6 +96,9 @@ impl Moment {
 fn parse(arguments: &Arguments<'_>, position: usize) -> Result<Moment, FunctionError> {
     let text = arguments.string(position);
     let wrong = || FunctionError::at(position, "a timestamp like 2026-01-31T12:00:00Z is needed");
+    if !is_rfc3339(text) {
+        return Err(wrong());
+    }
     let pieces = Pieces::parse(text).map_err(|_| wrong())?;
     let offset = match pieces.offset() {
         Some(PiecesOffset::Numeric(offset)) => offset.offset(),
@@ -105,6 +108,35 @@ fn parse(arguments: &Arguments<'_>, position: usize) -> Result<Moment, FunctionE
     let time = pieces.date().to_datetime(pieces.time().ok_or_else(wrong)?);
     let timestamp = offset.to_timestamp(time).map_err(|_| wrong())?;
     Ok(Moment { timestamp, offset })
+}
+
+/// Whether a text has the one form that Packer takes, while the library takes many.
+fn is_rfc3339(text: &str) -> bool {
+    let is_like = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text
+                .bytes()
+                .zip(form.bytes())
+                .all(|(byte, form)| match form {
+                    b'0' => byte.is_ascii_digit(),
+                    _ => byte == form,
+                })
+    };
+    let Some((moment, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix(['.', ',']) {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            if zone.len() == fraction.len() {
+                return false;
+            }
+            zone
+        }
+        None => rest,
+    };
+    let is_zone = zone == "Z" || is_like(zone, "+00:00") || is_like(zone, "-00:00");
+    is_zone && is_like(moment, "0000-00-00T00:00:00")
 }
 
 fn timeadd(arguments: &Arguments<'_>) -> Outcome {

@@ -2,6 +2,7 @@
 
 mod charset;
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -49,8 +50,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn csvdecode(arguments: &Arguments<'_>) -> Outcome {
     let wrong = |error: csv::Error| FunctionError::at(0, format!("not CSV: {error}"));
-    let mut reader = csv::Reader::from_reader(arguments.string(0).as_bytes());
+    if !quotes_are_right(arguments.string(0)) {
+        return Err(FunctionError::at(
+            0,
+            "not CSV: a quote does not stand around a whole field",
+        ));
+    }
+    // A line ends the same way in quotes, too.
+    let text = arguments.string(0);
+    let plain = match text.contains("\r\n") {
+        true => {
+            arguments.budget().charge_new_text(text.len())?;
+            Cow::Owned(text.replace("\r\n", "\n"))
+        }
+        false => Cow::Borrowed(text),
+    };
+    let mut reader = csv::Reader::from_reader(plain.as_bytes());
     let headers = reader.headers().map_err(wrong)?.clone();
+    if headers.is_empty() {
+        return Err(FunctionError::at(0, "not CSV: there is no line of names"));
+    }
+    let names: std::collections::BTreeSet<&str> = headers.iter().collect();
+    if names.len() < headers.len() {
+        return Err(FunctionError::at(
+            0,
+            "not CSV: two columns have the same name",
+        ));
+    }
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(wrong)?;
@@ -66,6 +92,35 @@ fn csvdecode(arguments: &Arguments<'_>) -> Outcome {
         ));
     }
     Ok(Value::list(rows))
+}
+
+/// Whether each quote begins or ends a field, or stands in one that is in quotes, doubled. The reader takes any.
+fn quotes_are_right(text: &str) -> bool {
+    let ends = |next: Option<&char>| matches!(next, None | Some(',' | '\n' | '\r'));
+    let mut characters = text.chars().peekable();
+    let mut begins = true;
+    while let Some(character) = characters.next() {
+        if character != '"' {
+            begins = matches!(character, ',' | '\n');
+            continue;
+        }
+        if !begins {
+            return false;
+        }
+        loop {
+            match characters.next() {
+                None => return false,
+                Some('"') if characters.peek() == Some(&'"') => {
+                    characters.next();
+                }
+                Some('"') if ends(characters.peek()) => break,
+                Some('"') => return false,
+                Some(_) => {}
+            }
+        }
+        begins = false;
+    }
+    true
 }
 
 /// What the argument encodes, which may be broken into lines.

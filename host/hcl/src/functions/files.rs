@@ -1,5 +1,5 @@
-//! Files and paths. A leading `~` is the user's home; the rest is meant from the working
-//! directory.
+//! Files and paths. A leading `~` is the user's home. As in Packer, `file`, `fileexists`, `fileset` and
+//! `templatefile` start from the template's folder, `abspath` and `filebase64` from the working directory.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -48,9 +48,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("filebase64", PATH, filebase64),
     Function::new("fileexists", PATH, |a| {
         a.budget().charge(FILE_ACCESS, 0)?;
-        let environment = &*a.context.environment;
-        let path = expanded(environment, Path::new(a.string(0)));
-        environment
+        let path = located(a.context, Path::new(a.string(0)))?;
+        a.context
+            .environment
             .file_exists(&path)
             .map(Value::from)
             .map_err(|error| FunctionError::at(0, format!("{}: {error}", path.display())))
@@ -97,15 +97,35 @@ pub(crate) fn read_text(context: &Context, path: &Path) -> Result<String, String
     // It is copied, taken apart, and put into what is said of it.
     let length = path.as_os_str().len();
     budget.charge_new_text(length * 8).map_err(spent)?;
-    let environment = &*context.environment;
-    let path = expanded(environment, path);
-    let bytes = environment
+    let path = located(context, path).map_err(spent)?;
+    let bytes = context
+        .environment
         .read_file(&path)
         .map_err(|error| format!("can't read {}: {error}", path.display()))?;
     // Its size shows now; what is read in one go has a bound of its own.
     budget.charge_new_text(bytes.len() * 2).map_err(spent)?;
     String::from_utf8(bytes)
         .map_err(|_| format!("{} is not a text file: it is not UTF-8", path.display()))
+}
+
+/// The path with the template's folder before it, if it is relative. One that begins with this folder,
+/// because `${path.root}` stands in it, is left: Packer finds that only in templates that are named by an
+/// absolute path, or from their own folder.
+fn located(context: &Context, path: &Path) -> Result<PathBuf, Spent> {
+    let path = expanded(&*context.environment, path);
+    if path.is_absolute() || context.root.as_os_str() == "." {
+        return Ok(path);
+    }
+    let length = context.root.as_os_str().len() + path.as_os_str().len();
+    context.budget.charge_new_text(length * 2)?;
+    let from_root = context.root.join(&path);
+    if context.root.as_os_str().is_empty() || !path.starts_with(&context.root) {
+        return Ok(from_root);
+    }
+    context.budget.charge(FILE_ACCESS, 0)?;
+    // What is something else than a file, such as a folder, is an error.
+    let is_there = context.environment.file_exists(&from_root).unwrap_or(true);
+    Ok(if is_there { from_root } else { path })
 }
 
 /// The path with a leading `~` replaced.
@@ -180,7 +200,7 @@ fn fileset(arguments: &Arguments<'_>) -> Outcome {
         .build()
         .map_err(|error| FunctionError::at(1, format!("not a pattern: {}", error.kind())))?
         .compile_matcher();
-    let folder = expanded(environment, Path::new(arguments.string(0)));
+    let folder = located(arguments.context, Path::new(arguments.string(0)))?;
     arguments.budget().charge(FILE_ACCESS, 0)?;
     let files = environment
         .list_files(&folder)

@@ -1,5 +1,7 @@
 //! `format` and `formatlist`: the verbs of the language, not those of C.
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use super::json::encode;
 use super::{Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter};
 use crate::budget::{Budget, STEP};
@@ -27,6 +29,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Widest field and longest fraction; wider ones are a slip.
 const MAX_WIDTH: usize = 1000;
 
+/// Work of a digit of a number that is written to so many of them.
+const DIGIT: u64 = 8;
+
 /// One `%…` of a format.
 #[derive(Default)]
 struct Verb {
@@ -46,17 +51,16 @@ fn format(text: &str, values: &[Value], budget: &Budget) -> Result<String, Funct
     let mut rest = text;
     let mut next = 0;
     let mut used = 0;
-    let mut explicit = false;
     while let Some(start) = rest.find('%') {
         out.push_str(&rest[..start]);
-        let (verb, after) = parse(&rest[start + 1..])?;
-        rest = after;
-        if verb.letter == '%' {
+        if let Some(after) = rest[start + 1..].strip_prefix('%') {
             out.push('%');
+            rest = after;
             continue;
         }
+        let (verb, after) = parse(&rest[start + 1..])?;
+        rest = after;
         let position = verb.argument.unwrap_or(next);
-        explicit |= verb.argument.is_some();
         next = position + 1;
         used = used.max(next);
         let Some(value) = values.get(position) else {
@@ -70,7 +74,8 @@ fn format(text: &str, values: &[Value], budget: &Budget) -> Result<String, Funct
         };
         // It is read as a whole and copied several times, even if nothing of it is shown.
         let size = 2 * value.weight() + verb.width.unwrap_or_default() as u64;
-        budget.charge(STEP + size, size)?;
+        let digits = verb.precision.unwrap_or_default() as u64;
+        budget.charge(STEP + size + digits * DIGIT, size)?;
         let piece =
             write(&verb, value).map_err(|message| FunctionError::at(position + 1, message))?;
         out.push_str(&piece);
@@ -79,7 +84,7 @@ fn format(text: &str, values: &[Value], budget: &Budget) -> Result<String, Funct
         }
     }
     out.push_str(rest);
-    if used < values.len() && !explicit {
+    if used < values.len() {
         let message = format!("the format uses {used} of {} values", values.len());
         return Err(FunctionError::at(used + 1, message));
     }
@@ -151,168 +156,132 @@ fn digits(rest: &mut &str) -> Result<Option<usize>, FunctionError> {
 }
 
 fn write(verb: &Verb, value: &Value) -> Result<String, String> {
-    let number = || {
-        value.to_number().ok_or_else(|| {
-            format!(
-                "`%{}` needs a number, this is {}",
-                verb.letter,
-                article(value.type_name())
-            )
-        })
+    let wrong = |wanted: &str| {
+        let given = article(value.type_name());
+        Err(format!(
+            "`%{}` needs {wanted}, this is {given}",
+            verb.letter
+        ))
     };
-    let piece = match verb.letter {
-        'v' if verb.sharp => pad(verb, &encode(value)),
+    Ok(match verb.letter {
         'v' => match value.kind() {
-            ValueKind::Number(number) => pad(verb, &sign(verb, number.to_string())),
-            ValueKind::String(text) => pad(verb, text),
-            _ => pad(verb, &encode(value)),
+            ValueKind::Number(number) if !verb.sharp => {
+                pad_text(verb, &signed(number, number.general(None)))
+            }
+            ValueKind::String(text) if !verb.sharp => pad_text(verb, text),
+            _ => pad_text(verb, &encode(value)),
         },
         't' => match value.to_bool() {
-            Some(truth) => pad(verb, &truth.to_string()),
-            None => {
-                return Err(format!(
-                    "`%t` needs a bool, this is {}",
-                    article(value.type_name())
-                ));
-            }
+            Some(truth) => truth.to_string(),
+            None => return wrong("a bool"),
         },
         's' | 'q' => {
             let Some(mut text) = value.to_text() else {
-                let given = article(value.type_name());
-                return Err(format!(
-                    "`%{}` needs a string, this is {given}",
-                    verb.letter
-                ));
+                return wrong("a string");
             };
-            if let Some(precision) = verb.precision {
-                use unicode_segmentation::UnicodeSegmentation as _;
+            // None at all is no bound.
+            if let Some(precision) = verb.precision.filter(|precision| *precision > 0) {
                 text = text.graphemes(true).take(precision).collect();
             }
-            let text = if verb.letter == 'q' {
-                encode(&Value::string(&text))
-            } else {
-                text
-            };
-            pad(verb, &text)
+            match verb.letter {
+                'q' => pad_text(verb, &encode(&Value::string(&text))),
+                _ => pad_text(verb, &text),
+            }
         }
-        'd' => pad(verb, &sign(verb, radix(&number()?, 10)?)),
-        'b' => pad(verb, &sign(verb, radix(&number()?, 2)?)),
-        'o' => pad(verb, &sign(verb, radix(&number()?, 8)?)),
-        'x' => pad(
-            verb,
-            &sign(verb, prefixed(verb, "0x", radix(&number()?, 16)?)),
-        ),
-        'X' => pad(
-            verb,
-            &sign(
-                verb,
-                prefixed(verb, "0X", radix(&number()?, 16)?.to_uppercase()),
-            ),
-        ),
-        'f' => pad(
-            verb,
-            &sign(verb, fixed(&number()?, verb.precision.unwrap_or(6))),
-        ),
-        'e' | 'E' => {
-            let text = scientific(number()?.to_f64(), verb.precision.unwrap_or(6));
-            let text = if verb.letter == 'E' {
-                text.to_uppercase()
-            } else {
-                text
-            };
-            pad(verb, &sign(verb, text))
-        }
-        'g' | 'G' => {
-            let number = number()?;
-            let size = number.to_f64().abs();
-            let text = if size != 0.0 && !(1e-4..1e21).contains(&size) {
-                general(number.to_f64())
-            } else {
-                number.to_string()
-            };
-            let text = if verb.letter == 'G' {
-                text.to_uppercase()
-            } else {
-                text
-            };
-            pad(verb, &sign(verb, text))
-        }
+        'b' | 'd' | 'o' | 'x' | 'X' => match value.to_number() {
+            Some(number) => integer(verb, &number)?,
+            None => return wrong("a number"),
+        },
+        'e' | 'E' | 'f' | 'g' | 'G' => match value.to_number() {
+            Some(number) => fraction(verb, &number),
+            None => return wrong("a number"),
+        },
         letter => return Err(format!("there is no `%{letter}`")),
-    };
-    Ok(piece)
+    })
 }
 
-fn sign(verb: &Verb, text: String) -> String {
-    match (text.starts_with('-'), verb.plus, verb.space) {
-        (false, true, _) => format!("+{text}"),
-        (false, false, true) => format!(" {text}"),
-        _ => text,
+fn signed(number: &Number, size: String) -> String {
+    match number.has_sign() {
+        true => format!("-{size}"),
+        false => size,
     }
 }
 
-fn prefixed(verb: &Verb, prefix: &str, text: String) -> String {
-    if !verb.sharp {
-        return text;
-    }
-    match text.strip_prefix('-') {
-        Some(digits) => format!("-{prefix}{digits}"),
-        None => format!("{prefix}{text}"),
-    }
-}
-
-fn radix(number: &Number, base: u32) -> Result<String, String> {
-    match number.to_integer() {
-        Some(integer) => Ok(integer.to_str_radix(base)),
-        None => Err("a whole number is needed".to_owned()),
+/// What stands before a number.
+fn sign(verb: &Verb, negative: bool) -> &'static str {
+    match (negative, verb.plus, verb.space) {
+        (true, _, _) => "-",
+        (false, true, _) => "+",
+        (false, false, true) => " ",
+        _ => "",
     }
 }
 
-fn fixed(number: &Number, precision: usize) -> String {
-    let scale = i64::try_from(precision).unwrap_or(i64::MAX);
-    number
-        .as_decimal()
-        .with_scale_round(scale, bigdecimal::RoundingMode::HalfEven)
-        .to_plain_string()
-}
-
-/// `1.5e+06`, as Go has it: a sign and at least two digits in the exponent.
-fn scientific(number: f64, precision: usize) -> String {
-    exponent(&format!("{number:.precision$e}"))
-}
-
-fn general(number: f64) -> String {
-    exponent(&format!("{number:e}"))
-}
-
-fn exponent(text: &str) -> String {
-    let Some((digits, exponent)) = text.split_once('e') else {
-        return text.to_owned();
+/// A whole number; its precision is the least count of digits.
+fn integer(verb: &Verb, number: &Number) -> Result<String, String> {
+    let Some(integer) = number.to_integer() else {
+        return Err("a whole number is needed".to_owned());
     };
-    let (sign, exponent) = match exponent.strip_prefix('-') {
-        Some(exponent) => ('-', exponent),
-        None => ('+', exponent),
+    let (base, prefix) = match verb.letter {
+        'b' => (2, "0b"),
+        'o' => (8, "0"),
+        'x' => (16, "0x"),
+        'X' => (16, "0X"),
+        _ => (10, ""),
     };
-    format!("{digits}e{sign}{exponent:0>2}")
+    let prefix = if verb.sharp { prefix } else { "" };
+    let mut digits = integer.magnitude().to_str_radix(base);
+    if verb.letter == 'X' {
+        digits = digits.to_uppercase();
+    }
+    if verb.precision == Some(0) && digits == "0" {
+        return Ok(String::new());
+    }
+    let zeros = verb.precision.unwrap_or(0).saturating_sub(digits.len());
+    let digits = "0".repeat(zeros) + &digits;
+    let before = format!("{}{prefix}", sign(verb, number.is_negative()));
+    Ok(pad_number(verb, &before, &digits, verb.precision.is_none()))
 }
 
-fn pad(verb: &Verb, text: &str) -> String {
-    use unicode_segmentation::UnicodeSegmentation as _;
-    let Some(missing) = verb
-        .width
-        .and_then(|width| width.checked_sub(text.graphemes(true).count()))
-    else {
-        return text.to_owned();
+/// A number with what is behind its point.
+fn fraction(verb: &Verb, number: &Number) -> String {
+    let size = match verb.letter {
+        'f' => number.fixed(verb.precision.unwrap_or(6)),
+        'e' | 'E' => number.scientific(verb.precision.unwrap_or(6)),
+        _ => number.general(verb.precision),
     };
+    let size = match verb.letter.is_ascii_uppercase() {
+        true => size.to_uppercase(),
+        false => size,
+    };
+    pad_number(verb, sign(verb, number.has_sign()), &size, true)
+}
+
+/// Zeros go behind what is before the digits.
+fn pad_number(verb: &Verb, before: &str, digits: &str, zeros: bool) -> String {
+    let width = verb.width.unwrap_or(0);
+    let missing = width.saturating_sub(before.len() + digits.len());
     if verb.left {
-        return format!("{text}{}", " ".repeat(missing));
+        format!("{before}{digits}{}", " ".repeat(missing))
+    } else if verb.zero && zeros {
+        format!("{before}{}{digits}", "0".repeat(missing))
+    } else {
+        format!("{}{before}{digits}", " ".repeat(missing))
     }
-    if !verb.zero {
-        return format!("{}{text}", " ".repeat(missing));
+}
+
+/// Zeros go before all of a text, even if it is a number.
+fn pad_text(verb: &Verb, text: &str) -> String {
+    let width = verb.width.unwrap_or(0);
+    let missing = width.saturating_sub(text.graphemes(true).count());
+    let padding = match verb.zero {
+        true => "0".repeat(missing),
+        false => " ".repeat(missing),
+    };
+    match verb.left {
+        true => format!("{text}{padding}"),
+        false => format!("{padding}{text}"),
     }
-    // Zeros go behind the sign.
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let sign = &text[..text.len() - digits.len()];
-    format!("{sign}{}{digits}", "0".repeat(missing))
 }
 
 /// Formats once for each element of the lists among the values.

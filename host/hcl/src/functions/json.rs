@@ -1,13 +1,11 @@
-//! JSON as Go writes it, and the one way all decoded data become values.
+//! JSON as Go writes it.
 
-use std::fmt;
+mod read;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-
+pub(crate) use self::read::decode;
 use super::{Cost, Function, FunctionError, Kind, parameter};
 use crate::budget::{Budget, STEP, VALUE};
 use crate::evaluate::MAX_STRING;
-use crate::number::Number;
 use crate::value::{Value, ValueKind};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -25,15 +23,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .costs(Cost::Multiplies),
 ];
-
-/// The value a JSON text stands for.
-pub(crate) fn decode(text: &str, budget: &Budget) -> Result<Value, String> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    Decode(budget)
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| format!("not JSON: {error}"))
-}
 
 /// `value` as JSON, without blanks; `<`, `>` and `&` escaped, as in the original.
 pub(crate) fn encode(value: &Value) -> String {
@@ -87,6 +76,8 @@ fn write_string(text: &str, out: &mut String) {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
@@ -99,91 +90,9 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Makes values of any data format that serde reads, and pays for each before it is made.
-#[derive(Clone, Copy)]
-pub(super) struct Decode<'b>(pub(super) &'b Budget);
-
-impl Decode<'_> {
-    /// A value, with the room it takes while its list grows.
-    fn pay<E: serde::de::Error>(self, text: usize) -> Result<(), E> {
-        let bytes = 2 * text as u64 + 3 * VALUE;
-        let paid = self.0.charge(2 * STEP + text as u64 / 4, bytes);
-        paid.map_err(|_| E::custom("it takes too much"))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Decode<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Decode<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
-        self.pay(0)?;
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        self.pay(0)?;
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        self.pay(0)?;
-        Ok(Number::from(value).into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        self.pay(0)?;
-        let number = Number::from_f64(value).ok_or_else(|| E::custom("number out of range"))?;
-        Ok(number.into())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.pay(value.len())?;
-        Ok(value.into())
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
-        self.pay(0)?;
-        Ok(Value::NULL)
-    }
-
-    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
-        self.visit_unit()
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.deserialize(deserializer)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
-        self.pay(0)?;
-        let mut elements = Vec::new();
-        while let Some(element) = sequence.next_element_seed(self)? {
-            elements.push(element);
-        }
-        Ok(Value::list(elements))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        self.pay(0)?;
-        let mut entries = Vec::new();
-        while let Some((key, value)) = map.next_entry_seed(self, self)? {
-            let key = key
-                .to_text()
-                .ok_or_else(|| serde::de::Error::custom("the key of an object must be a string"))?;
-            entries.push((key, value));
-        }
-        Ok(Value::object(entries))
-    }
+/// Pays for a decoded value, with the room it takes while its list grows.
+pub(super) fn pay(budget: &Budget, text: usize) -> Result<(), String> {
+    let bytes = 2 * text as u64 + 3 * VALUE;
+    let paid = budget.charge(2 * STEP + text as u64 / 4, bytes);
+    paid.map_err(|_| "it takes too much".to_owned())
 }

@@ -41,13 +41,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         cidrsubnets,
     )
-    .variadic(1),
+    .variadic(0),
 ];
 
 fn prefix(arguments: &Arguments<'_>) -> Result<IpNet, FunctionError> {
-    match arguments.string(0).parse::<IpNet>() {
-        Ok(network) => Ok(network.trunc()),
-        Err(_) => Err(FunctionError::at(0, "a prefix like 10.0.0.0/8 is needed")),
+    // An address without zeros before its numbers, and digits.
+    let (address, length) = arguments.string(0).split_once('/').unwrap_or_default();
+    let network = length
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| IpNet::new(address.parse().ok()?, length.parse().ok()?).ok())
+        .flatten();
+    match network {
+        Some(network) => Ok(network.trunc()),
+        None => Err(FunctionError::at(0, "a prefix like 10.0.0.0/8 is needed")),
     }
 }
 
@@ -73,16 +80,12 @@ fn cidrhost(arguments: &Arguments<'_>) -> Outcome {
     let last = 1u128
         .checked_shl(host_bits)
         .map_or(u128::MAX, |count| count - 1);
-    let number = arguments
-        .number(1)
-        .to_integer()
-        .ok_or_else(|| FunctionError::at(1, "a whole number is needed"))?;
-    let offset = match number.to_u128() {
-        Some(number) => Some(number),
+    let number = arguments.integer(1)?;
+    let size = u128::from(number.unsigned_abs());
+    let offset = match number >= 0 {
+        true => Some(size),
         // A negative number counts from the end.
-        None => (-number)
-            .to_u128()
-            .and_then(|back| last.checked_sub(back - 1)),
+        false => last.checked_sub(size - 1),
     };
     offset
         .filter(|offset| *offset <= last)
@@ -91,27 +94,32 @@ fn cidrhost(arguments: &Arguments<'_>) -> Outcome {
         .ok_or_else(|| FunctionError::at(1, format!("{network} has no host of this number")))
 }
 
+/// A network is parted into no more than these allow.
+const MOST_BITS: u8 = 32;
+
 fn new_length(
     arguments: &Arguments<'_>,
     network: &IpNet,
     position: usize,
+    least: u8,
 ) -> Result<u8, FunctionError> {
     u8::try_from(arguments.integer(position)?)
         .ok()
+        .filter(|bits| (least..=MOST_BITS).contains(bits))
         .and_then(|bits| network.prefix_len().checked_add(bits))
         .filter(|length| *length <= network.max_prefix_len())
         .ok_or_else(|| {
-            let room = network.max_prefix_len() - network.prefix_len();
+            let room = MOST_BITS.min(network.max_prefix_len() - network.prefix_len());
             FunctionError::at(
                 position,
-                format!("{network} has room for 0 to {room} more bits"),
+                format!("{network} has room for {least} to {room} more bits"),
             )
         })
 }
 
 fn cidrsubnet(arguments: &Arguments<'_>) -> Outcome {
     let network = prefix(arguments)?;
-    let length = new_length(arguments, &network, 1)?;
+    let length = new_length(arguments, &network, 1, 0)?;
     let bits = u32::from(length - network.prefix_len());
     let number = arguments
         .number(2)
@@ -135,7 +143,7 @@ fn cidrsubnets(arguments: &Arguments<'_>) -> Outcome {
     let mut next = Some(first);
     let mut subnets = Vec::new();
     for position in 1..arguments.values.len() {
-        let length = new_length(arguments, &network, position)?;
+        let length = new_length(arguments, &network, position, 1)?;
         let size = 1u128
             .checked_shl(u32::from(network.max_prefix_len() - length))
             .ok_or_else(|| full(position))?;

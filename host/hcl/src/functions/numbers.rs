@@ -39,7 +39,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
         pow,
     ),
-    Function::new("signum", NUMBER, |a| Ok(signum(&a.number(0)).into())),
+    Function::new("signum", NUMBER, |a| match a.number(0) {
+        number if number.is_integer() => Ok(signum(&number).into()),
+        _ => Err(FunctionError::at(0, "a whole number is needed")),
+    }),
     Function::new("sum", &[parameter("list", Kind::Numbers)], sum),
 ];
 
@@ -71,18 +74,63 @@ fn log(arguments: &Arguments<'_>) -> Outcome {
         .ok_or_else(|| "the logarithm of these numbers is not a number".into())
 }
 
+/// As the language has it, in numbers of 53 bits.
 fn pow(arguments: &Arguments<'_>) -> Outcome {
-    let (number, power) = (arguments.number(0), arguments.number(1));
-    let result = match (power.to_u64(), power.to_i64()) {
-        (Some(power), _) => number.power(power),
-        (None, Some(power)) => number
-            .power(power.unsigned_abs())
-            .and_then(|divisor| Number::from(1).divide(&divisor)),
-        (None, None) => Number::from_f64(number.to_f64().powf(power.to_f64())),
-    };
-    result
-        .map(Value::from)
-        .ok_or_else(|| "the result is not a number in range".into())
+    Number::from_f64(power(
+        arguments.number(0).to_f64(),
+        arguments.number(1).to_f64(),
+    ))
+    .map(Value::from)
+    .ok_or_else(|| "the result is not a number in range".into())
+}
+
+/// Go's way to a power, by squaring: its last digit is not always that of the library.
+fn power(base: f64, exponent: f64) -> f64 {
+    let size = exponent.abs();
+    let (mut whole, mut fraction) = (size.trunc(), size.fract());
+    let is_usual = base.is_normal() && exponent.is_finite() && whole < 1e15;
+    if !is_usual || size == 0.5 || (base < 0.0 && fraction != 0.0) {
+        return base.powf(exponent);
+    }
+    let (mut result, mut twos) = (1.0, 0);
+    if fraction != 0.0 {
+        if fraction > 0.5 {
+            fraction -= 1.0;
+            whole += 1.0;
+        }
+        result = (fraction * base.ln()).exp();
+    }
+    // Between a half and one, with the power of two that was taken out.
+    let bits = base.to_bits();
+    let mut square = f64::from_bits(bits & !(0x7ff << 52) | 1022 << 52);
+    let mut square_twos = i64::try_from((bits >> 52) & 0x7ff).unwrap_or_default() - 1022;
+    // Smaller than what is whole in an `f64`.
+    let mut rest = whole as u64;
+    while rest > 0 {
+        if square_twos.abs() > 1 << 12 {
+            twos += square_twos;
+            break;
+        }
+        if rest % 2 == 1 {
+            result *= square;
+            twos += square_twos;
+        }
+        square *= square;
+        square_twos *= 2;
+        if square < 0.5 {
+            square += square;
+            square_twos -= 1;
+        }
+        rest /= 2;
+    }
+    if exponent < 0.0 {
+        result = 1.0 / result;
+        twos = -twos;
+    }
+    // In two steps, since a power of two alone may be out of range.
+    let twos = i32::try_from(twos.clamp(-2200, 2200)).unwrap_or_default();
+    let half = twos / 2;
+    result * 2f64.powi(half) * 2f64.powi(twos - half)
 }
 
 fn parseint(arguments: &Arguments<'_>) -> Outcome {

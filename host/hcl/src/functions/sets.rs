@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arguments, Cost, Function, Kind, Outcome, Parameter, parameter};
+use super::{
+    Arguments, Cost, Function, FunctionError, Kind, Outcome, Parameter, parameter, unified,
+    unified_list,
+};
 use crate::evaluate::MAX_ELEMENTS;
 use crate::types::{Ordered, set};
 use crate::value::Value;
@@ -11,13 +14,15 @@ const SETS: &[Parameter] = &[parameter("set", Kind::List)];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("setintersection", SETS, |a| {
-        let others: Vec<BTreeSet<_>> = (1..a.values.len()).map(|at| elements(a, at)).collect();
+        let sets = unified_sets(a)?;
+        let others: Vec<BTreeSet<_>> = sets.iter().skip(1).map(|set| elements(set)).collect();
         let is_common = |element: &&Value| others.iter().all(|it| it.contains(&Ordered(element)));
-        Ok(set(a.list(0).iter().filter(is_common).cloned().collect()))
+        let first = sets.first().map_or(&[][..], Vec::as_slice);
+        Ok(set(first.iter().filter(is_common).cloned().collect()))
     })
     .variadic(1)
     .costs(Cost::Sorts),
-    Function::new("setproduct", SETS, product).variadic(1),
+    Function::new("setproduct", SETS, product).variadic(2),
     Function::new(
         "setsubtract",
         &[
@@ -25,30 +30,43 @@ pub(super) const FUNCTIONS: &[Function] = &[
             parameter("subtract", Kind::List),
         ],
         |a| {
-            let without = elements(a, 1);
+            let sets = unified_sets(a)?;
+            let [from, without] = &sets[..] else {
+                return Err("two sets are needed".into());
+            };
+            let without = elements(without);
             let stays = |element: &&Value| !without.contains(&Ordered(element));
-            Ok(set(a.list(0).iter().filter(stays).cloned().collect()))
+            Ok(set(from.iter().filter(stays).cloned().collect()))
         },
     )
     .costs(Cost::Sorts),
     Function::new("setunion", SETS, |a| {
-        Ok(set((0..a.values.len())
-            .flat_map(|at| a.list(at).to_vec())
-            .collect()))
+        Ok(set(unified_sets(a)?.into_iter().flatten().collect()))
     })
     .variadic(1)
     .costs(Cost::Sorts),
 ];
 
-fn elements<'a>(arguments: &'a Arguments<'_>, position: usize) -> BTreeSet<Ordered<'a>> {
-    arguments.list(position).iter().map(Ordered).collect()
+fn elements(set: &[Value]) -> BTreeSet<Ordered<'_>> {
+    set.iter().map(Ordered).collect()
+}
+
+/// All sets, their elements in the one type that all of them can have.
+fn unified_sets(arguments: &Arguments<'_>) -> Result<Vec<Vec<Value>>, FunctionError> {
+    let all: Vec<&Value> = (0..arguments.values.len())
+        .flat_map(|at| arguments.list(at))
+        .collect();
+    let mut all = unified(0, &all, arguments.budget())?.into_iter();
+    Ok((0..arguments.values.len())
+        .map(|at| all.by_ref().take(arguments.list(at).len()).collect())
+        .collect())
 }
 
 /// Every way to take one element of each, the last varying fastest.
 fn product(arguments: &Arguments<'_>) -> Outcome {
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for position in 0..arguments.values.len() {
-        let elements = arguments.list(position);
+        let elements = unified_list(arguments, position)?;
         if rows.len().saturating_mul(elements.len()) > MAX_ELEMENTS {
             return Err(format!("the product has more than {MAX_ELEMENTS} elements").into());
         }

@@ -1,19 +1,15 @@
 //! Text. Lengths and positions count what a reader takes for one character.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::time::Instant;
 
-use regex::{Captures, Regex, RegexBuilder};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
     Arguments, Cost, Function, FunctionError, GRAPHEME, Kind, Outcome, Parameter, parameter,
     strings,
 };
-use crate::budget::{Budget, STEP};
+use crate::budget::Budget;
 use crate::evaluate::MAX_STRING;
-use crate::value::Value;
 
 const TEXT: &[Parameter] = &[parameter("text", Kind::String)];
 const TEXT_CUT: &[Parameter] = &[
@@ -24,11 +20,7 @@ const TEXT_PART: &[Parameter] = &[
     parameter("text", Kind::String),
     parameter("part", Kind::String),
 ];
-const PATTERN_TEXT: &[Parameter] = &[
-    parameter("pattern", Kind::String),
-    parameter("text", Kind::String),
-];
-const REPLACE: &[Parameter] = &[
+pub(super) const REPLACE: &[Parameter] = &[
     parameter("text", Kind::String),
     parameter("search", Kind::String),
     parameter("replacement", Kind::String),
@@ -60,12 +52,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .variadic(1),
     Function::new("lower", TEXT, |a| Ok(lower(a.string(0)).into())),
-    Function::new("regex", PATTERN_TEXT, regex_first),
-    Function::new("regex_replace", REPLACE, |a| {
-        let pattern = Pattern::compile(a.string(1), 1, a.budget())?;
-        pattern.replace_all(a.string(0), a.string(2), a.budget())
-    }),
-    Function::new("regexall", PATTERN_TEXT, regex_all),
     Function::new("replace", REPLACE, replace),
     Function::new(
         "split",
@@ -182,7 +168,31 @@ fn substr(arguments: &Arguments<'_>) -> Outcome {
 
 /// The text in capital letters, each letter for itself, as Go does it: `ß` stays what it is.
 pub fn upper(text: &str) -> String {
-    text.chars().map(|c| single(c, c.to_uppercase())).collect()
+    text.chars().map(capital).collect()
+}
+
+/// The capital letter.
+fn capital(letter: char) -> char {
+    let further = |by| char::from_u32(u32::from(letter) + by).unwrap_or(letter);
+    match letter {
+        // Rust has a letter of its own for the iota that stands below these.
+        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => further(8),
+        '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => further(9),
+        letter => single(letter, letter.to_uppercase()),
+    }
+}
+
+/// The letter for the start of a word, which is another one where it stands for two.
+fn initial(letter: char) -> char {
+    match letter {
+        '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
+        '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
+        '\u{1ca}'..='\u{1cc}' => '\u{1cb}',
+        '\u{1f1}'..='\u{1f3}' => '\u{1f2}',
+        // Georgian has capital letters for whole words only.
+        '\u{10d0}'..='\u{10ff}' => letter,
+        letter => capital(letter),
+    }
 }
 
 /// The text in small letters, each letter for itself.
@@ -213,7 +223,7 @@ fn title(text: &str) -> String {
             false => !character.is_whitespace(),
         };
         if letter && !in_word {
-            result.push(single(character, character.to_uppercase()));
+            result.push(initial(character));
         } else {
             result.push(character);
         }
@@ -239,184 +249,9 @@ fn replace(arguments: &Arguments<'_>) -> Outcome {
 }
 
 /// Refuses a text before it is made that is longer than texts may be, or that can't be paid for.
-fn affordable(length: usize, budget: &Budget) -> Result<(), FunctionError> {
+pub(super) fn affordable(length: usize, budget: &Budget) -> Result<(), FunctionError> {
     if length > MAX_STRING {
         return Err("the text gets too long".into());
     }
     Ok(budget.charge_new_text(length)?)
-}
-
-/// Longest pattern: nobody reads a longer one.
-const MAX_PATTERN: usize = 4096;
-
-/// Sizes of compiled patterns, in bytes, with how much dearer a search is than walking through the text.
-/// What is larger is an accident of nested counts.
-const SIZES: [(usize, u64); 3] = [(256 << 10, 1), (1 << 20, 8), (4 << 20, 32)];
-
-/// Part of the rest of a text that each match of many is paid for with. What it really takes shows on
-/// the clock.
-const LOOK_AHEAD: usize = 1024;
-
-/// Work of compiling a pattern of the smallest size.
-const COMPILATION: u64 = 10_000;
-
-/// A compiled pattern.
-#[derive(Clone)]
-struct Pattern {
-    regex: Regex,
-    /// How much dearer a search is than walking through the text.
-    factor: u64,
-}
-
-/// The pattern used last: loops use the same one again and again, and compiling is slow.
-static LAST_PATTERN: Mutex<Option<(String, Pattern)>> = Mutex::new(None);
-
-/// Bytes of a replacement that are searched for the end of a `${` for a unit of work.
-const BRACES_END: u64 = 64;
-
-impl Pattern {
-    fn compile(pattern: &str, argument: usize, budget: &Budget) -> Result<Self, FunctionError> {
-        if let Ok(last) = LAST_PATTERN.lock()
-            && let Some((text, compiled)) = &*last
-            && text == pattern
-        {
-            return Ok(compiled.clone());
-        }
-        if pattern.len() > MAX_PATTERN {
-            let message = format!("the regular expression has more than {MAX_PATTERN} bytes");
-            return Err(FunctionError::at(argument, message));
-        }
-        let mut outcome = Err(String::new());
-        for (size, factor) in SIZES {
-            budget.charge(COMPILATION * factor, 0)?;
-            let built = RegexBuilder::new(pattern).size_limit(size).build();
-            outcome = built
-                .map(|regex| Self { regex, factor })
-                .map_err(|error| error.to_string());
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        let compiled = outcome.map_err(|reason| {
-            let reason = reason.lines().last().unwrap_or_default();
-            let reason = reason.trim_start_matches("error: ");
-            FunctionError::at(argument, format!("not a regular expression: {reason}"))
-        })?;
-        if let Ok(mut last) = LAST_PATTERN.lock() {
-            *last = Some((pattern.to_owned(), compiled.clone()));
-        }
-        Ok(compiled)
-    }
-
-    fn charge_search(&self, length: usize, budget: &Budget) -> Result<(), FunctionError> {
-        let groups = self.regex.captures_len() as u64;
-        let work = (length as u64)
-            .saturating_mul(self.factor)
-            .saturating_mul(groups);
-        Ok(budget.charge(work + STEP, 0)?)
-    }
-
-    /// All matches, each paid for before it is shown to `each`.
-    fn matches<'t>(
-        &self,
-        text: &'t str,
-        budget: &Budget,
-        mut each: impl FnMut(&Captures<'t>) -> Result<(), FunctionError>,
-    ) -> Result<(), FunctionError> {
-        self.charge_search(text.len(), budget)?;
-        let mut begun = Instant::now();
-        for captures in self.regex.captures_iter(text) {
-            budget.charge_matching(begun.elapsed())?;
-            let whole = captures.get(0).map_or(0..0, |whole| whole.range());
-            let rest = text.len() - whole.end;
-            self.charge_search(rest / LOOK_AHEAD, budget)?;
-            // All groups may be as long as the match.
-            let groups = captures.len();
-            budget.charge_new_text(whole.len().saturating_mul(groups))?;
-            budget.charge_elements(2 * groups)?;
-            each(&captures)?;
-            begun = Instant::now();
-        }
-        Ok(())
-    }
-
-    fn replace_all(&self, text: &str, replacement: &str, budget: &Budget) -> Outcome {
-        let references = replacement.matches('$').count();
-        // For each of these the rest of the replacement is searched for its end.
-        let braces = replacement.matches("${").count() as u64;
-        let expansion = braces.saturating_mul(replacement.len() as u64) / BRACES_END;
-        let mut result = String::new();
-        let mut done = 0;
-        self.matches(text, budget, |captures| {
-            let whole = captures.get(0).map_or(0..0, |whole| whole.range());
-            let most = whole.len().saturating_mul(references) + replacement.len();
-            let skipped = text.get(done..whole.start).unwrap_or_default();
-            if result
-                .len()
-                .saturating_add(skipped.len())
-                .saturating_add(most)
-                > MAX_STRING
-            {
-                return Err("the text gets too long".into());
-            }
-            budget.charge_new_text(skipped.len() + most)?;
-            budget.charge(expansion, 0)?;
-            result.push_str(skipped);
-            captures.expand(replacement, &mut result);
-            done = whole.end;
-            Ok(())
-        })?;
-        let rest = text.get(done..).unwrap_or_default();
-        affordable(result.len() + rest.len(), budget)?;
-        result.push_str(rest);
-        Ok(result.into())
-    }
-}
-
-fn regex_first(arguments: &Arguments<'_>) -> Outcome {
-    let budget = arguments.budget();
-    let pattern = Pattern::compile(arguments.string(0), 0, budget)?;
-    pattern.charge_search(arguments.string(1).len(), budget)?;
-    match pattern.regex.captures(arguments.string(1)) {
-        Some(captures) => {
-            let whole = captures.get(0).map_or(0, |whole| whole.len());
-            budget.charge_new_text(whole.saturating_mul(captures.len()))?;
-            Ok(matched(&pattern.regex, &captures))
-        }
-        None => Err(FunctionError::at(1, "the pattern doesn't match")),
-    }
-}
-
-fn regex_all(arguments: &Arguments<'_>) -> Outcome {
-    let budget = arguments.budget();
-    let pattern = Pattern::compile(arguments.string(0), 0, budget)?;
-    let mut found = Vec::new();
-    pattern.matches(arguments.string(1), budget, |captures| {
-        found.push(matched(&pattern.regex, captures));
-        Ok(())
-    })?;
-    Ok(Value::list(found))
-}
-
-/// The whole match, or the list of groups, or the object of named groups.
-fn matched(pattern: &Regex, captures: &Captures<'_>) -> Value {
-    let group = |group: Option<regex::Match<'_>>| {
-        group.map_or(Value::NULL, |group| Value::string(group.as_str()))
-    };
-    if pattern.captures_len() == 1 {
-        return group(captures.get(0));
-    }
-    if pattern.capture_names().flatten().next().is_some() {
-        return Value::object(
-            pattern
-                .capture_names()
-                .flatten()
-                .map(|name| (name, group(captures.name(name)))),
-        );
-    }
-    Value::list(
-        (1..captures.len())
-            .map(|at| group(captures.get(at)))
-            .collect::<Vec<_>>(),
-    )
 }

@@ -382,6 +382,7 @@ struct Root {
     holds_sensitive: bool,
     depth: u32,
     weight: u64,
+    numbers: u64,
 }
 
 impl Root {
@@ -389,11 +390,13 @@ impl Root {
         self.holds_sensitive |= value.is_sensitive();
         self.depth = self.depth.max(value.depth());
         self.weight = self.weight.saturating_add(value.weight());
+        self.numbers = self.numbers.saturating_add(value.numbers());
         self.unknown += usize::from(!value.is_wholly_known());
         let entries = Arc::make_mut(&mut self.entries);
         match entries.insert(name.to_owned(), value) {
             Some(before) => {
                 self.weight = self.weight.saturating_sub(before.weight());
+                self.numbers = self.numbers.saturating_sub(before.numbers());
                 self.unknown -= usize::from(!before.is_wholly_known());
             }
             None => self.weight = self.weight.saturating_add(ENTRY + name.len() as u64),
@@ -406,6 +409,7 @@ impl Root {
             wholly_known: self.unknown == 0,
             depth: self.depth.saturating_add(1),
             weight: self.weight.saturating_add(VALUE),
+            numbers: self.numbers,
         };
         Value::object_with(Arc::clone(&self.entries), facts)
     }

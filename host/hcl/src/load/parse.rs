@@ -8,6 +8,7 @@ use super::unread::Unread;
 use super::{InputFile, recover};
 use crate::budget::Budget;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::literals;
 use crate::source_map::{FileId, SourceMap, Span};
 
 /// A file and its blocks.
@@ -58,6 +59,10 @@ pub(super) fn parse(text: &str, file: FileId, budget: &Budget) -> Result<Body, D
                 .detail("it is too much for one template, together with the files before it"),
         );
     }
-    parser::parse_body(text)
-        .map_err(|error| explain(text, file, error.location().offset(), error.message()))
+    let mut body = parser::parse_body(text)
+        .map_err(|error| explain(text, file, error.location().offset(), error.message()))?;
+    literals::settle_body(&mut body, text).map_err(|misread| {
+        Diagnostic::error(Span::new(file, misread.range), misread.summary).help(misread.help)
+    })?;
+    Ok(body)
 }

@@ -19,6 +19,7 @@ use crate::budget::VALUE;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Variable;
 use crate::evaluate::{Context, Evaluator};
+use crate::literals;
 use crate::scope::Scope;
 use crate::source_map::{FileId, SourceMap, Span};
 use crate::types::Type;
@@ -352,8 +353,13 @@ fn read_text(
     if context.budget.charge_syntax(text).is_err() {
         return Err("it is too long".to_owned());
     }
-    let expression = match parser::parse_expr(text.trim()) {
-        Ok(expression) => expression,
+    let text_of_expression = text.trim();
+    let expression = match parser::parse_expr(text_of_expression) {
+        Ok(mut expression) => {
+            literals::settle_expression(&mut expression, text_of_expression)
+                .map_err(|misread| misread.summary.to_owned())?;
+            expression
+        }
         // Of any type, and no expression: then it is a string.
         Err(_) if declaration.wanted == Type::Any => return Ok(Value::string(text)),
         Err(error) => return Err(error.message().to_owned()),

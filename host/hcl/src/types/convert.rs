@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::Type;
-use crate::budget::{Budget, ENTRY, VALUE};
+use super::{Type, unify};
+use crate::budget::{Budget, ENTRY, Spent, VALUE};
 use crate::evaluate::{article, equal};
+use crate::number::Number;
 use crate::value::{Value, ValueKind};
 
 /// Why a value can't be had in a type.
@@ -71,7 +72,8 @@ impl Type {
             // The text of a number, or the number of a text.
             _ => VALUE,
         };
-        let paid = budget.charge(1 + size / VALUE, size);
+        let numbers = value.as_number().map_or(0, Number::work);
+        let paid = budget.charge(1 + size / VALUE + numbers, size);
         paid.map_err(|_| ConversionError::new("it takes too much"))?;
         let convert = |wanted: &Type, value: &Value| wanted.convert_within(value, budget);
         if value.is_null() || value.is_unknown() {
@@ -87,16 +89,16 @@ impl Type {
             Self::Number => value.to_number().map(Value::from).ok_or_else(wrong)?,
             Self::String if value.as_str().is_some() => value.clone(),
             Self::String => value.to_text().map(Value::from).ok_or_else(wrong)?,
-            Self::List(element) => unified(
-                element,
-                elements(element, value.as_list().ok_or_else(wrong)?, budget)?,
-            ),
+            Self::List(element) => {
+                let elements = elements(element, value.as_list().ok_or_else(wrong)?, budget)?;
+                Value::list(unified_elements(element, elements, budget)?)
+            }
             Self::Set(element) => {
                 let elements = elements(element, value.as_list().ok_or_else(wrong)?, budget)?;
                 // Each may have to be held against twenty others.
                 let paid = budget.charge(value.weight().saturating_mul(2), 0);
                 paid.map_err(|_| ConversionError::new("it takes too much"))?;
-                set(unified_elements(element, elements))
+                set(unified_elements(element, elements, budget)?)
             }
             Self::Map(element) => {
                 let entries = value.as_object().ok_or_else(wrong)?;
@@ -107,7 +109,7 @@ impl Type {
                         convert(element, value).map_err(|error| error.within(format!(".{key}")))
                     })
                     .collect::<Result<Vec<_>, _>>()?;
-                let values = unified_elements(element, values);
+                let values = unified_elements(element, values, budget)?;
                 Value::object(keys.into_iter().cloned().zip(values))
             }
             Self::Tuple(types) => {
@@ -179,33 +181,22 @@ fn elements(
         .collect()
 }
 
-fn unified(element: &Type, values: Vec<Value>) -> Value {
-    Value::list(unified_elements(element, values))
-}
-
-/// The elements of a list or map of `any` have one type all the same: where a string is among
-/// numbers and bools, all are strings.
-fn unified_elements(element: &Type, values: Vec<Value>) -> Vec<Value> {
+/// The elements of a list or map of `any` have one type all the same.
+fn unified_elements(
+    element: &Type,
+    values: Vec<Value>,
+    budget: &Budget,
+) -> Result<Vec<Value>, ConversionError> {
     if *element != Type::Any {
-        return values;
+        return Ok(values);
     }
-    let primitive = |value: &Value| value.is_null() || value.to_text().is_some();
-    let strings = values.iter().any(|value| value.as_str().is_some());
-    let mixed = values.iter().any(|value| value.as_bool().is_some())
-        && values.iter().any(|value| value.as_number().is_some());
-    if !values.iter().all(primitive) || !(strings || mixed) {
-        return values;
-    }
-    values
-        .iter()
-        .map(|value| {
-            let text = value.to_text().filter(|_| value.as_str().is_none());
-            text.map_or_else(
-                || value.clone(),
-                |text| Value::from(text).marked(value.is_marked()),
-            )
-        })
-        .collect()
+    let spent = |_: Spent| ConversionError::new("it takes too much");
+    let all: Vec<&Value> = values.iter().collect();
+    let change = unify(&all, budget).map_err(spent)?;
+    let change =
+        change.ok_or_else(|| ConversionError::new("its elements have no type in common"))?;
+    let changed = values.iter().map(|value| change.apply(value, budget));
+    changed.collect::<Result<_, _>>().map_err(spent)
 }
 
 /// A set: each element once, in order.

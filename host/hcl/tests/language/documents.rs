@@ -1,6 +1,6 @@
 //! Whole templates.
 
-use lvhost_hcl::{Body, Selection, Source, Value};
+use lvhost_hcl::{Body, Inputs, Selection, Source, Value};
 
 use super::world::{World, file, inputs, load_inputs, load_template};
 
@@ -215,8 +215,9 @@ fn heredocs_are_what_they_look_like() {
     assert_eq!(text(body, "dedented"), "a\n  b\n");
     assert_eq!(
         text(body, "script"),
-        "#!/bin/sh\napt-get install -y qemu-guest-agent\napt-get install -y pkg-noble\necho \
-         \"{{ user `x` }}\" ${HOME}\n"
+        // As Packer 1.16 has it: behind the `~` the next line is no start of one.
+        "    #!/bin/sh\n\n    apt-get install -y qemu-guest-agent\n\n    apt-get install -y pkg-noble\n\n    \
+         echo \"{{ user `x` }}\" ${HOME}\n"
     );
 }
 
@@ -419,4 +420,55 @@ fn a_document_can_be_shared_between_threads() {
         evaluation.join().unwrap().unwrap()
     });
     assert!(text(&body, "note").starts_with("You can examine"));
+}
+
+/// What Packer 1.16 says of the same files, for a folder and for a file as argument, but for the last two
+/// where it fails.
+#[test]
+fn paths_start_from_the_folder_that_packer_has_them_start_from() {
+    let mut world = World::new();
+    for (path, text) in [
+        ("/project/f.txt", "working directory"),
+        ("/project/images/f.txt", "root"),
+        ("/project/images/t.tmpl", "T ${file(\"f.txt\")}"),
+    ] {
+        world.files.insert(path.into(), text.into());
+    }
+    let template = r#"
+        source "t" "t" {
+          read       = file("f.txt")
+          rendered   = templatefile("t.tmpl", {})
+          exists     = [fileexists("f.txt"), fileexists("hello.txt"), fileexists("../hello.txt")]
+          listed     = fileset(".", "*")
+          listed_up  = fileset("..", "f*")
+          encoded    = filebase64("f.txt")
+          absolute   = abspath("f.txt")
+          by_cwd     = file("${path.cwd}/f.txt")
+          by_root    = file("${path.root}/f.txt")
+          list_root  = fileset(path.root, "*.tmpl")
+        }
+    "#;
+    for root in ["images", "/project/images", "../project/images"] {
+        let inputs = Inputs {
+            root: root.to_owned(),
+            ..inputs(template)
+        };
+        let document = load_inputs(&inputs, world.clone()).document();
+        let body = &document.sources[0].body;
+        for (name, expected) in [
+            ("read", r#""root""#),
+            ("rendered", r#""T root""#),
+            ("exists", "[true, false, true]"),
+            ("listed", r#"["f.txt", "t.tmpl"]"#),
+            ("listed_up", r#"["f.txt"]"#),
+            ("encoded", r#""d29ya2luZyBkaXJlY3Rvcnk=""#),
+            ("absolute", r#""/project/f.txt""#),
+            ("by_cwd", r#""working directory""#),
+            ("by_root", r#""root""#),
+            ("list_root", r#"["t.tmpl"]"#),
+        ] {
+            let value = body.value(name).unwrap();
+            assert_eq!(format!("{value:?}"), expected, "{name} from {root}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Tables of expressions: `expression ==> value` or `expression ==> error: part of the message`.
+//! Tables of expressions: `expression ==> value` or `expression ==> error: part of the message`, if not any. In an expression
+//! `↵` is the end of a line.
 
 use std::io::Read as _;
 
@@ -48,9 +49,9 @@ fn check(name: &str, table: &str) {
             .split_once(" ==> ")
             .unwrap_or_else(|| panic!("{name}:{}: no ==>", number + 1));
         let (expression, expected) = (expression.trim(), expected.trim());
-        let actual = evaluate(prelude, expression);
-        let failure = match (expected.strip_prefix("error: "), actual) {
-            (Some(part), Err(messages)) if messages.contains(part) => continue,
+        let actual = evaluate(prelude, &expression.replace('↵', "\n"));
+        let failure = match (expected.strip_prefix("error:"), actual) {
+            (Some(part), Err(messages)) if messages.contains(part.trim_start()) => continue,
             (Some(_), Err(messages)) => messages,
             (Some(_), Ok(value)) => format!("{value:?}"),
             (None, Err(messages)) => messages,
@@ -84,6 +85,16 @@ fn functions_of_collections() {
 #[test]
 fn functions_of_formats_files_and_networks() {
     check("encodings.txt", include_str!("../cases/encodings.txt"));
+}
+
+#[test]
+fn texts_of_templates() {
+    check("templates.txt", include_str!("../cases/templates.txt"));
+}
+
+#[test]
+fn what_packer_has_answered() {
+    check("answers.txt", include_str!("../cases/answers.txt"));
 }
 
 #[test]

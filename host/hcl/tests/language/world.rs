@@ -10,6 +10,26 @@ use lvhost_hcl::{
     RenderStyle, SourceMap, Value, load, render,
 };
 
+/// Template files of the tables.
+const TEMPLATES: [(&str, &[u8]); 4] = [
+    (
+        "/project/texts/escapes.tmpl",
+        include_bytes!("../cases/texts/escapes.tmpl"),
+    ),
+    (
+        "/project/texts/strips.tmpl",
+        include_bytes!("../cases/texts/strips.tmpl"),
+    ),
+    (
+        "/project/texts/value.tmpl",
+        include_bytes!("../cases/texts/value.tmpl"),
+    ),
+    (
+        "/project/texts/yaml.tmpl",
+        include_bytes!("../cases/texts/yaml.tmpl"),
+    ),
+];
+
 /// Files and environment variables of a run.
 #[derive(Default, Clone)]
 pub(crate) struct World {
@@ -47,6 +67,7 @@ impl World {
         Self {
             files: files
                 .iter()
+                .chain(&TEMPLATES)
                 .map(|(path, text)| (path.into(), text.to_vec()))
                 .collect(),
             variables: variables
