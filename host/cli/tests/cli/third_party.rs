@@ -289,7 +289,7 @@ fn whatever_a_component_is_made_of_lvhost_says_what_it_is() {
     for (text, expected) in [
         (PASSING_A_STRING, not_ours),
         ("(component)", not_ours),
-        ("(module)", not_wasm),
+        ("(module)", "source \"stranger\" is a WebAssembly module"),
         ("(component (core module (memory 1) (memory 1)))", not_wasm),
         (
             "(component (core type (module
