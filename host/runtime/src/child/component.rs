@@ -44,7 +44,7 @@ pub(crate) struct Component {
 struct Child {
     process: Process,
     connection: BlockingStream,
-    memory: u64,
+    bounds: Bounds,
 }
 
 /// Compiles a component in a child, which is gone afterwards.
@@ -266,7 +266,7 @@ impl Child {
         Ok(Self {
             process,
             connection,
-            memory: bounds.memory,
+            bounds,
         })
     }
 
@@ -298,14 +298,17 @@ impl Child {
             return fault;
         };
         // It has closed its connection or can't be believed: either way it ends now.
+        let seen = self.process.processor_time();
         let ending = tokio::time::timeout(limits::LOOK, self.process.ended());
         let by_itself = ending.await.ok().flatten();
         self.process.kill();
+        let used = self.process.processor_time();
+        account.charge(used.saturating_sub(seen));
         if let Err(used_up) = account.check() {
             return used_up;
         }
         match by_itself {
-            Some(status) => Fault::ProcessEnded(in_words(status, self.memory)),
+            Some(ended) => Fault::ProcessEnded(in_words(ended, self.bounds)),
             None => fault,
         }
     }
