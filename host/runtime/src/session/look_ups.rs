@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Outcome, Session, in_time, invalid};
 use crate::limits;
 use crate::request::Answer;
-use crate::services::{ServiceError, Services};
+use crate::services::{ServiceError, Services, Work};
 use crate::types::VolumeId;
 use crate::untrusted::{self, Unchecked};
 
@@ -25,9 +25,8 @@ impl Session {
         let room = self.room_for_blob()?;
         let (urls, checksum) = untrusted::download(urls, checksum).map_err(invalid)?;
         // Downloads take as long as they take; the service sees to it that they don't stall.
-        let blob = services.download(urls, checksum).await?;
-        self.account.charge(limits::checksum_time(blob.size));
-        self.account.charge_bytes(blob.size);
+        let work = Work::of(&self.account);
+        let blob = services.download(urls, checksum, work).await?;
         Ok(self.hand_out(blob, room)?)
     }
 
