@@ -31,9 +31,14 @@ use crate::unlisted::Unlisted;
 /// <https://reproducible-builds.org/specs/source-date-epoch>.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
-/// Components that nobody has allowed and that are asked all the same what they would need. Each is a
-/// file in memory and a process for as long as the command runs; a template has one or two.
+/// Components that nobody has allowed and that are asked all the same what they would need, those that
+/// can't be loaded included: to read and to refuse one takes time as well. Each is a process for as long
+/// as the command runs; a template has one or two.
 const NOT_ALLOWED: usize = 8;
+
+/// Components with an entry that a command loads. Each is a process for as long as the command runs; a
+/// project has a handful.
+const WITH_ENTRY: usize = 64;
 
 /// What runs components, and those that ship with lvhost.
 pub(crate) struct Components {
@@ -42,7 +47,9 @@ pub(crate) struct Components {
     surroundings: Arc<Surroundings>,
     /// What has been compiled, by digest and name: a template may be looked at more than once.
     compiled: Mutex<BTreeMap<(String, String), Source>>,
-    /// What all components have together that nobody has allowed.
+    /// What all strangers' components have together.
+    all: Budget,
+    /// What those of them have together that nobody has allowed.
     not_allowed: Budget,
     /// Told what takes its time.
     notice: Notice,
@@ -79,12 +86,14 @@ impl Components {
             let description = bundled.description();
             runtime.embedded(bundled.type_name, bundled.precompiled, description, limits)
         });
+        let all = Budget::new(Limits::of_command());
         Ok(Self {
             built_in: Sources::new(built_in).map_err(unable)?,
             runtime,
             surroundings: Arc::clone(surroundings),
             compiled: Mutex::default(),
-            not_allowed: Budget::new(Limits::not_allowed()),
+            not_allowed: all.part(Limits::not_allowed()),
+            all,
             notice,
         })
     }
@@ -122,8 +131,12 @@ impl Components {
         let project = project::read(folder, &self.surroundings, files, report);
         let places = Places::new(folder, &self.surroundings);
         let mut sources = self.built_in.clone();
-        for entry in self.entries(&project, report) {
-            if let Some(kind) = self.listed(&entry, &places, report) {
+        for (number, entry) in self.entries(&project, report).iter().enumerate() {
+            if number >= WITH_ENTRY {
+                report.push(too_many_entries(entry));
+                break;
+            }
+            if let Some(kind) = self.listed(entry, &places, report) {
                 // Names of entries are not those of others: `entries` has looked.
                 sources.add(kind).ok();
             }
@@ -145,21 +158,29 @@ impl Components {
             unlisted: Vec::new(),
         };
         let mut sources = self.built_in.clone();
+        let (mut with_entry, mut not_allowed) = (0, 0);
         for (name, span) in types(document) {
             if sources.kind(&name).is_some() {
                 continue;
             }
             if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
+                with_entry += 1;
+                if with_entry > WITH_ENTRY {
+                    report.push(too_many_entries(entry));
+                    break;
+                }
                 // No two have the same name, here and below: that was asked first.
                 if let Some(kind) = self.listed(entry, &places, report) {
                     sources.add(kind).ok();
                 }
             } else if is_type_name(&name) {
+                if not_allowed >= NOT_ALLOWED && places.has(&name) {
+                    report.push(one_too_many(&name, span));
+                    continue;
+                }
                 match places.find(&name) {
-                    Some(_) if gathered.unlisted.len() >= NOT_ALLOWED => {
-                        report.push(one_too_many(&name, span));
-                    }
                     Some(file) => {
+                        not_allowed += 1;
                         let kind = self.unlisted(&name, file, span, report);
                         if let Some((kind, unlisted)) = kind {
                             sources.add(kind).ok();
@@ -222,7 +243,7 @@ impl Components {
             report.push(problem);
             return None;
         }
-        let budget = Budget::new(entry.limits.clone());
+        let budget = self.all.part(entry.limits.clone());
         match self.compile(entry.name, &file, &budget) {
             Ok(source) => Some(SourceKind::third_party(
                 source,
@@ -245,14 +266,17 @@ impl Components {
         span: Span,
         report: &mut Diagnostics,
     ) -> Option<(SourceKind, Unlisted)> {
-        let file = match found {
+        let mut file = match found {
             Ok(file) => file,
             Err(problem) => {
                 report.push(problem);
                 return None;
             }
         };
-        match self.compile(name, &file, &self.not_allowed) {
+        let compiled = self.compile(name, &file, &self.not_allowed);
+        // Where it is and its digest is all that is told of it from here on.
+        file.bytes = Vec::new();
+        match compiled {
             Ok(source) => {
                 let kind = SourceKind::third_party(source, Permission::Missing);
                 let name = name.to_owned();
@@ -329,6 +353,16 @@ fn types(document: &Document) -> Vec<(String, Span)> {
         }
     }
     types
+}
+
+fn too_many_entries(entry: &Entry<'_>) -> Diagnostic {
+    Diagnostic::error(
+        entry.name_span,
+        format!("`{}` is one component too many", entry.name),
+    )
+    .help(format!(
+        "no more than {WITH_ENTRY} components that are not built in are loaded by one command"
+    ))
 }
 
 fn one_too_many(name: &str, span: Span) -> Diagnostic {

@@ -2,6 +2,7 @@
 //! the project's settings have pinned.
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use lvhost_config::PROJECT_FILE;
@@ -62,13 +63,23 @@ impl Places {
         })
     }
 
-    /// The file that is there for a source of this name.
-    pub(crate) fn find(&self, name: &str) -> Option<Result<ComponentFile, Diagnostic>> {
+    /// Where a file for a source of this name would be, and whether that is beside the template.
+    fn candidates(&self, name: &str) -> impl Iterator<Item = (PathBuf, bool)> {
         let file_name = file_name(name);
-        let beside = Some((self.folder.join(&file_name), true));
         let installed = self.installed.as_ref();
         let installed = installed.map(|folder| (folder.join(&file_name), false));
-        for (path, is_beside) in beside.into_iter().chain(installed) {
+        iter::once((self.folder.join(&file_name), true)).chain(installed)
+    }
+
+    /// Whether something is there for a source of this name. It is not read.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.candidates(name)
+            .any(|(path, _)| path.symlink_metadata().is_ok())
+    }
+
+    /// The file that is there for a source of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<Result<ComponentFile, Diagnostic>> {
+        for (path, is_beside) in self.candidates(name) {
             match ComponentFile::read(&path, is_beside) {
                 Ok(file) => return Some(Ok(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -56,6 +56,7 @@ pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,
 };
 pub use reference::{block_schemas, reference};
+pub use rules::VOLUME_NAME;
 pub use schema::{
     BlockSchema, Choice, InnerBlockSchema, Kind, NotSupported, OptionSchema, ValueType,
 };

@@ -55,10 +55,31 @@ pub(crate) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     communicator::check(source, report);
 }
 
+/// Bytes of a volume's name: of a file name, on all file systems that pools are in.
+pub const VOLUME_NAME: usize = 255;
+
+/// Bytes of a domain's name: libvirt writes `NAME.xml.new` when it defines it.
+const DOMAIN_NAME: usize = 255 - ".xml.new".len();
+
 /// Names of libvirt's objects are file names in many places.
-fn object_name(what: &str, name: &str, option: &str, origin: &Origin, report: &mut Diagnostics) {
+fn object_name(
+    what: &str,
+    name: &str,
+    most: usize,
+    option: &str,
+    origin: &Origin,
+    report: &mut Diagnostics,
+) {
     let span = origin.span_of(option);
-    if name.trim() != name || matches!(name, "." | "..") {
+    if name.len() > most {
+        report.push(Diagnostic::error(
+            span,
+            format!(
+                "the name of a {what} can't have {} bytes; it is a file name, and has {most} at most",
+                name.len()
+            ),
+        ));
+    } else if name.trim() != name || matches!(name, "." | "..") {
         report.push(Diagnostic::error(
             span,
             format!("`{name}` can't be the name of a {what}"),

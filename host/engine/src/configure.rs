@@ -12,6 +12,7 @@ use crate::attachment;
 use crate::boot;
 use crate::overlay;
 use crate::permission::{self, Permission};
+use crate::plan;
 use crate::secrets::Secrets;
 use crate::sources::Sources;
 
@@ -64,6 +65,7 @@ pub async fn configure(
     }
     let configured = Configured(configured);
     attachment::check(source, sources, &configured, report);
+    plan::check_generated_names(source, &configured, domain, report);
     configured
 }
 

@@ -4,7 +4,12 @@
 mod domain;
 mod needs;
 
-use lvhost_config::{AttachAs, Device, LibvirtSource, NetworkInterfaceType, VolumeSource};
+use std::collections::BTreeSet;
+
+use lvhost_config::{
+    AttachAs, Device, LibvirtSource, NetworkInterfaceType, VOLUME_NAME, VolumeSource,
+};
+use lvhost_hcl::{Diagnostic, Diagnostics};
 use lvhost_libvirt::{
     DirectMode, DiskBus, DiskDevice, InterfaceSource, PortForward, Protocol, VolumeId,
 };
@@ -12,6 +17,8 @@ use lvhost_runtime::{Defaults, Grant};
 
 pub use self::needs::{AllowedBy, Need, Needs, PlannedDownload};
 use crate::configure::Configured;
+use uuid::Uuid;
+
 use crate::identity::Identity;
 
 /// A build before it begins.
@@ -176,6 +183,42 @@ fn generated_name(
         format!("{name}-{random}")
     } else {
         name
+    }
+}
+
+/// Reports the volumes whose names would be too long for a file's where lvhost makes them.
+pub(crate) fn check_generated_names(
+    source: &LibvirtSource,
+    configured: &Configured,
+    domain: &str,
+    report: &mut Diagnostics,
+) {
+    let random = Identity::fixed(Uuid::nil()).word("volume");
+    let mut taken = BTreeSet::new();
+    for (index, volume) in source.volume.iter().enumerate() {
+        if volume.name.is_some() || volume.origin.is_unknown("name") {
+            continue;
+        }
+        let suffix = configured
+            .defaults(index)
+            .and_then(|known| known.name_suffix.as_deref());
+        let postfix = suffix.or(volume.alias.as_deref());
+        let mut length = domain.len() + 1 + postfix.unwrap_or(&random).len();
+        if postfix.is_some_and(|postfix| !taken.insert(postfix)) {
+            length += 1 + random.len();
+        }
+        if length > VOLUME_NAME {
+            report.push(
+                Diagnostic::error(
+                    volume.origin.span_of("alias"),
+                    format!(
+                        "this volume would get a name of {length} bytes; it is a file name, and has \
+                         {VOLUME_NAME} at most"
+                    ),
+                )
+                .help("give it a `name`, or the domain a shorter one"),
+            );
+        }
     }
 }
 

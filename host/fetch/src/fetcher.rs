@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::disk::{self, NoSpace};
 use crate::download::{Download, Failed};
 use crate::exchange::Exchange;
+use crate::metered::metered;
 use crate::{
     Author, Checksum, Endpoint, Failure, FetchError, HeldFolder, Location, LocationError, Packing,
 };
@@ -218,9 +219,12 @@ impl Fetcher {
         progress.note(&format!("unpacking {}", archive.origin));
         let file = Arc::clone(&archive.file);
         let member = archive.origin.steering().member().map(str::to_owned);
-        let stop = cancel.clone();
-        let unpacking = tokio::task::spawn_blocking(move || {
-            unpack::unpack(file, packing, member.as_deref(), cache.root(), &stop)
+        // It ends with whoever waits for it.
+        let stop = cancel.child_token();
+        let _stopped = stop.clone().drop_guard();
+        let unpacking = metered(progress, move |meter| {
+            let folder = cache.root();
+            unpack::unpack(file, packing, member.as_deref(), folder, meter, &stop)
         });
         let folder = &self.settings.cache_directory;
         let written = |source| CacheError::new("unpack into", folder, source);

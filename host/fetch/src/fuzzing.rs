@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use lvhost_regular_file::OwnFolder;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Packing;
@@ -12,7 +13,6 @@ use crate::archive::unpack::{Positioned, unpack_within};
 use crate::checksum::list::{ChecksumList, names_of};
 use crate::decode::{Codec, decoder};
 use crate::{Checksum, Location, Netrc};
-use lvhost_regular_file::OwnFolder;
 
 /// Bytes that are taken of what is decompressed: more finds nothing new, and takes long.
 const DECODED_LIMIT: u64 = 4 << 20;

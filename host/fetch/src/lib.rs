@@ -43,6 +43,7 @@ mod guard;
 mod held_folder;
 mod local;
 mod location;
+mod metered;
 mod netrc;
 mod patience;
 mod progress;

@@ -1,5 +1,7 @@
 //! How a fetch tells what it is doing.
 
+use std::time::Duration;
+
 use crate::Location;
 
 /// Receives the course of one fetch. Calls come from one task, in order:
@@ -22,6 +24,9 @@ pub trait Progress: Send + Sync {
 
     /// The file is complete and its checksum is right.
     fn finished(&self);
+
+    /// So much more of a processor's time was taken on other threads: by unpacking an archive.
+    fn worked(&self, _processor_time: Duration) {}
 
     /// Something worth a line: a retry, a wait for another process. Free of secrets.
     fn note(&self, text: &str);

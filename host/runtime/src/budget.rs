@@ -8,14 +8,18 @@
 //!      ├─ computing on its behalf       (session: decompressing, listing, splicing)
 //!      ├─ bytes read, decompressed and written for it
 //!      ├─ look-ups
+//!      ├─ machine code, and what it says of itself and its volumes: both are kept
+//!      ├─ open files
 //!      └─ time gone by
 //! ```
 //!
 //! Sums, not limits of single calls: a template may have many volumes of one component, and the loop
-//! may be in the component as well as in the template.
+//! may be in the component as well as in the template. It may have many components, too: what one uses
+//! up, all of a command have used up together ([`Budget::part`]).
 
+use std::iter::successors;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::error::Fault;
@@ -29,9 +33,14 @@ pub struct Budget(Arc<Sums>);
 #[derive(Debug)]
 struct Sums {
     limits: Limits,
+    /// What this is a part of.
+    whole: Option<Budget>,
     stages: [Stages; 3],
     bytes: AtomicU64,
     look_ups: AtomicU64,
+    code: AtomicU64,
+    said: AtomicU64,
+    blobs: AtomicUsize,
 }
 
 /// Nanoseconds.
@@ -67,12 +76,34 @@ impl Budget {
     /// A budget of which nothing has been used.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::within(None, limits)
+    }
+
+    /// A budget of which nothing has been used, for one of those who have this one together: what is
+    /// used of it is used of this one as well.
+    #[must_use]
+    pub fn part(&self, limits: Limits) -> Self {
+        Self::within(Some(self.clone()), limits)
+    }
+
+    fn within(whole: Option<Self>, limits: Limits) -> Self {
         Self(Arc::new(Sums {
             limits,
+            whole,
             stages: Default::default(),
             bytes: AtomicU64::default(),
             look_ups: AtomicU64::default(),
+            code: AtomicU64::default(),
+            said: AtomicU64::default(),
+            blobs: AtomicUsize::default(),
         }))
+    }
+
+    /// This one, what it is a part of, and so on.
+    fn and_wholes(&self) -> impl Iterator<Item = &Sums> {
+        successors(Some(&*self.0), |sums| {
+            sums.whole.as_ref().map(|whole| &*whole.0)
+        })
     }
 
     /// What there was at the beginning.
@@ -96,15 +127,41 @@ pub(crate) struct Account {
     stage: Stage,
 }
 
+impl Sums {
+    /// Processor time that a stage may take in all.
+    fn limit(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Compiling => self.limits.compile_time,
+            Stage::Asking => self.limits.configure_time,
+            Stage::Preparing => self.limits.prepare_time,
+        }
+    }
+
+    /// Processor time that is left in a stage.
+    fn left(&self, stage: Stage) -> Duration {
+        let used = self.stages[stage as usize]
+            .computing
+            .load(Ordering::Relaxed);
+        self.limit(stage).saturating_sub(Duration::from_nanos(used))
+    }
+}
+
+/// A file of the host that a component holds open. Dropping it gives its place back.
+#[derive(Debug)]
+pub(crate) struct Held(Budget);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for sums in self.0.and_wholes() {
+            sums.blobs.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Account {
     /// Processor time that the stage may take in all.
     pub(crate) fn limit(&self) -> Duration {
-        let limits = self.budget.limits();
-        match self.stage {
-            Stage::Compiling => limits.compile_time,
-            Stage::Asking => limits.configure_time,
-            Stage::Preparing => limits.prepare_time,
-        }
+        self.budget.0.limit(self.stage)
     }
 
     fn sums(&self) -> &Stages {
@@ -113,7 +170,39 @@ impl Account {
 
     /// Counts processor time, the component's own or on its behalf.
     pub(crate) fn charge(&self, used: Duration) {
-        add(&self.sums().computing, nanoseconds(used));
+        for sums in self.budget.and_wholes() {
+            add(
+                &sums.stages[self.stage as usize].computing,
+                nanoseconds(used),
+            );
+        }
+    }
+
+    /// Counts bytes of machine code.
+    pub(crate) fn charge_code(&self, bytes: usize) {
+        for sums in self.budget.and_wholes() {
+            add(&sums.code, bytes as u64);
+        }
+    }
+
+    /// Counts bytes that the component has said of itself or a volume, and that are kept.
+    pub(crate) fn charge_said(&self, bytes: usize) {
+        for sums in self.budget.and_wholes() {
+            add(&sums.said, bytes as u64);
+        }
+    }
+
+    /// Counts a file that the component is about to hold open; none if there is no room for it.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        let held = Held(self.budget.clone());
+        // First taken, then looked at: others take at the same time.
+        let before = self
+            .budget
+            .and_wholes()
+            .map(|sums| sums.blobs.fetch_add(1, Ordering::Relaxed));
+        // All of them, or what is given back was never taken.
+        let most = before.fold(0, usize::max);
+        (most < limits::BLOBS).then_some(held)
     }
 
     /// Counts time in which the component neither ended nor asked for anything.
@@ -138,16 +227,52 @@ impl Account {
 
     /// Processor time that is left in this stage.
     pub(crate) fn left(&self) -> Duration {
-        let used = Duration::from_nanos(self.sums().computing.load(Ordering::Relaxed));
-        self.limit().saturating_sub(used)
+        let sums = self.budget.and_wholes();
+        sums.map(|sums| sums.left(self.stage))
+            .min()
+            .unwrap_or_default()
     }
 
     /// Whether something is used up, as what has to be said of it.
     pub(crate) fn check(&self) -> Result<(), Fault> {
+        self.check_own()?;
+        self.check_all()
+    }
+
+    /// What the component and all those it belongs to may have together.
+    fn check_all(&self) -> Result<(), Fault> {
+        for (index, sums) in self.budget.and_wholes().enumerate() {
+            let who = match index {
+                0 => "it",
+                _ => "all components of the command together",
+            };
+            let over = |counter: &AtomicU64, limit: u64| counter.load(Ordering::Relaxed) > limit;
+            let too_much = if sums.left(self.stage).is_zero() {
+                let limit = sums.limit(self.stage).as_secs_f64();
+                format!("{who} computed for more than {limit} s")
+            } else if over(&sums.code, sums.limits.code as u64) {
+                format!(
+                    "{who} made more than {} MiB of machine code",
+                    sums.limits.code >> 20
+                )
+            } else if over(&sums.said, limits::SAID_IN_ALL) {
+                format!(
+                    "{who} said more than {} MiB of volumes and options",
+                    limits::SAID_IN_ALL >> 20
+                )
+            } else {
+                continue;
+            };
+            return Err(Fault::LimitExceeded(too_much));
+        }
+        Ok(())
+    }
+
+    fn check_own(&self) -> Result<(), Fault> {
         let sums = self.sums();
         let over = |counter: &AtomicU64, limit: u64| counter.load(Ordering::Relaxed) > limit;
         let limit = self.limit();
-        if self.left().is_zero() {
+        if self.budget.0.left(self.stage).is_zero() {
             return Err(Fault::TimedOut { limit });
         }
         let silence = limits::silence(limit);
@@ -223,9 +348,51 @@ mod tests {
     }
 
     #[test]
+    fn what_many_components_use_is_one_sum() {
+        let whole = Budget::new(Limits {
+            configure_time: Duration::from_secs(8),
+            ..Limits::default()
+        });
+        let parts: Vec<Account> = (0..3)
+            .map(|_| whole.part(budget().limits().clone()).account(Stage::Asking))
+            .collect();
+        // Each of them has something left of its own.
+        for part in &parts {
+            part.charge(Duration::from_secs(3));
+        }
+        let fault = parts[0].check().expect_err("used up").to_string();
+        let expected = "all components of the command together computed for more than 8 s";
+        assert!(fault.contains(expected), "{fault}");
+        assert_eq!(parts[2].left(), Duration::ZERO);
+        // Another stage has its own.
+        assert_eq!(
+            whole
+                .part(Limits::default())
+                .account(Stage::Preparing)
+                .check(),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn open_files_are_one_sum() {
+        let whole = Budget::new(Limits::default());
+        let [first, second] =
+            [(), ()].map(|()| whole.part(Limits::default()).account(Stage::Preparing));
+        let mut held: Vec<Held> = (0..limits::BLOBS).filter_map(|_| first.hold()).collect();
+        assert_eq!(held.len(), limits::BLOBS);
+        assert!(first.hold().is_none() && second.hold().is_none());
+        held.pop();
+        let another = second.hold();
+        assert!(another.is_some() && second.hold().is_none());
+        drop((another, held));
+        assert_eq!(whole.0.blobs.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn each_thing_that_is_counted_has_an_end() {
         type UseUp = fn(&Account);
-        let cases: [(&str, UseUp); 6] = [
+        let cases: [(&str, UseUp); 8] = [
             ("computed for more than 60 s", |account| {
                 account.charge(Duration::from_secs(60));
             }),
@@ -237,6 +404,12 @@ mod tests {
             ("TiB", |account| {
                 account.charge_bytes(limits::BYTES);
                 account.charge_bytes(1);
+            }),
+            ("it made more than 128 MiB of machine code", |account| {
+                (0..9).for_each(|_| account.charge_code(15 << 20));
+            }),
+            ("it said more than 16 MiB", |account| {
+                (0..9).for_each(|_| account.charge_said(2 << 20));
             }),
             ("downloads, listings", |account| {
                 (0..=limits::LOOK_UPS).for_each(|_| account.charge_look_up());

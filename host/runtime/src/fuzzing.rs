@@ -14,7 +14,7 @@ use crate::child::fuzzing::{Direction, Failure, FromChild, Lengths, take};
 use crate::limits::{self, Limits};
 use crate::log::SharedLog;
 use crate::request::{Answered, Said};
-use crate::services::{ServiceError, Services, Sink};
+use crate::services::{ServiceError, Services, Sink, Work};
 use crate::session::Session;
 use crate::types::{Blob, Codec, FileEntry, FileKind, Image, Level, Recipe, VolumeFacts, VolumeId};
 use crate::untrusted;
@@ -157,7 +157,12 @@ fn blob() -> Result<Blob, ServiceError> {
 
 #[async_trait]
 impl Services for Granting {
-    async fn download(&self, _: Vec<String>, _: Option<String>) -> Result<Blob, ServiceError> {
+    async fn download(
+        &self,
+        _: Vec<String>,
+        _: Option<String>,
+        _: Work,
+    ) -> Result<Blob, ServiceError> {
         blob()
     }
 

@@ -52,7 +52,7 @@ pub use error::{
 };
 pub use limits::{COMPONENT_SIZE, Limits};
 pub use runtime::{Compilation, ComponentBytes, Runtime, Settings, precompile};
-pub use services::{ServiceError, Services, Sink, read_error};
+pub use services::{ServiceError, Services, Sink, Work, read_error};
 pub use source::Source;
 pub use types::{
     Base, Blob, Codec, Configuration, Defaults, Description, Device, Diagnostic, Download,

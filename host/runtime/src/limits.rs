@@ -31,6 +31,9 @@ pub struct Limits {
     pub log_lines: usize,
     /// Bytes of log and of standard output in one call.
     pub log_bytes: usize,
+    /// Bytes of machine code. It is two to four times as big as the component, and there twice: here and
+    /// in the component's process.
+    pub code: usize,
 }
 
 impl Limits {
@@ -73,6 +76,20 @@ impl Limits {
             ..Self::default()
         }
     }
+
+    /// For all strangers' components of a command together, allowed or not: whoever gives a template away
+    /// can give an `lvhost.hcl` away with it. Five minutes compile fifteen interpreters, and half a
+    /// gigabyte holds the code of eight.
+    #[must_use]
+    pub fn of_command() -> Self {
+        Self {
+            compile_time: Duration::from_secs(300),
+            configure_time: Duration::from_secs(60),
+            prepare_time: Duration::from_secs(24 * 60 * 60),
+            code: 512 * MIB,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Limits {
@@ -84,6 +101,7 @@ impl Default for Limits {
             prepare_time: Duration::from_secs(300),
             log_lines: 1000,
             log_bytes: 256 * KIB,
+            code: CODE_SIZE,
         }
     }
 }
@@ -119,7 +137,7 @@ pub(crate) const PROCESS_MEMORY: u64 = 96 << 20;
 /// 500 MiB.
 pub(crate) const COMPILE_MEMORY: u64 = 1 << 30;
 
-/// Bytes of machine code. It is two to four times as big as the component.
+/// Bytes of one component's machine code.
 pub(crate) const CODE_SIZE: usize = 4 * COMPONENT_SIZE;
 
 /// Bytes that are read, decompressed and written for a component in one command. Holes are not
@@ -178,8 +196,9 @@ pub(crate) const CALL_BYTES: usize = 8 * MIB;
 /// Handles of all kinds that a component may hold at a time.
 pub(crate) const HANDLES: usize = 4096;
 
-/// Blobs that a component may hold at a time. Each is an open file of the host, and a process has
-/// 1024 by default.
+/// Blobs that a component may hold at a time, and all strangers' components of a command together. Each
+/// is an open file of the host, and a process has 1024 by default, of which lvhost needs some to clean
+/// up.
 pub(crate) const BLOBS: usize = 512;
 
 /// Readers that a component may hold at a time. Each may hold a decompressor with a window of many
@@ -246,6 +265,11 @@ pub(crate) const GRANTS: usize = 256;
 /// Bytes that a component may say of itself or of a volume, piece by piece, in one call: the biggest honest
 /// answer asks for 256 grants and makes 100 remarks, and has to fit into a message of its process.
 pub(crate) const SAID: usize = 2 * MIB;
+
+/// Bytes that a component may say of itself and of all its volumes in one command: what is kept until
+/// the command ends. An honest component says some hundred bytes of a volume, and a template with
+/// thousands of them is rare.
+pub(crate) const SAID_IN_ALL: u64 = 16 << 20;
 
 /// Bytes of a sentence for the user: a message, an error, a line of the log.
 pub(crate) const SENTENCE: usize = 4 * KIB;

@@ -2,11 +2,14 @@
 //! traits, at each call; this crate enforces sizes, rates and times in front of them.
 
 use std::io::Read;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Account;
+use crate::limits;
 use crate::types::{Blob, Codec, FileEntry, Image, Level, VolumeFacts, VolumeId};
 
 /// Why a service failed: the mirror of the contract's `error`. The text is for the user and already
@@ -36,6 +39,28 @@ pub enum ServiceError {
     Other(String),
 }
 
+/// What the host does for a component where the runtime can't see it: it is the component's. The call ends
+/// when there is no more of that.
+#[derive(Debug, Clone)]
+pub struct Work(Account);
+
+impl Work {
+    pub(crate) fn of(account: &Account) -> Self {
+        Self(account.clone())
+    }
+
+    /// Bytes were received or read, and checked.
+    pub fn checked(&self, bytes: u64) {
+        self.0.charge(limits::checksum_time(bytes));
+        self.0.charge_bytes(bytes);
+    }
+
+    /// A processor was busy for so long.
+    pub fn computed(&self, processor_time: Duration) {
+        self.0.charge(processor_time);
+    }
+}
+
 /// The services of one volume's preparation. The engine makes one for each call of
 /// [`Source::prepare`](crate::Source::prepare) and knows by it what is granted.
 ///
@@ -45,11 +70,12 @@ pub enum ServiceError {
 #[async_trait]
 pub trait Services: Send + Sync + 'static {
     /// Tries `urls` in order until one works; returns when the whole body is there and its checksum
-    /// is right.
+    /// is right. What that takes is told to `work` as it goes, whatever comes of it.
     async fn download(
         &self,
         urls: Vec<String>,
         checksum: Option<String>,
+        work: Work,
     ) -> Result<Blob, ServiceError>;
 
     /// Everything a granted pattern matches, in a fixed order.

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use self::blobs::Reader;
 use self::report::ProgressGate;
 pub(crate) use self::target::Target;
-use crate::budget::Account;
+use crate::budget::{Account, Held};
 use crate::error::Fault;
 use crate::limits;
 use crate::log::SharedLog;
@@ -40,7 +40,7 @@ pub(crate) struct Session {
     services: Option<Arc<dyn Services>>,
     account: Account,
     progress: ProgressGate,
-    blobs: Handles<Blob>,
+    blobs: Handles<(Blob, Held)>,
     readers: Handles<Reader>,
     target: Target,
     abandoned: Abandoned,

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::budget::{Account, Budget, Stage};
 use crate::child;
-use crate::computing::{limited, run_yielding};
+use crate::computing::{limited, processor_time, run_yielding};
 use crate::crash::Crash;
 use crate::error::{ComponentError, Fault, LoadError};
 use crate::instance::{self, Linked};
@@ -154,9 +154,7 @@ impl Source {
             _ => run_yielding(called),
         };
         let description = match said {
-            Ok((Said::Description(said), _)) => {
-                untrusted::description(said).map_err(Fault::Misbehaved)
-            }
+            Ok((Said::Description(said), _)) => source.checked(said, untrusted::description),
             Ok(_) => Err(unexpected()),
             Err(fault) => Err(fault),
         };
@@ -196,9 +194,7 @@ impl Source {
     ) -> Result<Configuration, ComponentError> {
         let call = Call::Configure(volume.clone(), PlainSetting::all(options));
         let configured = match self.call(call, None).await {
-            Ok((Said::Configuration(said), _)) => {
-                untrusted::configuration(said).map_err(Fault::Misbehaved)
-            }
+            Ok((Said::Configuration(said), _)) => self.checked(said, untrusted::configuration),
             Ok(_) => Err(unexpected()),
             Err(fault) => Err(fault),
         };
@@ -295,6 +291,16 @@ impl Source {
             Host::Session(mut session) => Ok((said, session.take_target())),
             Host::Parent(_) => Err(unexpected()),
         }
+    }
+
+    /// What `check` makes of what the component has said of itself or a volume. The time that takes is
+    /// the component's.
+    fn checked<S, T>(&self, said: S, check: fn(S) -> Result<T, String>) -> Result<T, Fault> {
+        let before = processor_time();
+        let checked = check(said);
+        let account = self.budget.account(Stage::Asking);
+        account.charge(processor_time().saturating_sub(before));
+        checked.map_err(Fault::Misbehaved)
     }
 
     fn error(&self, function: &'static str, fault: Fault) -> ComponentError {

@@ -22,13 +22,13 @@ const MESSAGES: usize = 64 << 10;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// What a command took, as far as it was seen while it ran.
-struct Measured {
-    said: Said,
-    memory: u64,
-    time: Duration,
+pub(crate) struct Measured {
+    pub(crate) said: Said,
+    pub(crate) memory: u64,
+    pub(crate) time: Duration,
 }
 
-fn measure(command: &mut Command) -> Measured {
+pub(crate) fn measure(command: &mut Command) -> Measured {
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -12,6 +12,7 @@ mod key_pair;
 mod local_paths;
 mod logs;
 mod lvhost;
+mod many_components;
 mod mistakes;
 mod plan;
 mod run;

@@ -19,7 +19,8 @@ pub(super) fn check(source: &LibvirtSource, report: &mut Diagnostics) {
     if let Some(name) = &source.domain_name
         && !origin.is_unknown("domain_name")
     {
-        object_name("domain", name, "domain_name", origin, report);
+        let most = super::DOMAIN_NAME;
+        object_name("domain", name, most, "domain_name", origin, report);
     }
     for (name, path) in [
         ("loader_path", &source.loader_path),

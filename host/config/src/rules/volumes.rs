@@ -99,7 +99,8 @@ fn one(volume: &Volume, role: Role, report: &mut Diagnostics) {
     if let Some(name) = &volume.name
         && !origin.is_unknown("name")
     {
-        super::object_name("volume", name, "name", origin, report);
+        let most = super::VOLUME_NAME;
+        super::object_name("volume", name, most, "name", origin, report);
     }
     let has_capacity = volume.capacity.is_some()
         || origin.is_set("capacity")

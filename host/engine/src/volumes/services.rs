@@ -4,12 +4,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lvhost_fetch::{FetchError, Fetcher, Location, LocationError, SafeUrl};
 use lvhost_libvirt::{Hypervisor, VolumeId, VolumeSpec};
 use lvhost_runtime::{
-    Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts,
+    Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts, Work,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -127,8 +128,10 @@ impl Services for VolumeServices {
         &self,
         urls: Vec<String>,
         checksum: Option<String>,
+        work: Work,
     ) -> Result<Blob, ServiceError> {
         let progress = DownloadProgress {
+            work,
             ui: self.ui.as_ref(),
             label: &self.label,
             bar: None.into(),
@@ -323,6 +326,7 @@ fn is_corrupt(error: &LocationError) -> bool {
 
 /// Hands a download's progress to the user.
 struct DownloadProgress<'a> {
+    work: Work,
     ui: &'a dyn Ui,
     label: &'a str,
     bar: std::sync::Mutex<Option<Box<dyn Transfer>>>,
@@ -355,7 +359,12 @@ impl lvhost_fetch::Progress for DownloadProgress<'_> {
     }
 
     fn advanced(&self, bytes: u64) {
+        self.work.checked(bytes);
         self.with_bar(|bar| bar.advance(bytes));
+    }
+
+    fn worked(&self, processor_time: Duration) {
+        self.work.computed(processor_time);
     }
 
     fn finished(&self) {

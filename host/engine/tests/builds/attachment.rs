@@ -200,3 +200,47 @@ async fn a_bus_that_does_not_fit_what_the_source_makes_is_an_error() {
         assert!(text.contains("write `bus = \"scsi\"`"), "{text}");
     }
 }
+
+/// Names that lvhost puts together are file names, too: of the domain's and an alias, or a word of the source's.
+#[tokio::test]
+async fn generated_names_are_no_longer_than_file_names() {
+    let with_domain = |length: usize, disc: &str| {
+        let domain = "d".repeat(length);
+        template(disc, &format!("{SSH}\ndomain_name = \"{domain}\""))
+    };
+    let alias = format!(
+        "volume {{\nalias = \"{}\"\nsource {{\ntype = \"external\"\nurls = [\"disk.raw\"]\n\
+         checksum = \"none\"\n}}\n}}",
+        "a".repeat(100)
+    );
+    let named = alias.replace("volume {", "volume {\nname = \"short\"");
+    // The artifact is called `…-artifact`, the discs `…-cloudinit` and, the second one,
+    // `…-cloudinit-12345678`.
+    let discs = cloud_init("bus = \"scsi\"")
+        .repeat(2)
+        .replace("}volume", "}\nvolume");
+    for (text, expected) in [
+        (with_domain(246, ""), Some(("alias = \"artifact\"", 255))),
+        (with_domain(247, ""), Some(("alias = \"artifact\"", 256))),
+        (with_domain(200, &alias), Some(("alias = \"aaaa", 301))),
+        (with_domain(200, &named), None),
+        (with_domain(200, ""), None),
+        (with_domain(236, &discs), Some(("volume {", 255))),
+        (with_domain(237, &discs), Some(("volume {", 256))),
+    ] {
+        let all = said(&text).await;
+        let about: Vec<_> = all
+            .iter()
+            .filter(|(_, _, text)| text.contains("would get a name of"))
+            .collect();
+        let Some((line, bytes)) = expected.filter(|(_, bytes)| *bytes > 255) else {
+            assert!(about.is_empty(), "{about:?}");
+            continue;
+        };
+        let [(Severity::Error, place, text)] = about[..] else {
+            panic!("{expected:?}: {all:?}");
+        };
+        assert!(place.starts_with(line), "{place}");
+        assert!(text.contains(&format!("a name of {bytes} bytes")), "{text}");
+    }
+}

@@ -16,14 +16,15 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use lvhost_regular_file::OwnFolder;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::Packing;
 use crate::decode;
 use crate::download::MAXIMUM_LENGTH;
+use crate::metered::Meter;
 use crate::sink::write_sparse;
-use lvhost_regular_file::OwnFolder;
 
 use pax_sparse::{Keywords, is_keyword};
 
@@ -133,9 +134,11 @@ pub(crate) fn unpack(
     packing: Packing,
     member: Option<&str>,
     folder: &OwnFolder,
+    meter: &Meter,
     cancel: &CancellationToken,
 ) -> Result<Unpacked, Failed> {
     let source = Positioned::new(archive).map_err(|source| read_error(packing, source))?;
+    let source = source.metered(meter);
     let limit = unpacked_limit(source.length);
     unpack_within(limit, source, packing, member, folder, cancel)
 }
@@ -470,6 +473,7 @@ pub(crate) struct Positioned {
     file: Arc<File>,
     position: u64,
     length: u64,
+    meter: Option<Meter>,
 }
 
 impl Positioned {
@@ -479,12 +483,22 @@ impl Positioned {
             file,
             position: 0,
             length,
+            meter: None,
         })
+    }
+
+    /// Lets what unpacking takes be noted whenever more is read.
+    fn metered(mut self, meter: &Meter) -> Self {
+        self.meter = Some(meter.clone());
+        self
     }
 }
 
 impl Read for Positioned {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(meter) = &self.meter {
+            meter.look();
+        }
         let read = self.file.read_at(buffer, self.position)?;
         self.position += read as u64;
         Ok(read)

@@ -18,13 +18,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lvhost_regular_file::{OwnFolder, not_own};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Cache, CacheError, Partial, read_json, remove, write_json};
 use crate::digest::{Algorithm, Digest};
 use crate::{Progress, SafeUrl, local};
-use lvhost_regular_file::{OwnFolder, not_own};
 
 /// Linux's name for one run of the kernel.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

@@ -6,11 +6,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lvhost_regular_file::{OwnFolder, UNFINISHED, not_own};
+
 use super::index::UrlEntry;
 use super::partial::{Record, record_name};
 use super::{Cache, CacheError, read_json};
 use crate::digest::{Algorithm, Digest};
-use lvhost_regular_file::{OwnFolder, UNFINISHED, not_own};
 
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,13 +34,13 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lvhost_regular_file::OwnFolder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::Author;
 use crate::digest::{Algorithm, Hasher};
-use lvhost_regular_file::OwnFolder;
 
 pub(crate) use blobs::Blob;
 pub(crate) use index::UrlEntry;

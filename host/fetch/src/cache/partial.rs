@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use lvhost_regular_file::OwnFolder;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, CacheError, Folders, read_json, remove, write_json};
 use crate::SafeUrl;
 use crate::digest::{Algorithm, Digest};
-use lvhost_regular_file::OwnFolder;
 
 /// How far a partial file can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

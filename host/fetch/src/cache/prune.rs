@@ -8,12 +8,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
+use lvhost_regular_file::{OwnFolder, UNFINISHED};
+
 use super::index::{DigestEntry, UrlEntry};
 use super::inventory::{all_files, files};
 use super::partial::record_name;
 use super::{Cache, CacheEntry, CacheError, Content, blobs, read_json, remove};
 use crate::digest::Digest;
-use lvhost_regular_file::{OwnFolder, UNFINISHED};
 
 /// How old an unfinished record must be to have been left behind by a process that died: writing
 /// one takes milliseconds.

@@ -44,7 +44,7 @@ pub(crate) struct Component {
 struct Child {
     process: Process,
     connection: BlockingStream,
-    memory: u64,
+    bounds: Bounds,
 }
 
 /// Compiles a component in a child, which is gone afterwards.
@@ -85,7 +85,11 @@ pub(crate) async fn compile(
         Err(fault) => return Err(child.explain_fault(fault, &account).await.into()),
     };
     match received {
-        (FromChild::Compiled, code) => Ok(code.into()),
+        (FromChild::Compiled, code) => {
+            account.charge_code(code.len());
+            account.check()?;
+            Ok(code.into())
+        }
         (FromChild::Refused(refusal), _) => Err(Failure::Refused(refusal)),
         _ => Err(out_of_turn().into()),
     }
@@ -147,7 +151,7 @@ impl Component {
             let mut connection = child.connect()?;
             let call = ToChild::Call { call, memory };
             connection.send(&call, &[]).await.map_err(broken)?;
-            converse(&mut connection, &mut session, &is_answering).await
+            converse(&mut connection, &mut session, account, &is_answering).await
         };
         let conversed = supervise(&child.process, account, &is_answering, is_cancelled, work).await;
         match conversed {
@@ -224,6 +228,7 @@ impl Component {
 async fn converse(
     connection: &mut Connection,
     session: &mut Session,
+    account: &Account,
     is_answering: &AtomicBool,
 ) -> Result<Result<Said, Fault>, Fault> {
     let mut ended = None;
@@ -250,6 +255,7 @@ async fn converse(
                 sent.map_err(broken)?;
             }
             FromChild::Returned(returned) => {
+                account.charge_said(connection.received);
                 return Ok(match ended {
                     Some(fault) => Err(fault),
                     None => returned.map_err(untrusted::fault),
@@ -266,7 +272,7 @@ impl Child {
         Ok(Self {
             process,
             connection,
-            memory: bounds.memory,
+            bounds,
         })
     }
 
@@ -283,7 +289,7 @@ impl Child {
     fn connect(&self) -> Result<Connection, Fault> {
         let connection = self.connection.try_clone();
         let stream = connection.and_then(UnixStream::from_std);
-        stream.map(Connection).map_err(broken)
+        stream.map(Connection::new).map_err(broken)
     }
 
     /// What a broken connection means.
@@ -298,14 +304,17 @@ impl Child {
             return fault;
         };
         // It has closed its connection or can't be believed: either way it ends now.
+        let seen = self.process.processor_time();
         let ending = tokio::time::timeout(limits::LOOK, self.process.ended());
         let by_itself = ending.await.ok().flatten();
         self.process.kill();
+        let used = self.process.processor_time();
+        account.charge(used.saturating_sub(seen));
         if let Err(used_up) = account.check() {
             return used_up;
         }
         match by_itself {
-            Some(status) => Fault::ProcessEnded(in_words(status, self.memory)),
+            Some(ended) => Fault::ProcessEnded(in_words(ended, self.bounds)),
             None => fault,
         }
     }

@@ -13,14 +13,25 @@ use crate::limits;
 use crate::untrusted;
 
 /// The parent's end of the connection.
-pub(super) struct Connection(pub(super) UnixStream);
+pub(super) struct Connection {
+    stream: UnixStream,
+    /// Bytes of the message that was received last.
+    pub(super) received: usize,
+}
 
 impl Connection {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            received: 0,
+        }
+    }
+
     pub(super) async fn send(&mut self, message: &ToChild, bytes: &[u8]) -> io::Result<()> {
         let frame = frame::encode(message, bytes.len(), Direction::ToChild)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.0.write_all(&frame).await?;
-        self.0.write_all(bytes).await
+        self.stream.write_all(&frame).await?;
+        self.stream.write_all(bytes).await
     }
 
     pub(super) async fn receive(
@@ -29,8 +40,9 @@ impl Connection {
     ) -> io::Result<(FromChild, Vec<u8>)> {
         let nonsense = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let mut header = [0; HEADER];
-        self.0.read_exact(&mut header).await?;
+        self.stream.read_exact(&mut header).await?;
         let lengths = Lengths::parse(header, direction).map_err(nonsense)?;
+        self.received = lengths.message;
         let message = self.read(lengths.message).await?;
         let bytes = self.read(lengths.bytes).await?;
         Ok((frame::decode(&message).map_err(nonsense)?, bytes))
@@ -39,7 +51,7 @@ impl Connection {
     /// Takes memory as bytes arrive: a header costs nothing to write.
     async fn read(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(length.min(limits::CHUNK));
-        let limited = &mut (&mut self.0).take(length as u64);
+        let limited = &mut (&mut self.stream).take(length as u64);
         limited.read_to_end(&mut bytes).await?;
         if bytes.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -112,7 +124,7 @@ mod tests {
     async fn answered(answer: &[u8]) -> Result<Confinement, Fault> {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
         theirs.write_all(answer).await.expect("room for it");
-        confined(&mut Connection(ours), &begin()).await
+        confined(&mut Connection::new(ours), &begin()).await
     }
 
     fn says(program: &str) -> Vec<u8> {

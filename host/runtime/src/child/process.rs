@@ -22,6 +22,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::sync::watch;
 
+use super::confine::Bounds;
 use super::serve::NAME;
 
 /// What is started as a child: this very program, unless a test says otherwise.
@@ -37,9 +38,16 @@ impl Program {
 /// A child process. Dropping it ends it.
 pub(crate) struct Process {
     pid: Pid,
-    /// Held while the process is signalled, so that its number is not another's by then.
-    is_reaped: Arc<Mutex<bool>>,
-    ended: watch::Receiver<Option<ExitStatus>>,
+    /// Held while the process is signalled or looked at, so that its number is not another's by then.
+    reaped: Arc<Mutex<Option<Ended>>>,
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+/// How a process ended, and what it had used of the processor by then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    status: ExitStatus,
+    processor_time: Duration,
 }
 
 impl Process {
@@ -62,21 +70,17 @@ impl Process {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let is_reaped = Arc::new(Mutex::new(false));
+        let reaped = Arc::new(Mutex::new(None));
         let (tell_end, ended) = watch::channel(None);
         let (tell_start, started) = std::sync::mpsc::sync_channel(1);
         thread::Builder::new().name("component".into()).spawn({
-            let is_reaped = Arc::clone(&is_reaped);
-            move || keep(command, &tell_start, &is_reaped, &tell_end)
+            let reaped = Arc::clone(&reaped);
+            move || keep(command, &tell_start, &reaped, &tell_end)
         })?;
         let pid = started
             .recv()
             .map_err(|_| io::Error::other("its thread has ended"))??;
-        let process = Self {
-            pid,
-            is_reaped,
-            ended,
-        };
+        let process = Self { pid, reaped, ended };
         Ok((process, ours))
     }
 
@@ -86,30 +90,37 @@ impl Process {
 
     /// Ends it, if it has not ended.
     pub(crate) fn kill(&self) {
-        let is_reaped = self
-            .is_reaped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !*is_reaped {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if reaped.is_none() {
             // It may have ended without having been reaped.
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
 
     /// How it ended, when it has.
-    pub(crate) async fn ended(&self) -> Option<ExitStatus> {
+    pub(crate) async fn ended(&self) -> Option<Ended> {
         let mut ended = self.ended.clone();
-        let status = ended.wait_for(Option::is_some).await.ok()?;
-        *status
+        let ended = ended.wait_for(Option::is_some).await.ok()?;
+        *ended
     }
 
-    /// Processor time that all its threads have used; none when it is gone.
+    /// Processor time that all its threads have used, also when it is gone: what ends it must not be a
+    /// way to have used nothing.
     pub(crate) fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero()));
-        stat.ok()
-            .and_then(|stat| parse_processor_time(&stat, rustix::param::clock_ticks_per_second()))
-            .unwrap_or_default()
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*reaped {
+            Some(ended) => ended.processor_time,
+            None => processor_time(self.pid),
+        }
     }
+}
+
+/// Processor time of a process that has not been reaped.
+fn processor_time(pid: Pid) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.ok()
+        .and_then(|stat| parse_processor_time(&stat, rustix::param::clock_ticks_per_second()))
+        .unwrap_or_default()
 }
 
 impl Drop for Process {
@@ -122,8 +133,8 @@ impl Drop for Process {
 fn keep(
     mut command: Command,
     tell_start: &std::sync::mpsc::SyncSender<io::Result<Pid>>,
-    is_reaped: &Mutex<bool>,
-    tell_end: &watch::Sender<Option<ExitStatus>>,
+    reaped: &Mutex<Option<Ended>>,
+    tell_end: &watch::Sender<Option<Ended>>,
 ) {
     let spawned = command.spawn();
     // Our end of the connection is the only one then: the child's end shows as an end.
@@ -147,12 +158,16 @@ fn keep(
             break;
         }
     }
-    let mut is_reaped = is_reaped.lock().unwrap_or_else(PoisonError::into_inner);
-    let status = child.wait().ok();
-    *is_reaped = true;
-    drop(is_reaped);
+    let mut reaped = reaped.lock().unwrap_or_else(PoisonError::into_inner);
+    let processor_time = processor_time(pid);
+    let ended = Some(Ended {
+        status: child.wait().unwrap_or_default(),
+        processor_time,
+    });
+    *reaped = ended;
+    drop(reaped);
     // Nobody may want to know.
-    let _ = tell_end.send(Some(status.unwrap_or_default()));
+    let _ = tell_end.send(ended);
 }
 
 /// User and system time of a line of `/proc/PID/stat`. The second field is a name in parentheses, with
@@ -166,15 +181,24 @@ fn parse_processor_time(stat: &str, ticks_per_second: u64) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
 
-/// How a child ended that should not have, in words.
-pub(crate) fn in_words(status: ExitStatus, memory: u64) -> String {
-    let memory = memory >> 20;
-    match (status.code(), status.signal()) {
+/// How a child with these bounds ended that should not have, in words.
+pub(crate) fn in_words(ended: Ended, bounds: Bounds) -> String {
+    let memory = bounds.memory >> 20;
+    // The kernel counts it more finely than it tells it.
+    let used = ended.processor_time.saturating_add(Duration::from_secs(1));
+    let has_no_time_left = used >= Duration::from_secs(bounds.processor_seconds);
+    match (ended.status.code(), ended.status.signal()) {
         (_, Some(signal)) if signal == Signal::ABORT.as_raw() => {
             format!("it gave up, most likely for want of memory; the process may have {memory} MiB")
         }
-        (_, Some(signal)) if signal == Signal::XCPU.as_raw() => {
-            "it used up the processor time that the process may have".to_owned()
+        (_, Some(signal))
+            if signal == Signal::XCPU.as_raw()
+                || (signal == Signal::KILL.as_raw() && has_no_time_left) =>
+        {
+            format!(
+                "it used up the {} s of processor time that the process may have",
+                bounds.processor_seconds
+            )
         }
         (_, Some(signal)) if signal == Signal::KILL.as_raw() => format!(
             "it was killed from outside or by the kernel, for want of memory perhaps; the process \
@@ -189,6 +213,49 @@ pub(crate) fn in_words(status: ExitStatus, memory: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What becomes of a process that stands in a child's place: `sh` with this script.
+    async fn run(script: &str, bounds: Bounds) -> (Duration, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("program");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&path, all).expect("a program");
+        let (process, _connection) = Process::start(&Program::new(Some(path))).expect("a process");
+        let ended = process.ended().await.expect("an end");
+        (process.processor_time(), in_words(ended, bounds))
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_for_what_it_was_and_costs_what_it_cost() {
+        let bounds = |processor_seconds| Bounds {
+            memory: 64 << 20,
+            processor_seconds,
+        };
+        for (script, seconds, expected) in [
+            (
+                "kill -KILL $$",
+                100,
+                "for want of memory perhaps; the process may have 64 MiB",
+            ),
+            ("kill -XCPU $$", 100, "used up the 100 s of processor time"),
+            ("kill -ABRT $$", 1, "most likely for want of memory"),
+            ("exit 3", 1, "exit status 3"),
+        ] {
+            let (_, words) = run(script, bounds(seconds)).await;
+            assert!(words.contains(expected), "{script}: {words}");
+        }
+        let spin = "while :; do :; done";
+        for (limit, expected) in [
+            // One for both: the kernel kills without a warning.
+            ("ulimit -t 1", "used up the 1 s of processor time"),
+            ("ulimit -S -t 1", "used up the 1 s of processor time"),
+        ] {
+            let (used, words) = run(&format!("{limit}; {spin}"), bounds(1)).await;
+            assert!(words.contains(expected), "{limit}: {words}");
+            assert!(used >= Duration::from_millis(900), "{limit}: {used:?}");
+        }
+    }
 
     #[test]
     fn processor_time_is_read_behind_any_name() {

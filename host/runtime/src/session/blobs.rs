@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::{AbandonedWatch, Outcome, Refusal, Session};
-use crate::budget::Account;
+use crate::budget::{Account, Held};
 use crate::computing::processor_time;
 use crate::error::Fault;
 use crate::limits;
@@ -153,26 +153,25 @@ fn chunk_length(length: u32) -> Result<usize, ServiceError> {
 }
 
 impl Session {
-    /// Whether the component may hold one blob more.
-    pub(super) fn check_blob_room(&self) -> Result<(), ServiceError> {
-        if self.blobs.len() >= limits::BLOBS {
-            return Err(ServiceError::Invalid(format!(
+    /// Room for one blob more.
+    pub(super) fn room_for_blob(&self) -> Result<Held, ServiceError> {
+        self.account.hold().ok_or_else(|| {
+            ServiceError::Invalid(format!(
                 "{} blobs are held at the same time; no more are allowed",
                 limits::BLOBS
-            )));
-        }
-        Ok(())
+            ))
+        })
     }
 
     /// Hands a blob to the component.
-    pub(super) fn hand_out(&mut self, blob: Blob) -> Result<Answer, Fault> {
+    pub(super) fn hand_out(&mut self, blob: Blob, room: Held) -> Result<Answer, Fault> {
         let (name, size) = (blob.name.clone(), blob.size);
-        let blob = self.blobs.push(blob)?;
+        let blob = self.blobs.push((blob, room))?;
         Ok(Answer::Blob { blob, name, size })
     }
 
     fn blob_reader(&mut self, blob: u32, offset: u64) -> Result<BlobReader, Fault> {
-        let Blob { file, size, .. } = self.blobs.get(blob)?.clone();
+        let Blob { file, size, .. } = self.blobs.get(blob)?.0.clone();
         Ok(BlobReader {
             file,
             offset: offset.min(size),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Outcome, Session, in_time, invalid};
 use crate::limits;
 use crate::request::Answer;
-use crate::services::{ServiceError, Services};
+use crate::services::{ServiceError, Services, Work};
 use crate::types::VolumeId;
 use crate::untrusted::{self, Unchecked};
 
@@ -22,13 +22,12 @@ impl Session {
         checksum: Option<String>,
     ) -> Outcome {
         let services = self.ask("download")?;
-        self.check_blob_room()?;
+        let room = self.room_for_blob()?;
         let (urls, checksum) = untrusted::download(urls, checksum).map_err(invalid)?;
         // Downloads take as long as they take; the service sees to it that they don't stall.
-        let blob = services.download(urls, checksum).await?;
-        self.account.charge(limits::checksum_time(blob.size));
-        self.account.charge_bytes(blob.size);
-        Ok(self.hand_out(blob)?)
+        let work = Work::of(&self.account);
+        let blob = services.download(urls, checksum, work).await?;
+        Ok(self.hand_out(blob, room)?)
     }
 
     pub(super) async fn list_files(&mut self, pattern: String) -> Outcome {
@@ -59,13 +58,13 @@ impl Session {
 
     pub(super) async fn open_file(&mut self, pattern: String, path: String) -> Outcome {
         let services = self.ask("open")?;
-        self.check_blob_room()?;
+        let room = self.room_for_blob()?;
         let pattern = untrusted::path("a pattern", pattern, limits::PATH).map_err(invalid)?;
         let path = untrusted::path("a path", path, limits::PATH).map_err(invalid)?;
         let what = format!("opening \"{path}\"");
         let opening = services.open_file(&pattern, &path);
         let blob = Self::on_its_behalf(&self.account, &what, opening).await?;
-        Ok(self.hand_out(blob)?)
+        Ok(self.hand_out(blob, room)?)
     }
 
     pub(super) async fn look_up(&mut self, id: Unchecked<VolumeId>) -> Outcome {

@@ -203,7 +203,7 @@ impl Session {
     }
 
     pub(super) async fn copy_from(&mut self, blob: u32, offset: u64, length: u64) -> Outcome {
-        let blob = self.blobs.get(blob)?.clone();
+        let blob = self.blobs.get(blob)?.0.clone();
         if offset.checked_add(length).is_none_or(|end| end > blob.size) {
             return Err(invalid(format!(
                 "{length} bytes at {offset} were asked for of \"{}\", which has {}",

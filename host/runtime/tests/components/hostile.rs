@@ -119,6 +119,8 @@ const ENDLESS: &[&str] = &[
     "spins in host calls",
     "measures again and again",
     "lists again and again",
+    "downloads an archive without an end",
+    "downloads what is wrong, again and again",
     "sleeps for ever, again and again",
 ];
 

@@ -7,5 +7,6 @@ mod random;
 mod reaching;
 mod refused;
 mod strangers;
+mod sums;
 mod support;
 mod well_behaved;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lvhost_runtime::{
     Blob, Codec, ComponentBytes, FileEntry, FileKind, Image, Level, Limits, OptionSetting,
     OptionValue, Runtime, ServiceError, Services, Settings, Sink, Source, Volume, VolumeFacts,
-    VolumeId, read_error,
+    VolumeId, Work, read_error,
 };
 use tokio::sync::Notify;
 
@@ -201,7 +202,17 @@ impl Services for FakeServices {
         &self,
         urls: Vec<String>,
         checksum: Option<String>,
+        work: Work,
     ) -> Result<Blob, ServiceError> {
+        while urls == ["an endless archive"] {
+            work.computed(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if urls == ["a wrong checksum"] {
+            work.checked(DOWNLOAD.len() as u64 + (4 << 20));
+            let message = "its checksum is wrong".to_owned();
+            return Err(ServiceError::Corrupt(message));
+        }
         if urls == ["never"] {
             self.waiting.notify_one();
             std::future::pending::<()>().await;

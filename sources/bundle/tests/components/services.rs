@@ -10,7 +10,7 @@ use bytes::Bytes;
 use lvhost_plugin_sdk::testing::compressed;
 use lvhost_runtime::{
     Blob, Codec, FileEntry, FileKind, Image, Level, ServiceError, Services, Sink, VolumeFacts,
-    VolumeId, read_error,
+    VolumeId, Work, read_error,
 };
 
 use super::convert;
@@ -84,6 +84,7 @@ impl Services for RecordingServices {
         &self,
         urls: Vec<String>,
         _checksum: Option<String>,
+        _work: Work,
     ) -> Result<Blob, ServiceError> {
         urls.iter()
             .find_map(|url| self.downloads.get(url))

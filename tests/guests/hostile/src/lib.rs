@@ -168,6 +168,22 @@ const IN_PREPARE: &[(&str, Behaviour)] = &[
             blobs::Reader::measure(blobs::Reader::decode(blob.reader()?, blobs::Codec::Gzip)?)?;
         }
     }),
+    ("downloads an archive without an end", || {
+        fetch::download(&fetch::Request {
+            urls: vec!["an endless archive".into()],
+            checksum: None,
+        })?;
+        Ok(Recipe::Blank)
+    }),
+    ("downloads what is wrong, again and again", || {
+        loop {
+            let request = fetch::Request {
+                urls: vec!["a wrong checksum".into()],
+                checksum: None,
+            };
+            let _ = black_box(fetch::download(&request));
+        }
+    }),
     ("lists again and again", || {
         loop {
             black_box(files::list(GRANTED)?);

@@ -225,7 +225,8 @@ fn zeros_stay_holes() {
     let gz = Packing::Tar(Some(Codec::Gzip));
     let cancel = CancellationToken::new();
     let own = OwnFolder::open(folder.path()).unwrap();
-    let Ok(unpacked) = unpack(Arc::new(file), gz, None, &own, &cancel) else {
+    let meter = Meter::start(Arc::default());
+    let Ok(unpacked) = unpack(Arc::new(file), gz, None, &own, &meter, &cancel) else {
         panic!("not unpacked")
     };
     let metadata = unpacked.file.metadata().unwrap();

@@ -89,3 +89,77 @@ async fn an_archive_without_the_file_is_a_reason_to_try_the_next_location() {
         "{text}"
     );
 }
+
+/// An archive of a few MiB with a file of so many times 64 MiB in it, and one called `disk.raw` behind that.
+fn bomb(times: u64) -> Vec<u8> {
+    let packed = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut header = tar::Header::new_gnu();
+    header.set_path("zeros").unwrap();
+    header.set_size(times << 26);
+    header.set_mode(0o644);
+    header.set_cksum();
+    let mut bomb = packed(header.as_bytes());
+    let zeros = packed(&vec![0; 64 << 20]);
+    (0..times).for_each(|_| bomb.extend_from_slice(&zeros));
+    bomb.extend(packed(&tar("disk.raw", b"boot sector")));
+    bomb
+}
+
+/// Sums up what is worked.
+#[derive(Default)]
+struct Counting(Mutex<Duration>);
+
+impl Progress for Counting {
+    fn started(&self, _origin: &Location, _total: Option<u64>, _resumed_from: u64) {}
+    fn advanced(&self, _bytes: u64) {}
+    fn finished(&self) {}
+    fn note(&self, _text: &str) {}
+    fn worked(&self, processor_time: Duration) {
+        *self.0.lock().unwrap() += processor_time;
+    }
+}
+
+fn archive_of_bench(bench: &Bench, member: &str, times: u64) -> Request {
+    let path = bench.directory.path().join("a.tar.gz");
+    fs::write(&path, bomb(times)).unwrap();
+    let location = Location::parse(&format!("{}//{member}", path.display())).unwrap();
+    Request::named_by_user(vec![location], Checksum::None)
+}
+
+#[tokio::test]
+async fn what_unpacking_takes_is_told_whatever_comes_of_it() {
+    for (member, is_there) in [("disk.raw", true), ("other", false)] {
+        let bench = Bench::new();
+        let request = archive_of_bench(&bench, member, 4);
+        let counting = Counting::default();
+        let fetched = bench.run(&request, &counting).await;
+        assert_eq!(fetched.is_ok(), is_there, "{fetched:?}");
+        let worked = *counting.0.lock().unwrap();
+        // 256 MiB of zeros, at more than there is in any machine.
+        assert!(worked > Duration::from_millis(10), "{member}: {worked:?}");
+    }
+}
+
+/// Twelve gigabytes, which nobody waits for any more.
+#[test]
+fn unpacking_ends_with_whoever_waits_for_it() {
+    let bench = Bench::new();
+    let request = archive_of_bench(&bench, "disk.raw", 192);
+    let counting = Counting::default();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let patience = Duration::from_millis(300);
+    let fetched = runtime
+        .block_on(async { tokio::time::timeout(patience, bench.run(&request, &counting)).await });
+    assert!(fetched.is_err(), "it took no time");
+    let worked = *counting.0.lock().unwrap();
+    assert!(worked > Duration::from_millis(10), "{worked:?}");
+    let began = std::time::Instant::now();
+    // Waits for what still runs on other threads.
+    drop(runtime);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}

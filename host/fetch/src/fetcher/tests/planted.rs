@@ -3,8 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::*;
 use lvhost_regular_file::not_own;
+
+use super::*;
 
 const IMAGE: &[u8] = b"image";
 const EVIL: &[u8] = b"ima9e";
