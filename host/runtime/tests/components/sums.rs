@@ -33,7 +33,7 @@ fn talkative() -> Vec<u8> {
 }
 
 fn load(name: &str, wasm: &[u8], budget: &Budget) -> Result<Source, LoadError> {
-    runtime().load_stranger(name, wasm, budget)
+    runtime().load_stranger(name, wasm, budget, &|_| ())
 }
 
 /// How often a source answers for a volume before it is ended, and why it is.
