@@ -229,7 +229,7 @@ pub enum Fault {
     #[error("crashed{crash}")]
     Trap {
         /// What is known of it.
-        crash: Crash,
+        crash: Box<Crash>,
     },
     /// It wanted more memory than it may have.
     #[error(

@@ -89,11 +89,11 @@ pub(crate) fn fault_of(error: &wasmtime::Error) -> Fault {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Fault::StackOverflow,
         Some(trap) => Fault::Trap {
-            crash: Crash {
+            crash: Box::new(Crash {
                 message: trap.to_string(),
                 function: error.downcast_ref().and_then(crash::function),
                 written: Written::default(),
-            },
+            }),
         },
         // An error of the engine's that has no type: limits on handles and on copied bytes, mostly.
         None => Fault::LimitExceeded(error.root_cause().to_string()),

@@ -261,7 +261,7 @@ impl Source {
         let written = log.finish();
         called.map_err(|fault| match fault {
             Fault::Trap { crash } => Fault::Trap {
-                crash: Crash { written, ..crash },
+                crash: Box::new(Crash { written, ..*crash }),
             },
             fault => fault,
         })

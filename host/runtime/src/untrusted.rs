@@ -332,12 +332,12 @@ pub(crate) fn fault(said: Fault) -> Fault {
     let sentence = |message: String| line(&message, limits::SUMMARY);
     match said {
         Fault::Trap { crash } => Fault::Trap {
-            crash: Crash {
+            crash: Box::new(Crash {
                 message: sentence(crash.message),
                 function: crash.function.map(sentence),
                 // It is known here what was written.
                 written: Written::default(),
-            },
+            }),
         },
         Fault::OutOfMemory { limit } => Fault::OutOfMemory { limit },
         Fault::LimitExceeded(what) => Fault::LimitExceeded(sentence(what)),
