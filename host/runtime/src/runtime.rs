@@ -140,8 +140,11 @@ impl Runtime {
         })?;
         let subject = Subject::new(&compiler, wasm);
         if let Some(kept) = places.get(&subject) {
-            let component = Component::Child(self.component(kept.code, budget));
-            let inner = Arc::clone(&self.inner);
+            let program = self.inner.program.clone();
+            let epoch = self.inner.settings.source_date_epoch;
+            let component = child::Component::kept(program, epoch, kept.code, budget.clone());
+            let component = component.map_err(|failure| failure.in_load(name))?;
+            let (inner, component) = (Arc::clone(&self.inner), Component::Child(component));
             let source = Source::described(inner, name, component, budget, kept.description);
             return Ok(source?);
         }

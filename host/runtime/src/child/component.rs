@@ -129,6 +129,19 @@ impl Component {
         }
     }
 
+    /// One that was compiled before: its code counts like that of others.
+    pub(crate) fn kept(
+        program: Program,
+        source_date_epoch: u64,
+        code: Bytes,
+        budget: Budget,
+    ) -> Result<Self, Failure> {
+        let account = budget.account(Stage::Compiling);
+        account.charge_code(code.len());
+        account.check()?;
+        Ok(Self::new(program, source_date_epoch, code, budget))
+    }
+
     /// Calls the component. What becomes of the target is for the caller to decide by what was said.
     /// Dropping the future ends the child, and with it the call.
     pub(crate) async fn call(
