@@ -204,9 +204,11 @@ impl Services for FakeServices {
         checksum: Option<String>,
         work: Work,
     ) -> Result<Blob, ServiceError> {
-        while urls == ["an endless archive"] {
-            work.computed(Duration::from_millis(10));
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        if urls == ["an endless archive"] {
+            loop {
+                work.computed(Duration::from_millis(10));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
         if urls == ["a wrong checksum"] {
             work.checked(DOWNLOAD.len() as u64 + (4 << 20));
