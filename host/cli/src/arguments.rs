@@ -161,9 +161,9 @@ pub(crate) struct Plan {
 /// `lvhost sources`.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// The kind to show the options of, as in `type = "external"`.
+    /// The kind to show the options of, as in `type = "external"`; or the file of a component.
     #[arg(value_name = "TYPE")]
-    pub(crate) type_name: Option<String>,
+    pub(crate) wanted: Option<String>,
 
     #[command(flatten)]
     pub(crate) output: Output,

@@ -61,6 +61,12 @@ pub(crate) type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 /// Bytes of a component that takes more than a moment to compile.
 const LARGE: usize = 1 << 20;
 
+/// A component in a file that a user has named.
+pub(crate) struct FileSource {
+    pub(crate) source: Source,
+    pub(crate) sha256: String,
+}
+
 /// The sources of one template.
 pub(crate) struct TemplateSources {
     pub(crate) sources: Arc<Sources>,
@@ -120,18 +126,47 @@ impl Components {
         is_right.then_some(sources)
     }
 
-    /// Those that ship with lvhost and all that the settings in `folder` name, used or not. What is
-    /// wrong with the settings goes to `report`, and their text becomes one of `files`.
+    /// The one in a file, allowed or not, called like the file: it is compiled and asked what it is, which
+    /// reaches nothing. What is wrong with it goes to `report`.
+    pub(crate) fn of_file(&self, path: &Path, report: &mut Diagnostics) -> Option<FileSource> {
+        let file = match ComponentFile::named(path) {
+            Ok(file) => file,
+            Err(problem) => {
+                report.push(problem);
+                return None;
+            }
+        };
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let name = stem
+            .filter(|stem| is_type_name(stem))
+            .unwrap_or("component");
+        match self.compile(name, &file, &self.all.part(Limits::default())) {
+            Ok(source) => Some(FileSource {
+                source,
+                sha256: file.sha256,
+            }),
+            Err(error) => {
+                report.push(not_loadable(None, &file, &error));
+                None
+            }
+        }
+    }
+
+    /// Those that ship with lvhost and what the settings in `folder` name, used or not: all of it, or `wanted`
+    /// alone. What is wrong with the settings goes to `report`, and their text becomes one of `files`.
     pub(crate) fn of_project(
         &self,
         folder: &Path,
+        wanted: Option<&str>,
         files: &mut SourceMap,
         report: &mut Diagnostics,
     ) -> Sources {
         let project = project::read(folder, &self.surroundings, files, report);
         let places = Places::new(folder, &self.surroundings);
         let mut sources = self.built_in.clone();
-        for (number, entry) in self.entries(&project, report).iter().enumerate() {
+        let entries = self.entries(&project, report);
+        let is_wanted = |entry: &&Entry<'_>| wanted.is_none_or(|wanted| wanted == entry.name);
+        for (number, entry) in entries.iter().filter(is_wanted).enumerate() {
             if number >= WITH_ENTRY {
                 report.push(too_many_entries(entry));
                 break;
@@ -375,7 +410,11 @@ fn one_too_many(name: &str, span: Span) -> Diagnostic {
     ))
 }
 
-fn not_loadable(span: Span, file: &ComponentFile, error: &LoadError) -> Diagnostic {
+fn not_loadable(
+    span: impl Into<Option<Span>>,
+    file: &ComponentFile,
+    error: &LoadError,
+) -> Diagnostic {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -40,6 +40,12 @@ pub(crate) enum Failure {
         /// How many.
         errors: usize,
     },
+    /// There are sources that can't be used. Why has been shown already.
+    #[error("the volume sources have {errors} error{}", if *errors == 1 { "" } else { "s" })]
+    Sources {
+        /// How many errors.
+        errors: usize,
+    },
     /// Builds failed. Why has been shown already.
     #[error("{failed} of {total} builds failed")]
     Builds {
@@ -97,7 +103,7 @@ impl Failure {
     /// What the process ends with.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::Template { .. } => NOT_USABLE,
+            Self::Input(_) | Self::Template { .. } | Self::Sources { .. } => NOT_USABLE,
             Self::Builds { .. }
             | Self::Checks { .. }
             | Self::Plan { .. }
@@ -177,6 +183,7 @@ mod tests {
         let failures = [
             Failure::Input(input),
             Failure::Template { errors: 1 },
+            Failure::Sources { errors: 1 },
             Failure::Builds {
                 failed: 1,
                 total: 2,

@@ -1,16 +1,16 @@
 //! `lvhost sources`: the kinds of volume sources there are, and their options: those that ship with
-//! lvhost and those of `lvhost.hcl` in the folder where it is called.
+//! lvhost, those of `lvhost.hcl` in the folder where it is called, and what is in a file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use lvhost_engine::Sources;
 use lvhost_hcl::{Diagnostics, Severity, SourceMap, suggest};
-use lvhost_runtime::OptionSchema;
+use lvhost_runtime::Source;
 use serde::Serialize;
 
 use crate::arguments;
-use crate::components::Components;
+use crate::components::{Components, FileSource};
 use crate::exit_code::Failure;
 use crate::input::InputError;
 use crate::printer::{Paint, Printer};
@@ -24,6 +24,9 @@ struct Kind<'a> {
     aliases: &'a [String],
     summary: &'a str,
     is_built_in: bool,
+    /// Of one that is in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<&'a str>,
     options: Vec<KindOption<'a>>,
 }
 
@@ -42,14 +45,6 @@ struct KindOption<'a> {
 
 /// All kinds, those that ship with lvhost first.
 fn kinds<'a>(sources: &'a Sources, built_in: &Sources) -> Vec<Kind<'a>> {
-    let option = |option: &'a OptionSchema| KindOption {
-        name: &option.name,
-        option_type: option.option_type.as_str(),
-        required: option.required,
-        default: option.default.as_deref(),
-        sensitive: option.sensitive,
-        documentation: &option.documentation,
-    };
     let known = sources
         .iter()
         .filter_map(|source| sources.kind(source.name()));
@@ -59,62 +54,124 @@ fn kinds<'a>(sources: &'a Sources, built_in: &Sources) -> Vec<Kind<'a>> {
             aliases: &kind.aliases,
             summary: &kind.component.description().summary,
             is_built_in: built_in.kind(&kind.type_name).is_some(),
-            options: kind
-                .component
-                .description()
-                .options
-                .iter()
-                .map(option)
-                .collect(),
+            sha256: None,
+            options: options(&kind.component),
         })
         .collect()
 }
 
-/// Lists all kinds, or shows one.
+fn options(source: &Source) -> Vec<KindOption<'_>> {
+    let options = source.description().options.iter();
+    options
+        .map(|option| KindOption {
+            name: &option.name,
+            option_type: option.option_type.as_str(),
+            required: option.required,
+            default: option.default.as_deref(),
+            sensitive: option.sensitive,
+            documentation: &option.documentation,
+        })
+        .collect()
+}
+
+/// Lists all kinds, or shows one. What there is beside what is wrong is shown.
 ///
 /// # Errors
-/// When there is no such kind, components can't be loaded, or `lvhost.hcl` has errors.
+/// When there is no such kind, or components can't be loaded.
 pub(crate) fn sources(
     arguments: &arguments::Sources,
     surroundings: Surroundings,
     printer: &Printer,
 ) -> Result<(), Failure> {
     let components = Components::new(&Arc::new(surroundings), printer.notice())?;
+    let built_in = components.built_in();
+    let is_json = arguments.output.json;
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
-    let sources = components.of_project(Path::new("."), &mut files, &mut report);
+    let shown = match arguments.wanted.as_deref() {
+        Some(path) if is_path(path) => {
+            if let Some(file) = components.of_file(Path::new(path), &mut report) {
+                show_one(&kind_of(&file), is_json, printer);
+            }
+            Ok(())
+        }
+        // Nothing has to be read for it.
+        Some(name) if built_in.kind(name).is_some() => {
+            show_wanted(name, &kinds(built_in, built_in), is_json, printer)
+        }
+        wanted => {
+            let folder = Path::new(".");
+            let sources = components.of_project(folder, wanted, &mut files, &mut report);
+            let kinds = kinds(&sources, built_in);
+            match wanted {
+                Some(name) => show_wanted(name, &kinds, is_json, printer),
+                None => {
+                    show_all(&kinds, is_json, printer);
+                    Ok(())
+                }
+            }
+        }
+    };
     if !report.is_empty() {
         printer.message(&printer.drawn(&files, &report));
     }
     let is_error = |severity| severity == Severity::Error;
-    let errors = report.iter().filter(|it| is_error(it.severity)).count();
-    if errors > 0 {
-        return Err(Failure::Template { errors });
+    match report.iter().filter(|it| is_error(it.severity)).count() {
+        0 => Ok(shown?),
+        errors => Err(Failure::Sources { errors }),
     }
-    let kinds = kinds(&sources, components.built_in());
-    let Some(wanted) = &arguments.type_name else {
-        if arguments.output.json {
-            printer.json(&kinds);
-        } else {
-            list(&kinds, printer);
-        }
-        return Ok(());
-    };
+}
+
+/// Whether a file is meant and no kind: names of kinds have neither of these.
+fn is_path(wanted: &str) -> bool {
+    wanted.contains(['/', '.'])
+}
+
+fn kind_of(file: &FileSource) -> Kind<'_> {
+    Kind {
+        type_name: file.source.name(),
+        aliases: &[],
+        summary: &file.source.description().summary,
+        is_built_in: false,
+        sha256: Some(&file.sha256),
+        options: options(&file.source),
+    }
+}
+
+fn show_all(kinds: &[Kind<'_>], is_json: bool, printer: &Printer) {
+    if is_json {
+        printer.json(&kinds);
+    } else {
+        list(kinds, printer);
+    }
+}
+
+/// Shows the kind of a name, if there is one.
+fn show_wanted(
+    wanted: &str,
+    kinds: &[Kind<'_>],
+    is_json: bool,
+    printer: &Printer,
+) -> Result<(), InputError> {
     let names = || kinds.iter().map(|kind| kind.type_name);
     let has_name = |kind: &&Kind<'_>| {
         kind.type_name == wanted || kind.aliases.iter().any(|alias| alias == wanted)
     };
     let kind = kinds.iter().find(has_name);
     let kind = kind.ok_or_else(|| InputError::NoSuchSource {
-        wanted: wanted.clone(),
+        wanted: wanted.to_owned(),
         close: suggest(wanted, names()).map(str::to_owned),
         existing: names().map(str::to_owned).collect(),
     })?;
-    if arguments.output.json {
+    show_one(kind, is_json, printer);
+    Ok(())
+}
+
+fn show_one(kind: &Kind<'_>, is_json: bool, printer: &Printer) {
+    if is_json {
         printer.json(kind);
     } else {
         show(kind, printer);
     }
-    Ok(())
 }
 
 fn list(kinds: &[Kind<'_>], printer: &Printer) {
@@ -137,8 +194,10 @@ fn remarks(kind: &Kind<'_>) -> Option<String> {
     if !kind.aliases.is_empty() {
         remarks.push(format!("also: {}", kind.aliases.join(", ")));
     }
-    if !kind.is_built_in {
-        remarks.push("of lvhost.hcl".to_owned());
+    match kind.sha256 {
+        Some(sha256) => remarks.push(format!("SHA-256 {sha256}")),
+        None if !kind.is_built_in => remarks.push("of lvhost.hcl".to_owned()),
+        None => {}
     }
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }

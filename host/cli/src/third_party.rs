@@ -124,6 +124,16 @@ fn file_name(name: &str) -> String {
 }
 
 impl ComponentFile {
+    /// The file that a user has named.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub(crate) fn named(path: &Path) -> Result<Self, Diagnostic> {
+        Self::read(path, false).map_err(|error| {
+            Diagnostic::error(None, format!("can't read {}: {error}", path.display()))
+        })
+    }
+
     fn read(path: &Path, is_beside: bool) -> io::Result<Self> {
         let bytes = lvhost_regular_file::read(path, COMPONENT_SIZE as u64)?;
         let mut hasher = Hasher::new(Algorithm::Sha256);

@@ -71,7 +71,7 @@ pub(super) fn sources(surroundings: &Arc<Surroundings>) -> Result<Arc<Sources>, 
         .map_err(|failure| lvhost_engine::with_causes(&failure))?;
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
     let folder = &surroundings.working_directory;
-    let sources = components.of_project(folder, &mut files, &mut report);
+    let sources = components.of_project(folder, None, &mut files, &mut report);
     if report.has_errors() {
         return Err(render(&files, &report, RenderStyle::default()));
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::lvhost::Lvhost;
+use crate::third_party::put;
 
 const BUILT_IN: [&str; 5] = [
     "backing-store",
@@ -64,7 +65,69 @@ fn settings_that_are_wrong_are_shown_in_their_place() {
         .call(&["sources"]);
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.messages.contains("lvhost.hcl:"), "{}", said.messages);
-    assert_eq!(said.results, "");
+    assert!(
+        said.messages.contains("the volume sources have "),
+        "{}",
+        said.messages
+    );
+}
+
+/// One broken entry hides nothing: not what ships with lvhost, and not the other entries.
+#[test]
+fn what_there_is_is_listed_beside_what_is_broken() {
+    let lvhost = Lvhost::new();
+    let digest = put(&lvhost, "good.wasm");
+    let settings = format!(
+        "source_plugin \"good\" {{\n  file   = \"good.wasm\"\n  sha256 = \"{digest}\"\n}}\n\
+         source_plugin \"broken\" {{\n  file   = \"none.wasm\"\n  sha256 = \"{digest}\"\n}}\n"
+    );
+    let lvhost = lvhost.file("lvhost.hcl", &settings);
+    let said = lvhost.call(&["sources"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.messages.contains("none.wasm"), "{}", said.messages);
+    for name in ["external", "cloud-init", "good"] {
+        assert!(
+            said.results.lines().any(|line| line.starts_with(name)),
+            "{name}: {said:?}"
+        );
+    }
+    // Who asks for one is not told of the others.
+    for name in ["good", "external"] {
+        let said = lvhost.call(&["sources", name]);
+        assert_eq!((said.code, &*said.messages), (Some(0), ""), "{name}");
+    }
+}
+
+#[test]
+fn the_options_of_a_file_are_shown_without_an_entry() {
+    let lvhost = Lvhost::new();
+    let digest = put(&lvhost, "mine/stranger.wasm");
+    let said = lvhost.call(&["sources", "mine/stranger.wasm"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in ["stranger\n", &digest, "urls", ", required"] {
+        assert!(said.results.contains(part), "{part}: {}", said.results);
+    }
+    let said = lvhost.call(&["sources", "--json", "./mine/stranger.wasm"]);
+    let kind: Value = serde_json::from_str(&said.results).unwrap();
+    assert_eq!(kind["type"], "stranger");
+    assert_eq!(kind["sha256"], digest.as_str());
+    assert_eq!(kind["is_built_in"], false);
+
+    let said = lvhost.call(&["sources", "mine/none.wasm"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.messages.contains("can't read mine/none.wasm"),
+        "{}",
+        said.messages
+    );
+    let lvhost = lvhost.file("text.wasm", "no component");
+    let said = lvhost.call(&["sources", "./text.wasm"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.messages.contains("is not a WebAssembly component"),
+        "{}",
+        said.messages
+    );
 }
 
 #[test]
