@@ -198,13 +198,22 @@ impl Ssh {
     /// Opens a channel. A connection that turns out to be lost is replaced: nothing has happened in
     /// the guest yet.
     async fn channel(&self, deadline: Instant) -> Result<(Arc<Session>, OpenChannel)> {
+        let mut lost = None;
         loop {
-            let session = self.session(deadline).await?;
+            let session = match (self.session(deadline).await, lost) {
+                (Ok(session), _) => session,
+                // There was no time to try: what there is to say is why the last one has ended.
+                (Err(Error::Connect(ConnectError::GaveUp { attempts: 0, .. })), Some(lost)) => {
+                    return Err(lost);
+                }
+                (Err(error), _) => return Err(error),
+            };
             let bound = self.settings.attempt_timeout;
             match session.open_channel(bound, deadline).await {
                 Ok(channel) => return Ok((session, channel)),
-                Err(Error::ConnectionLost { .. }) if Instant::now() < deadline => {
+                Err(error @ Error::ConnectionLost { .. }) if Instant::now() < deadline => {
                     self.forget(&session).await;
+                    lost = Some(error);
                 }
                 Err(error) => return Err(error),
             }

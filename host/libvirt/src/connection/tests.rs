@@ -111,6 +111,38 @@ async fn nothing_is_ever_redefined() {
     }
 }
 
+/// What libvirt says where somebody else was faster depends on how far it had come.
+#[test]
+fn a_volume_that_came_in_between_is_told_from_other_trouble() {
+    use super::volumes::may_exist;
+    use virt::error::ErrorNumber::{InternalError, OperationFailed, OperationInvalid};
+
+    for (number, message, expected) in [
+        (
+            OperationInvalid,
+            "Requested operation is not valid: volume target path '/x' already exists",
+            true,
+        ),
+        (
+            InternalError,
+            "internal error: storage volume name 'x' already in use.",
+            true,
+        ),
+        (
+            InternalError,
+            "internal error: Child process (qemu-img convert) unexpected exit status 1",
+            false,
+        ),
+        (
+            OperationFailed,
+            "operation failed: it is already in use",
+            false,
+        ),
+    ] {
+        assert_eq!(may_exist(number, message), expected, "{message}");
+    }
+}
+
 #[tokio::test]
 async fn volumes_are_made_cloned_found_and_deleted() {
     let libvirt = connect().await;

@@ -324,12 +324,24 @@ impl Session {
     fn creation_error(&self, id: &VolumeId, action: String, error: VirtError) -> Error {
         match error.code() {
             ErrorNumber::StorageVolExist => Error::VolumeExists { id: id.clone() },
-            // Its file is there, and libvirt had not looked: "volume target path … already exists".
-            ErrorNumber::OperationInvalid if self.find_volume(id).is_ok() => {
+            number if may_exist(number, error.message()) && self.find_volume(id).is_ok() => {
                 Error::VolumeExists { id: id.clone() }
             }
             _ => Context::new(self, action).error(error),
         }
+    }
+}
+
+/// Whether libvirt may have refused to make a volume because there is one of that name, or its file
+/// (storage_driver.c).
+pub(super) fn may_exist(number: ErrorNumber, message: &str) -> bool {
+    match number {
+        // Its file is there, and libvirt had not looked: "volume target path '…' already exists".
+        ErrorNumber::OperationInvalid => true,
+        // Somebody else had libvirt look for it while a clone of that name was about to be made: "storage volume name
+        // '…' already in use."
+        ErrorNumber::InternalError => message.contains("already in use"),
+        _ => false,
     }
 }
 
