@@ -56,21 +56,31 @@ pub(crate) struct CompiledComponent {
     pub(crate) code: Bytes,
 }
 
+/// A compiler with its settings and the processor that it compiles for.
+pub(crate) struct Compiler(blake3::Hash);
+
 /// What code is made of.
 pub(crate) struct Subject {
     bytes: Vec<u8>,
 }
 
-impl Subject {
-    /// `wasm` compiled by an engine with the settings of `engine`, for this machine's processor.
-    pub(crate) fn new(engine: &Engine, wasm: &[u8]) -> Self {
+impl Compiler {
+    /// That of an engine which compiles.
+    pub(crate) fn of(engine: &Engine) -> Self {
         // The whole state, where one number would do if nobody meant harm.
         let mut settings = Collected(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut settings);
+        Self(settings.0.finalize())
+    }
+}
+
+impl Subject {
+    /// `wasm` compiled by `compiler`, in this version of lvhost.
+    pub(crate) fn new(compiler: &Compiler, wasm: &[u8]) -> Self {
         let mut bytes = Vec::new();
         for part in [
             env!("CARGO_PKG_VERSION").as_bytes(),
-            settings.0.finalize().as_bytes(),
+            compiler.0.as_bytes(),
             blake3::hash(wasm).as_bytes(),
         ] {
             bytes.extend((part.len() as u64).to_le_bytes());

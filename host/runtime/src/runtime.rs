@@ -1,7 +1,7 @@
 //! [`Runtime`]: loads components.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use wasmtime::component::Linker;
 
 use crate::budget::Budget;
 use crate::child::{self, Confinement, Program};
-use crate::compiled::{CompiledComponent, CompiledPlaces, Subject};
+use crate::compiled::{CompiledComponent, CompiledPlaces, Compiler, Subject};
 use crate::computing::Ticker;
 use crate::engine;
 use crate::error::{LoadError, PrecompileError, Reason, RuntimeError};
@@ -72,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     linker: Linker<State>,
     program: Program,
+    compiler: OnceLock<Compiler>,
 }
 
 impl Runtime {
@@ -133,17 +134,15 @@ impl Runtime {
             let code = self.compile(name, wasm, budget)?;
             return self.describe(name, code, budget);
         };
-        // Nothing is compiled by it: it knows the compiler's settings.
-        let compiler = engine::compiling(None).map_err(|error| LoadError::Invalid {
+        let compiler = self.inner.compiler().map_err(|error| LoadError::Invalid {
             component: name.to_owned(),
             source: Reason::of(&error),
         })?;
-        let subject = Subject::new(&compiler, wasm);
+        let subject = Subject::new(compiler, wasm);
         if let Some(kept) = places.get(&subject) {
-            let program = self.inner.program.clone();
-            let epoch = self.inner.settings.source_date_epoch;
-            let component = child::Component::kept(program, epoch, kept.code, budget.clone());
-            let component = component.map_err(|failure| failure.in_load(name))?;
+            let component = self.component(kept.code, budget);
+            let charged = component.charge_code();
+            charged.map_err(|failure| failure.in_load(name))?;
             let (inner, component) = (Arc::clone(&self.inner), Component::Child(component));
             let source = Source::described(inner, name, component, budget, kept.description);
             return Ok(source?);
@@ -221,6 +220,16 @@ impl Inner {
         instance::link(&self.engine, &self.linker, name, &component)
     }
 
+    /// What is known of the compiler, found out by the first component that asks.
+    fn compiler(&self) -> wasmtime::Result<&Compiler> {
+        if let Some(compiler) = self.compiler.get() {
+            return Ok(compiler);
+        }
+        // Nothing is compiled by it: it knows the settings.
+        let compiler = Compiler::of(&engine::compiling(None)?);
+        Ok(self.compiler.get_or_init(|| compiler))
+    }
+
     fn new(settings: Settings) -> wasmtime::Result<Self> {
         let engine = engine::running()?;
         let linker = instance::linker(&engine)?;
@@ -232,6 +241,7 @@ impl Inner {
             settings,
             linker,
             program,
+            compiler: OnceLock::new(),
         })
     }
 }

@@ -129,17 +129,11 @@ impl Component {
         }
     }
 
-    /// One that was compiled before: its code counts like that of others.
-    pub(crate) fn kept(
-        program: Program,
-        source_date_epoch: u64,
-        code: Bytes,
-        budget: Budget,
-    ) -> Result<Self, Failure> {
-        let account = budget.account(Stage::Compiling);
-        account.charge_code(code.len());
-        account.check()?;
-        Ok(Self::new(program, source_date_epoch, code, budget))
+    /// Counts the code of one that was compiled before, like that of others.
+    pub(crate) fn charge_code(&self) -> Result<(), Failure> {
+        let account = self.budget.account(Stage::Compiling);
+        account.charge_code(self.code.len());
+        Ok(account.check()?)
     }
 
     /// Calls the component. What becomes of the target is for the caller to decide by what was said.

@@ -26,7 +26,8 @@ fn component(code: &'static [u8]) -> CompiledComponent {
 }
 
 fn subject(wasm: &[u8]) -> Subject {
-    Subject::new(&engine::compiling(None).expect("an engine"), wasm)
+    let engine = engine::compiling(None).expect("an engine");
+    Subject::new(&Compiler::of(&engine), wasm)
 }
 
 fn code_of(places: &CompiledPlaces, subject: &Subject) -> Option<Vec<u8>> {
@@ -95,7 +96,7 @@ fn what_is_of_something_else_is_not_taken() {
     assert_eq!(code_of(&here, &other), None);
     // Another compiler.
     let compiler = engine::compiling(Some("x86_64-unknown-linux-gnu")).expect("an engine");
-    let elsewhere = Subject::new(&compiler, b"one");
+    let elsewhere = Subject::new(&Compiler::of(&compiler), b"one");
     std::fs::copy(file(&here, &one), file(&here, &elsewhere)).expect("copied");
     assert_eq!(code_of(&here, &elsewhere), None);
     // Another machine: the same file, and another key.
