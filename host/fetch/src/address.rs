@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::authorization::LogIns;
@@ -10,7 +11,7 @@ use crate::endpoint::is_same_origin;
 use crate::guard::{Scope, scope_of_host};
 use crate::location::WebAddress;
 use crate::s3::{Access, S3Error, Withheld};
-use crate::{Author, Endpoint, LocationError, Reach, Request, SafeUrl, Settings};
+use crate::{Author, Endpoint, LocationError, Reach, Request, RequestHeaders, SafeUrl, Settings};
 
 /// A web location with what it takes to ask for it.
 pub(crate) struct Address<'a> {
@@ -21,6 +22,8 @@ pub(crate) struct Address<'a> {
     named: BTreeSet<Endpoint>,
     author: &'a Author,
     reach: &'a Reach,
+    /// None for a list of checksums.
+    headers: Option<&'a RequestHeaders>,
 }
 
 impl<'a> Address<'a> {
@@ -47,7 +50,31 @@ impl<'a> Address<'a> {
             named,
             author: &request.author,
             reach: &request.reach,
+            headers: Some(&request.headers).filter(|headers| !headers.is_empty()),
         })
+    }
+
+    /// The same for something else than what the request's headers are for.
+    pub(crate) fn without_headers(self) -> Self {
+        Self {
+            headers: None,
+            ..self
+        }
+    }
+
+    /// The request's own headers for a hop, and whether they say who asks.
+    pub(crate) fn headers(&self, hop: &Url) -> (HeaderMap, bool) {
+        let Some(headers) = self.headers else {
+            return (HeaderMap::new(), false);
+        };
+        let is_meant = is_same_origin(hop, self.web.url().expose());
+        (headers.of_hop(is_meant), is_meant && headers.say_who_asks())
+    }
+
+    /// Whether there are headers for what takes none: an object of a store or a file on a share.
+    pub(crate) fn has_headers_in_vain(&self) -> bool {
+        let is_http = matches!(self.web.url().expose().scheme(), "http" | "https");
+        self.headers.is_some() && (self.is_object() || !is_http)
     }
 
     /// What the cache knows the location by; the same as long as it is the same place.

@@ -18,14 +18,14 @@ use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
-use url::{Origin, Url};
+use url::Url;
 
-use crate::{Netrc, Settings, netrc};
+use crate::{Netrc, ServerAddress, Settings, netrc};
 
 /// A header that goes to one address, such as `Authorization: Bearer …` or `PRIVATE-TOKEN: …`.
 #[derive(Clone, Debug)]
 pub struct HostHeader {
-    origin: Origin,
+    address: ServerAddress,
     name: HeaderName,
     value: SecretString,
 }
@@ -51,19 +51,7 @@ impl HostHeader {
     /// # Errors
     /// Something that is no address, no header's name, or no header's value.
     pub fn new(address: &str, name: &str, value: SecretString) -> Result<Self, HostHeaderError> {
-        let text = if address.contains("://") {
-            address.to_owned()
-        } else {
-            format!("https://{address}")
-        };
-        // A name and password in front of the host are not repeated.
-        let shown = address.rsplit('@').next().unwrap_or_default();
-        let wrong = || HostHeaderError::Address(shown.to_owned());
-        let url = Url::parse(&text).map_err(|_| wrong())?;
-        let bare = url.username().is_empty() && url.password().is_none();
-        if !matches!(url.scheme(), "http" | "https") || !bare {
-            return Err(wrong());
-        }
+        let address = ServerAddress::parse(address)?;
         let name: HeaderName = name
             .parse()
             .map_err(|_| HostHeaderError::Name(name.to_owned()))?;
@@ -71,7 +59,7 @@ impl HostHeader {
             return Err(HostHeaderError::Value(name.to_string()));
         }
         Ok(Self {
-            origin: url.origin(),
+            address,
             name,
             value,
         })
@@ -166,16 +154,16 @@ impl LogIns {
 }
 
 /// Adds to a request for `url` what goes to that address. `login` stood in the URL. A request
-/// that is `signed` has its authorization in its address.
+/// that `is_authorized` says who asks already: in its address, or in a header of its own.
 pub(crate) fn authorize(
     mut request: RequestBuilder,
     url: &Url,
     login: Option<(String, Option<SecretString>)>,
-    signed: bool,
+    is_authorized: bool,
     log_ins: LogIns,
     settings: &Settings,
 ) -> RequestBuilder {
-    let mut is_authorized = signed;
+    let mut is_authorized = is_authorized;
     if let Some((name, password)) = login {
         request = request.basic_auth(name, password.as_ref().map(|it| it.expose_secret()));
         is_authorized = true;
@@ -183,7 +171,7 @@ pub(crate) fn authorize(
     let origin = url.origin();
     let mut authorized_by_header = false;
     let headers = settings.headers.iter();
-    for header in headers.filter(|it| log_ins.headers && it.origin == origin) {
+    for header in headers.filter(|it| log_ins.headers && it.address.is(&origin)) {
         let is_authorization = header.name == AUTHORIZATION;
         if is_authorization && is_authorized {
             continue;
@@ -235,7 +223,7 @@ mod tests {
         let told: Vec<_> = headers
             .iter()
             .map(|it| {
-                let origin = it.origin.ascii_serialization();
+                let origin = it.address.to_string();
                 (origin, it.name.as_str(), it.value.expose_secret())
             })
             .collect();

@@ -39,6 +39,29 @@ pub enum FetchError {
     AllFailed(Vec<Failure>),
 }
 
+/// Why nothing came out of an archive.
+#[derive(Debug, Error)]
+pub enum UnpackError {
+    /// It was cancelled from outside.
+    #[error("the unpacking was cancelled")]
+    Cancelled,
+    /// What comes out can't be written.
+    #[error(transparent)]
+    Cache(CacheError),
+    /// It does not fit on the disk with the cache.
+    #[error(transparent)]
+    NoSpace(NoSpace),
+    /// It is no archive, or has not what is wanted.
+    #[error("`{archive}`")]
+    Archive {
+        /// What it is called.
+        archive: String,
+        /// What is wrong with it.
+        #[source]
+        source: LocationError,
+    },
+}
+
 /// What keeps the HTTP client from being set up.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -98,6 +121,12 @@ pub enum LocationError {
     #[cfg(feature = "smb")]
     #[error(transparent)]
     Share(Box<ShareError>),
+    /// Headers for what takes none.
+    #[error("headers are sent to http and https URLs only")]
+    NoHeaders,
+    /// Something is asked of what is no server of HTTP.
+    #[error("only http and https URLs can be asked")]
+    NoServer,
     /// The list of checksums can't be had.
     #[error("the checksums can't be had from {list}")]
     ChecksumFile {

@@ -1,10 +1,11 @@
-//! One GET, its redirects followed under our own rules.
+//! One request, its redirects followed under our own rules.
 
 mod refused;
 
 use std::error::Error;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::{Host, Url};
@@ -15,7 +16,7 @@ use crate::client::{Clients, Kind};
 use crate::endpoint::is_same_origin;
 use crate::guard::{self, NoNameServer, OutOfScope, Scope, scope_of_peer};
 use crate::patience::Patience;
-use crate::{LocationError, SafeUrl, Settings};
+use crate::{LocationError, Method, SafeUrl, Settings};
 
 use refused::BUCKET_REGION;
 pub(crate) use refused::refusal;
@@ -29,6 +30,14 @@ const MAXIMUM_REDIRECTS: usize = 10;
 /// be known here needs no delay for that.
 const PROXIED_NAME_LIMIT: Duration = Duration::from_secs(5);
 
+/// What is sent to an address.
+pub(crate) struct Message<'a> {
+    pub(crate) method: Method,
+    /// Those that go to each hop.
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: Bytes,
+}
+
 /// What requests are made with.
 pub(crate) struct Exchange<'a> {
     pub(crate) clients: &'a Clients,
@@ -41,6 +50,22 @@ impl Exchange<'_> {
         &self,
         address: &Address<'_>,
         headers: &HeaderMap,
+        patience: &mut Patience,
+    ) -> Result<Response, LocationError> {
+        let get = Message {
+            method: Method::Get,
+            headers,
+            body: Bytes::new(),
+        };
+        self.send(address, &get, patience).await
+    }
+
+    /// Sends a message to an address. Where a redirect leads nothing is sent but what asks for something: the
+    /// redirect itself is the answer to all others.
+    pub(crate) async fn send(
+        &self,
+        address: &Address<'_>,
+        message: &Message<'_>,
         patience: &mut Patience,
     ) -> Result<Response, LocationError> {
         let request = address.request().map_err(LocationError::S3)?;
@@ -59,14 +84,19 @@ impl Exchange<'_> {
             let client = self.clients.get(kind).map_err(LocationError::Client)?;
             let mut bare = url.clone();
             let login = take_login(&mut bare);
-            let request = client.get(bare.clone()).headers(headers.clone());
-            let (signed, log_ins) = (address.is_object(), address.log_ins(&bare));
-            let request = authorize(request, &bare, login, signed, log_ins, self.settings);
+            let (mut headers, say_who_asks) = address.headers(&bare);
+            headers.extend(message.headers.clone());
+            let request = client.request(message.method.http(), bare.clone());
+            let request = request.headers(headers).body(message.body.clone());
+            let is_authorized = say_who_asks || address.is_object();
+            let log_ins = address.log_ins(&bare);
+            let request = authorize(request, &bare, login, is_authorized, log_ins, self.settings);
             let response = patience.wait(request.send()).await?;
             let response = response.map_err(|error| send_error(error, &url))?;
             let wrong_region =
                 address.is_object() && response.headers().contains_key(BUCKET_REGION);
-            if !is_redirect(response.status()) || wrong_region {
+            let is_followed = is_redirect(response.status()) && !message.method.changes_things();
+            if !is_followed || wrong_region {
                 return Ok(response);
             }
             // Of a server behind a proxy it is not known where it is.

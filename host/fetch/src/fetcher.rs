@@ -15,7 +15,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
-use crate::archive::unpack::{self, Unpacked};
+use crate::archive::unpack;
+pub use crate::archive::unpack::Unpacked;
 use crate::cache::{Cache, CacheError};
 use crate::client::Clients;
 use crate::digest::Digest;
@@ -25,11 +26,22 @@ use crate::exchange::Exchange;
 use crate::metered::metered;
 use crate::{
     Author, Checksum, Endpoint, Failure, FetchError, HeldFolder, Location, LocationError, Packing,
+    RequestHeaders, UnpackError,
 };
 use crate::{Progress, Reach, Settings, local};
 
 use expected::Lists;
 pub use held::Held;
+
+/// What becomes of a file that is an archive by its name, or by what its URL says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Packed {
+    /// The one file in it is taken in its place.
+    #[default]
+    Unpacked,
+    /// It stays what it is.
+    Kept,
+}
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -47,6 +59,10 @@ pub struct Request {
     /// Which URLs may be asked for at all, redirect targets included. A request with bounds gets
     /// no list of checksums from a local file.
     pub reach: Reach,
+    /// What is sent to web locations beside lvhost's own headers. Lists of checksums are asked for without.
+    pub headers: RequestHeaders,
+    /// What becomes of a file that is an archive.
+    pub packed: Packed,
     /// By the paths of local locations: the folder that such a file must be beneath, whatever links there
     /// are. One that is not here is opened by its path.
     pub held: BTreeMap<PathBuf, HeldFolder>,
@@ -82,6 +98,8 @@ impl Request {
             named,
             author: Author::User,
             reach: Reach::default(),
+            headers: RequestHeaders::default(),
+            packed: Packed::Unpacked,
             held: BTreeMap::new(),
         }
     }
@@ -124,6 +142,14 @@ impl Fetcher {
             clients: Arc::new(Clients::new(Arc::clone(&settings))),
             settings,
         }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// Fetches the first location that works. Must run on a tokio runtime with I/O and time.
@@ -185,12 +211,16 @@ impl Fetcher {
             }
             Location::Web(web) => {
                 let address = Address::new(web, request, &self.settings);
+                let address = address.map_err(LocationError::S3)?;
+                if address.has_headers_in_vain() {
+                    return Err(LocationError::NoHeaders.into());
+                }
                 let download = Download {
                     settings: &self.settings,
                     exchange: lists.exchange,
-                    cache: Cache::open(&self.settings.cache_directory)?.part_of(&request.author),
+                    cache: Cache::open(&self.settings.cache_directory)?.part_of(request),
                     location,
-                    address: address.map_err(LocationError::S3)?,
+                    address,
                     expected: expected.as_ref(),
                     progress,
                     cancel,
@@ -200,25 +230,73 @@ impl Fetcher {
         }?;
         let name = location.file_name().unwrap_or_default();
         match location.steering().archive().packing(name) {
-            Some(packing) if packing.is_archive() => {
-                self.unpack(fetched, packing, progress, cancel).await
+            Some(packing) if packing.is_archive() && request.packed == Packed::Unpacked => {
+                self.unpack_fetched(fetched, packing, progress, cancel)
+                    .await
             }
             _ => Ok(fetched),
         }
     }
 
     /// The one file in a fetched archive.
-    async fn unpack(
+    async fn unpack_fetched(
         &self,
         archive: Fetched,
         packing: Packing,
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> Result<Fetched, Failed> {
-        let cache = Cache::open(&self.settings.cache_directory)?;
-        progress.note(&format!("unpacking {}", archive.origin));
-        let file = Arc::clone(&archive.file);
+        let name = archive.origin.to_string();
         let member = archive.origin.steering().member().map(str::to_owned);
+        let file = Arc::clone(&archive.file);
+        let unpacked = self
+            .unpack_file(file, &name, packing, member, progress, cancel)
+            .await?;
+        Ok(Fetched {
+            file: Arc::new(unpacked.file),
+            length: unpacked.length,
+            name: Some(unpacked.name),
+            ..archive
+        })
+    }
+
+    /// A file in an archive that is here: that of the name `member`, or the only one. `name` is what the archive is
+    /// called in what is said of it.
+    ///
+    /// # Errors
+    /// There is no such file, the archive can't be read, the cache can't be written to, or `cancel` was triggered.
+    pub async fn unpack(
+        &self,
+        archive: Arc<File>,
+        name: &str,
+        packing: Packing,
+        member: Option<String>,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Unpacked, UnpackError> {
+        let unpacking = self.unpack_file(archive, name, packing, member, progress, cancel);
+        unpacking.await.map_err(|error| match error {
+            Failed::Cancelled => UnpackError::Cancelled,
+            Failed::Cache(error) => UnpackError::Cache(error),
+            Failed::NoSpace(error) => UnpackError::NoSpace(error),
+            Failed::Location(source) => UnpackError::Archive {
+                archive: name.to_owned(),
+                source,
+            },
+        })
+    }
+
+    async fn unpack_file(
+        &self,
+        file: Arc<File>,
+        name: &str,
+        packing: Packing,
+        member: Option<String>,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Unpacked, Failed> {
+        let cache = Cache::open(&self.settings.cache_directory)?;
+        progress.note(&format!("unpacking {name}"));
         // It ends with whoever waits for it.
         let stop = cancel.child_token();
         let _stopped = stop.clone().drop_guard();
@@ -229,27 +307,18 @@ impl Fetcher {
         let folder = &self.settings.cache_directory;
         let written = |source| CacheError::new("unpack into", folder, source);
         let unpacked = unpacking.await.map_err(|error| written(error.into()))?;
-        let Unpacked { file, length, name } = match unpacked {
-            Ok(unpacked) => unpacked,
-            Err(unpack::Failed::Cancelled) => return Err(Failed::Cancelled),
-            Err(unpack::Failed::Archive(error)) => {
-                return Err(LocationError::Archive(error).into());
-            }
-            Err(unpack::Failed::Write { needed, source }) if disk::is_full(&source) => {
-                return Err(Failed::NoSpace(NoSpace {
-                    file: archive.origin.to_string(),
+        unpacked.map_err(|error| match error {
+            unpack::Failed::Cancelled => Failed::Cancelled,
+            unpack::Failed::Archive(error) => LocationError::Archive(error).into(),
+            unpack::Failed::Write { needed, source } if disk::is_full(&source) => {
+                Failed::NoSpace(NoSpace {
+                    file: name.to_owned(),
                     needed: Some(needed),
                     free: disk::free(folder).unwrap_or_default(),
                     directory: folder.clone(),
-                }));
+                })
             }
-            Err(unpack::Failed::Write { source, .. }) => return Err(written(source).into()),
-        };
-        Ok(Fetched {
-            file: Arc::new(file),
-            length,
-            name: Some(name),
-            ..archive
+            unpack::Failed::Write { source, .. } => written(source).into(),
         })
     }
 }

@@ -24,6 +24,7 @@
 
 mod address;
 mod archive;
+mod ask;
 mod author;
 mod authorization;
 mod cache;
@@ -47,9 +48,12 @@ mod metered;
 mod netrc;
 mod patience;
 mod progress;
+mod put_aside;
 mod reach;
+mod request_headers;
 mod s3;
 mod safe_url;
+mod server_address;
 mod settings;
 #[cfg(feature = "smb")]
 mod share;
@@ -57,6 +61,7 @@ mod sink;
 
 pub use archive::unpack::ArchiveError;
 pub use archive::{Archive, Packing};
+pub use ask::{Method, Question, Reply};
 pub use author::Author;
 pub use authorization::{HostHeader, HostHeaderError, HostHeaderLineError, read_host_headers};
 pub use cache::{Cache, CacheEntry, CacheError, Content, Prune, Pruned};
@@ -64,16 +69,19 @@ pub use checksum::Checksum;
 pub use checksum::list::ChecksumListError;
 pub use disk::NoSpace;
 pub use endpoint::Endpoint;
-pub use error::{ClientError, Failure, FetchError, LocationError};
-pub use fetcher::{Fetched, Fetcher, Held, Request};
+pub use error::{ClientError, Failure, FetchError, LocationError, UnpackError};
+pub use fetcher::{Fetched, Fetcher, Held, Packed, Request, Unpacked};
 pub use guard::NoNameServer;
 pub use held_folder::{HeldFolder, leads_out, open_regular};
 pub use location::{LocalFile, Location, LocationParseError, Steering, WebAddress};
 pub use netrc::{Netrc, NetrcError};
 pub use progress::{Progress, Silent};
+pub use put_aside::{PutAside, PutAsideError};
 pub use reach::Reach;
+pub use request_headers::{RequestHeaderError, RequestHeaders};
 pub use s3::{AwsSettings, ProfileError, S3Error};
 pub use safe_url::SafeUrl;
+pub use server_address::ServerAddress;
 pub use settings::{BundleError, ProxySettings, Settings};
 #[cfg(feature = "smb")]
 pub use share::ShareError;

@@ -37,10 +37,16 @@ const PACKINGS: [(&str, Packing); 15] = [
 ];
 
 impl Packing {
-    /// What `archive=WORD` asks for.
-    fn from_word(word: &str) -> Option<Self> {
+    /// What `archive=WORD` asks for: what the names of such files end in.
+    pub fn from_word(word: &str) -> Option<Self> {
         let found = PACKINGS.iter().find(|(known, _)| *known == word);
         found.map(|(_, packing)| *packing)
+    }
+
+    /// The word for it, by which [`from_word`](Self::from_word) finds it.
+    pub fn word(self) -> &'static str {
+        let found = PACKINGS.iter().find(|(_, packing)| *packing == self);
+        found.map_or("", |(word, _)| word)
     }
 
     /// What a file name's extension stands for, in any case.
@@ -96,6 +102,17 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_packing_has_a_word() {
+        for (_, packing) in PACKINGS {
+            assert_eq!(Packing::from_word(packing.word()), Some(packing));
+        }
+        let words = ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"];
+        for word in words {
+            assert_eq!(Packing::from_word(word).unwrap().word(), word);
+        }
+    }
 
     #[test]
     fn extensions_and_words() {

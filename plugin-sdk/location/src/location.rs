@@ -44,6 +44,20 @@ pub struct Location {
 }
 
 impl Location {
+    /// What the file is called: as is said beside the address, or by its end as it is written.
+    pub fn file_name(&self) -> Option<String> {
+        if let Some(name) = &self.steering.file_name {
+            return Some(name.clone());
+        }
+        let path = match self.form {
+            Form::Path => return last(&self.address).map(str::to_owned),
+            _ => self.address.split(['?', '#']).next()?,
+        };
+        let (_, behind_scheme) = path.split_once("://").unwrap_or(("", path));
+        let (_, path) = behind_scheme.split_once('/')?;
+        last(path).map(str::to_owned)
+    }
+
     /// Parses what a template says; see the module for the forms. Whether a URL is one in every detail is
     /// left to whoever asks a server.
     ///
@@ -76,6 +90,10 @@ impl Location {
             other => Err(refusal::form(&format!("{other}://"), other)),
         }
     }
+}
+
+fn last(path: &str) -> Option<&str> {
+    path.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
 fn empty() -> Fault {

@@ -116,10 +116,14 @@ impl From<ArchiveError> for Failed {
 }
 
 /// A file that was in an archive.
-pub(crate) struct Unpacked {
-    pub(crate) file: File,
-    pub(crate) length: u64,
-    pub(crate) name: String,
+#[derive(Debug)]
+pub struct Unpacked {
+    /// It has no name on this machine.
+    pub file: File,
+    /// Bytes.
+    pub length: u64,
+    /// What it is called in the archive, without folders.
+    pub name: String,
 }
 
 /// What may come out of an archive of that length, in bytes.

@@ -39,7 +39,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::Author;
+use crate::Request;
 use crate::digest::{Algorithm, Hasher};
 
 pub(crate) use blobs::Blob;
@@ -81,6 +81,8 @@ pub struct Cache {
     folders: Arc<Folders>,
     /// Whose part of it: `None` is the user's.
     part: Option<Arc<str>>,
+    /// What tells what a URL was asked for with; `None` if with nothing.
+    headers: Option<Arc<str>>,
 }
 
 /// The folders of a cache, each held open.
@@ -120,14 +122,16 @@ impl Cache {
         Ok(Self {
             folders: Arc::new(folders),
             part: None,
+            headers: None,
         })
     }
 
-    /// The part of the cache that is an author's.
-    pub(crate) fn part_of(&self, author: &Author) -> Self {
+    /// The part of the cache that is of a request's author, for what is asked for with its headers.
+    pub(crate) fn part_of(&self, request: &Request) -> Self {
         Self {
             folders: Arc::clone(&self.folders),
-            part: author.identity().map(Into::into),
+            part: request.author.identity().map(Into::into),
+            headers: request.headers.identity().map(Into::into),
         }
     }
 
@@ -145,6 +149,9 @@ impl Cache {
         if let Some(part) = &self.part {
             // No URL begins like that.
             hasher.update(format!("\0{part}\0").as_bytes());
+        }
+        if let Some(headers) = &self.headers {
+            hasher.update(format!("\0\0{headers}\0").as_bytes());
         }
         hasher.update(url.as_str().as_bytes());
         hasher.finish().to_string()

@@ -91,7 +91,7 @@ impl Lists<'_> {
     async fn get(&self, web: &WebAddress) -> Result<Vec<u8>, LocationError> {
         let settings = self.exchange.settings;
         let address = Address::new(web, self.request, settings);
-        let address = address.map_err(LocationError::S3)?;
+        let address = address.map_err(LocationError::S3)?.without_headers();
         let mut retry = Retry::new(settings.retry_delay, 0);
         let mut patience = Patience::new(settings);
         loop {

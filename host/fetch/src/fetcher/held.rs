@@ -31,7 +31,7 @@ impl Fetcher {
         if !folder.is_dir() {
             return Ok(Held::Nothing);
         }
-        let cache = Cache::open(folder)?.part_of(&request.author);
+        let cache = Cache::open(folder)?.part_of(request);
         let mut found = Held::Nothing;
         for (index, location) in request.locations.iter().enumerate() {
             let Location::Web(web) = location else {

@@ -1,6 +1,7 @@
 //! The rules of a fetch, each against a server that keeps or breaks its own.
 
 mod archives;
+mod asked;
 mod authorized;
 mod cached;
 mod checksums;

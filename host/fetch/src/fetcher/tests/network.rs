@@ -72,6 +72,8 @@ async fn inward_addresses_are_for_hosts_the_user_named() {
         named: BTreeSet::new(),
         author: Author::User,
         reach: Reach::default(),
+        headers: RequestHeaders::default(),
+        packed: Packed::Unpacked,
         held: BTreeMap::new(),
     };
     let error = bench.run(&request, &Silent).await.unwrap_err();
@@ -298,6 +300,8 @@ async fn a_proxy_is_used_and_may_be_bypassed() {
         named: BTreeSet::new(),
         author: Author::User,
         reach: Reach::default(),
+        headers: RequestHeaders::default(),
+        packed: Packed::Unpacked,
         held: BTreeMap::new(),
     };
     let fetched = bench.run(&request, &Silent).await.unwrap();

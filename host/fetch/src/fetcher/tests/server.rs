@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -11,8 +11,10 @@ use tokio::sync::mpsc::UnboundedSender;
 /// One request as it came in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
+    pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Seen {
@@ -179,6 +181,7 @@ where
     let mut seen = Seen::default();
     let mut line = String::new();
     stream.read_line(&mut line).await?;
+    seen.method = line.split(' ').next().unwrap_or_default().to_owned();
     seen.target = line.split(' ').nth(1).unwrap_or_default().to_owned();
     loop {
         line.clear();
@@ -189,6 +192,9 @@ where
         seen.headers
             .insert(name.to_ascii_lowercase(), value.to_owned());
     }
+    let length = seen.header("content-length").and_then(|it| it.parse().ok());
+    seen.body = vec![0; length.unwrap_or_default()];
+    stream.read_exact(&mut seen.body).await?;
     let number = {
         let mut log = log.lock().unwrap();
         log.push(seen.clone());
