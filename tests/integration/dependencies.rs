@@ -37,7 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lvhost-communicator", &["lvhost-regular-file"]),
     ("lvhost-config", &["lvhost-hcl"]),
     // Compiled components are kept in folders of the user's own.
-    ("lvhost-runtime", &["lvhost-regular-file"]),
+    ("lvhost-runtime", &["lvhost-image", "lvhost-regular-file"]),
     (
         "lvhost-fetch",
         &["lvhost-image", "lvhost-location", "lvhost-regular-file"],

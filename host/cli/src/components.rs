@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lvhost_config::{PROJECT_FILE, Project, is_type_name};
-use lvhost_engine::{Allowed, Permission, SourceKind, Sources};
+use lvhost_engine::{Allowed, Permission, SourceKind, Sources, UserSecrets};
 use lvhost_hcl::{Diagnostic, Diagnostics, Document, SourceMap, Span};
 use lvhost_runtime::{Budget, Compilation, Limits, LoadError, Runtime, Settings, Source};
 
@@ -164,7 +164,7 @@ impl Components {
         let project = project::read(folder, &self.surroundings, files, report);
         let places = Places::new(folder, &self.surroundings);
         let mut sources = self.built_in.clone();
-        let entries = self.entries(&project, report);
+        let entries = self.entries(&project, folder, report);
         let is_wanted = |entry: &&Entry<'_>| wanted.is_none_or(|wanted| wanted == entry.name);
         for (number, entry) in entries.iter().filter(is_wanted).enumerate() {
             if number >= WITH_ENTRY {
@@ -186,7 +186,7 @@ impl Components {
         project: &Project,
         report: &mut Diagnostics,
     ) -> TemplateSources {
-        let entries = self.entries(project, report);
+        let entries = self.entries(project, folder, report);
         let places = Places::new(folder, &self.surroundings);
         let mut gathered = TemplateSources {
             sources: Arc::default(),
@@ -231,7 +231,13 @@ impl Components {
     }
 
     /// The entries of `lvhost.hcl`, all of them checked.
-    fn entries<'a>(&self, project: &'a Project, report: &mut Diagnostics) -> Vec<Entry<'a>> {
+    fn entries<'a>(
+        &self,
+        project: &'a Project,
+        folder: &Path,
+        report: &mut Diagnostics,
+    ) -> Vec<Entry<'a>> {
+        let user_secrets = self.user_secrets(project, folder, report);
         let mut entries = Vec::new();
         for named in &project.source_plugins {
             if let Some(kind) = self.built_in.kind(&named.name) {
@@ -246,7 +252,8 @@ impl Components {
                 continue;
             }
             let working_directory = &self.surroundings.working_directory;
-            let allowed = Allowed::read(named.plugin.allow.as_ref(), working_directory, report);
+            let allow = named.plugin.allow.as_ref();
+            let allowed = Allowed::read(allow, &user_secrets, working_directory, report);
             // Without one, it is not loaded at all.
             let sha256 = named.plugin.sha256.as_deref().unwrap_or_default();
             entries.push(Entry {
@@ -258,6 +265,16 @@ impl Components {
             });
         }
         entries
+    }
+
+    fn user_secrets(
+        &self,
+        project: &Project,
+        folder: &Path,
+        report: &mut Diagnostics,
+    ) -> UserSecrets {
+        let variable = |name: &str| self.surroundings.secret_variable(name);
+        UserSecrets::read(&project.secrets, folder, variable, report)
     }
 
     /// A component that has an entry.

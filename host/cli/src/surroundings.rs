@@ -14,6 +14,7 @@ use lvhost_hcl::Environment;
 use lvhost_runtime::CompiledPlaces;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use secrecy::SecretString;
 
 use crate::input::InputError;
 
@@ -63,6 +64,11 @@ impl Surroundings {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// What a variable holds, if it is set to something, for those who show it to nobody.
+    pub(crate) fn secret_variable(&self, name: &str) -> Option<SecretString> {
+        self.set(name).map(SecretString::from)
     }
 
     /// The user's home.

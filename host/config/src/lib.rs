@@ -49,8 +49,8 @@ pub use network_interface::{
 pub use origin::Origin;
 pub use packer_reference::packer_reference;
 pub use project::{
-    Allow, NamedPlugin, PROJECT_FILE, Project, SourceLimits, SourcePlugin, decode_project,
-    is_type_name,
+    Allow, NamedPlugin, NamedSecret, PROJECT_FILE, Project, SecretBlock, SourceLimits,
+    SourcePlugin, decode_project, is_secret_name, is_type_name,
 };
 pub use provisioner::{
     Breakpoint, Direction, File, PROVISIONER_TYPES, Provisioner, Shell, ShellLocal,

@@ -149,9 +149,11 @@ fn diagnostic(said: &lvhost_runtime::Diagnostic, block: &VolumeSource) -> Diagno
 fn not_allowed(grant: &Grant, block: &VolumeSource) -> Diagnostic {
     let place = match grant {
         Grant::Url(file) => place_of(block, &file.url),
-        Grant::UrlsBelow(text) | Grant::Files(text) | Grant::HypervisorPath(text) => {
-            place_of(block, text)
-        }
+        Grant::UrlsBelow(text)
+        | Grant::Files(text)
+        | Grant::HypervisorPath(text)
+        | Grant::Post(text)
+        | Grant::Secret(text) => place_of(block, text),
         Grant::Volume(id) => place_of(block, &id.name),
     };
     Diagnostic::error(

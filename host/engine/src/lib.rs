@@ -36,6 +36,7 @@ mod removal;
 mod secrets;
 mod sources;
 mod ui;
+mod user_secret;
 mod volumes;
 
 pub use boot::BootError;
@@ -62,4 +63,5 @@ pub use removal::Removal;
 pub use secrets::{Secrets, check_secrets};
 pub use sources::{NameClash, SourceKind, Sources};
 pub use ui::{Step, Stream, Transfer, Ui};
+pub use user_secret::UserSecrets;
 pub use volumes::{InspectError, Original};

@@ -234,7 +234,11 @@ impl LocalPaths<'_> {
                         ),
                     }
                 }
-                Grant::UrlsBelow(_) | Grant::Volume(_) | Grant::HypervisorPath(_) => {}
+                Grant::UrlsBelow(_)
+                | Grant::Volume(_)
+                | Grant::HypervisorPath(_)
+                | Grant::Post(_)
+                | Grant::Secret(_) => {}
             }
         }
         // They are tried in turn: one that can't be read fails the build only if no other is left.

@@ -4,6 +4,7 @@
 //! end for everything below. URLs are compared as what they mean and not as they are written, so that
 //! `https://h/a/../../b` is not below `https://h/a/`.
 
+mod hosts_and_volumes;
 mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,9 @@ use lvhost_fetch::{Endpoint, Location, SafeUrl};
 use lvhost_hcl::{Diagnostic, Diagnostics, Span};
 use lvhost_runtime::Grant;
 
+use crate::user_secret::{self, UserSecret, UserSecrets};
+
+use self::hosts_and_volumes::{HostRule, VolumeRule};
 pub use self::rule::Rule;
 
 /// Where a component's permission stands.
@@ -30,7 +34,7 @@ pub enum Permission {
 }
 
 /// What an `allow` block allows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Allowed {
     urls: Vec<SafeUrl>,
     hosts: Vec<HostRule>,
@@ -38,27 +42,12 @@ pub struct Allowed {
     volumes: Vec<VolumeRule>,
     hypervisor_paths: Vec<String>,
     aws_credentials: bool,
+    posts: Vec<SafeUrl>,
+    /// Names.
+    secrets: BTreeSet<String>,
+    user_secrets: UserSecrets,
     component: String,
     working_directory: PathBuf,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HostRule {
-    Any,
-    /// All hosts whose names end in this, which begins with a dot.
-    Below(String),
-    /// One host, by http, https or smb: by its usual port, or by this one alone.
-    One {
-        host: String,
-        port: Option<u16>,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct VolumeRule {
-    pool: String,
-    /// None: all of the pool.
-    name: Option<String>,
 }
 
 impl Allowed {
@@ -66,6 +55,7 @@ impl Allowed {
     /// `working_directory`, as those of a template. What can't be meant is reported.
     pub fn read(
         written: Option<&lvhost_config::Allow>,
+        user_secrets: &UserSecrets,
         working_directory: &Path,
         report: &mut Diagnostics,
     ) -> Self {
@@ -78,6 +68,7 @@ impl Allowed {
         };
         let mut read = Self {
             aws_credentials: written.aws_credentials,
+            user_secrets: user_secrets.clone(),
             working_directory: working_directory.to_owned(),
             ..Self::default()
         };
@@ -86,6 +77,21 @@ impl Allowed {
                 Ok(rule) => read.urls.push(rule),
                 Err(problem) => report.push(problem.at(place("urls", index))),
             }
+        }
+        for (index, text) in written.posts.iter().enumerate() {
+            match url_rule(text) {
+                Ok(rule) if !is_share(&rule) => read.posts.push(rule),
+                Ok(_) => report.push(no_post(text).at(place("posts", index))),
+                Err(problem) => report.push(problem.at(place("posts", index))),
+            }
+        }
+        for (index, name) in written.secrets.iter().enumerate() {
+            if user_secrets.get(name).is_none() {
+                let message = format!("there is no secret called `{name}`");
+                let error = Diagnostic::error(place("secrets", index), message);
+                report.push(error.help(user_secret::block_text(name)));
+            }
+            read.secrets.insert(name.clone());
         }
         for (index, text) in written.hosts.iter().enumerate() {
             match HostRule::parse(text) {
@@ -137,6 +143,26 @@ impl Allowed {
         self.rule_for_url(url).is_some()
     }
 
+    /// Whether something may be sent to a URL.
+    pub(crate) fn permits_post(&self, url: &SafeUrl) -> bool {
+        self.rule_for_post(url).is_some()
+    }
+
+    /// A secret that may be sent.
+    pub(crate) fn user_secret(&self, name: &str) -> Option<&UserSecret> {
+        self.user_secrets
+            .get(name)
+            .filter(|_| self.secrets.contains(name))
+    }
+
+    /// The same with a secret that the component may have sent.
+    #[cfg(test)]
+    pub(crate) fn with_secret(mut self, name: &str, secret: UserSecret) -> Self {
+        self.secrets.insert(name.to_owned());
+        self.user_secrets.insert(name, secret);
+        self
+    }
+
     /// The rule that covers a path or pattern of files.
     pub(crate) fn permits_files(&self, asked: &str) -> Option<FileRule> {
         let rule = self.file_rule(asked)?;
@@ -149,7 +175,7 @@ impl Allowed {
     /// The hosts and ports that are named in full: only these may be this machine itself, and only to these
     /// the user's log-ins go along.
     pub(crate) fn endpoints(&self) -> BTreeSet<Endpoint> {
-        let in_urls = self.urls.iter().filter_map(Endpoint::of);
+        let in_urls = self.urls.iter().chain(&self.posts).filter_map(Endpoint::of);
         in_urls
             .chain(self.hosts.iter().flat_map(HostRule::endpoints))
             .collect()
@@ -238,6 +264,8 @@ fn rule_for(grant: &Grant) -> (&'static str, String) {
         Grant::Files(pattern) => ("files", pattern.clone()),
         Grant::Volume(id) => ("volumes", id.to_string()),
         Grant::HypervisorPath(path) => ("hypervisor_paths", path.clone()),
+        Grant::Post(url) => ("posts", shown_url(url)),
+        Grant::Secret(name) => ("secrets", name.clone()),
     }
 }
 
@@ -252,6 +280,8 @@ pub(crate) fn in_words(grant: &Grant) -> String {
         Grant::Files(pattern) => format!("the files `{pattern}`"),
         Grant::Volume(id) => format!("the volume {id}"),
         Grant::HypervisorPath(path) => format!("the hypervisor's path `{path}`"),
+        Grant::Post(url) => format!("leave to send something to {}", shown_url(url)),
+        Grant::Secret(name) => format!("leave to have the secret `{name}` sent"),
     }
 }
 
@@ -339,94 +369,17 @@ fn url_rule(text: &str) -> Result<SafeUrl, Problem> {
     Ok(url)
 }
 
+/// What can't be sent to.
+fn no_post(text: &str) -> Problem {
+    Problem::new(
+        format!("nothing can be sent to `{}`", shown_rule(text)),
+        "write an http or https URL",
+    )
+}
+
 /// Of what is no URL, up to where a password could begin.
 fn shown_rule(text: &str) -> &str {
     text.split(['@', '?']).next().unwrap_or_default()
-}
-
-impl HostRule {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let wrong = || {
-            Problem::new(
-                format!("`{}` is no host", shown_rule(text)),
-                "write `example.org`, `example.org:8080`, `*.example.org` or `*`; URLs are allowed \
-                 by `urls`",
-            )
-        };
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        if text.contains(['/', '@', '?', '#', '\\']) {
-            return Err(wrong());
-        }
-        let (below, name) = match text.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, text),
-        };
-        // A scheme without a port of its own, so that every port is seen.
-        let parsed = SafeUrl::parse(&format!("http://{name}/")).map_err(|_| wrong())?;
-        let host = parsed.host().ok_or_else(wrong)?.to_owned();
-        let port = name
-            .rsplit_once(':')
-            .filter(|(_, digits)| !digits.is_empty() && !digits.ends_with(']'))
-            .map(|(_, digits)| digits.parse().map_err(|_| wrong()))
-            .transpose()?;
-        match (below, port) {
-            _ if host.contains('*') => Err(wrong()),
-            (true, None) => Ok(Self::Below(format!(".{host}"))),
-            (true, Some(_)) => Err(wrong()),
-            (false, port) => Ok(Self::One { host, port }),
-        }
-    }
-
-    /// The ports of a host that is named in full; by its usual ones, if none is written.
-    fn endpoints(&self) -> Vec<Endpoint> {
-        let urls = match self {
-            Self::Any | Self::Below(_) => Vec::new(),
-            Self::One { host, port: None } => ["http", "https", "smb"]
-                .map(|scheme| format!("{scheme}://{host}/"))
-                .into(),
-            Self::One {
-                host,
-                port: Some(port),
-            } => vec![format!("http://{host}:{port}/")],
-        };
-        let urls = urls.iter().filter_map(|url| SafeUrl::parse(url).ok());
-        urls.filter_map(|url| Endpoint::of(&url)).collect()
-    }
-
-    fn covers(&self, url: &SafeUrl) -> bool {
-        let Some(asked) = url.host() else {
-            return false;
-        };
-        let asked_port = url.expose().port();
-        match self {
-            Self::Any => true,
-            Self::Below(end) => asked.ends_with(&**end) && asked_port.is_none(),
-            Self::One { host, port: None } => asked == host && asked_port.is_none(),
-            Self::One {
-                host,
-                port: Some(only),
-            } => asked == host && Endpoint::of(url).is_some_and(|it| it.port() == *only),
-        }
-    }
-}
-
-impl VolumeRule {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let split = text.split_once('/');
-        let split = split.filter(|(pool, name)| !pool.is_empty() && !name.is_empty());
-        match split {
-            Some((pool, name)) if pool != "*" => Ok(Self {
-                pool: pool.to_owned(),
-                name: (name != "*").then(|| name.to_owned()),
-            }),
-            _ => Err(Problem::new(
-                format!("`{text}` is no volume"),
-                "write `pool/name`, or `pool/*` for all of a pool",
-            )),
-        }
-    }
 }
 
 /// What is wrong with a rule.

@@ -14,6 +14,8 @@
 
 mod base;
 mod copy;
+mod download_progress;
+mod fetch_errors;
 mod files;
 pub(crate) mod grants;
 mod inspect;
@@ -21,6 +23,7 @@ mod originals;
 mod progress_lines;
 mod services;
 mod target;
+mod web;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -175,6 +178,7 @@ impl Volumes<'_> {
                 source_format: volume.source_format.clone(),
                 backing_volumes: volume.backing_volumes.clone(),
             },
+            secrets: self.build.ui.secrets().clone(),
             label: volume.id.name.clone(),
             uploaded: OnceLock::new(),
             progress_lines: ProgressLines::default(),

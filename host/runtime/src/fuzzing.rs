@@ -14,9 +14,12 @@ use crate::child::fuzzing::{Direction, Failure, FromChild, Lengths, take};
 use crate::limits::{self, Limits};
 use crate::log::SharedLog;
 use crate::request::{Answered, Said};
-use crate::services::{ServiceError, Services, Sink, Work};
+use crate::services::{Digesting, Packed, ServiceError, Services, Sink, Work};
 use crate::session::Session;
-use crate::types::{Blob, Codec, FileEntry, FileKind, Image, Level, Recipe, VolumeFacts, VolumeId};
+use crate::types::{
+    Blob, Codec, FileEntry, FileKind, Image, Level, Method, Recipe, VolumeFacts, VolumeId,
+    WebAnswer, WebRequest,
+};
 use crate::untrusted;
 
 /// Messages of one input: each may need a thread and a file.
@@ -159,11 +162,58 @@ fn blob() -> Result<Blob, ServiceError> {
 impl Services for Granting {
     async fn download(
         &self,
-        _: Vec<String>,
+        _: WebRequest,
         _: Option<String>,
+        _: Packed,
         _: Work,
     ) -> Result<Blob, ServiceError> {
         blob()
+    }
+
+    async fn ask(
+        &self,
+        request: WebRequest,
+        method: Method,
+        body: Bytes,
+    ) -> Result<WebAnswer, ServiceError> {
+        assert!(!request.urls.is_empty() && request.headers.len() <= limits::HEADERS);
+        assert!(body.is_empty() || method == Method::Post);
+        Ok(WebAnswer {
+            status: 200,
+            headers: Vec::new(),
+            body,
+        })
+    }
+
+    async fn secret(&self, name: &str) -> Result<(), ServiceError> {
+        is_one_line(name);
+        Ok(())
+    }
+
+    async fn unpack(
+        &self,
+        _: &Blob,
+        _: &str,
+        _: Option<&str>,
+        _: Work,
+    ) -> Result<Blob, ServiceError> {
+        blob()
+    }
+
+    fn put_aside(
+        &self,
+        _: &str,
+        source: &mut (dyn Read + Send),
+    ) -> Result<Option<Blob>, ServiceError> {
+        std::io::copy(source, &mut std::io::sink()).map_err(crate::services::read_error)?;
+        blob().map(Some)
+    }
+
+    fn digest(&self, algorithm: &str) -> Result<Box<dyn Digesting>, ServiceError> {
+        match algorithm {
+            "sha256" => Ok(Box::new(NoDigest)),
+            _ => Err(ServiceError::Invalid("there is no such digest".to_owned())),
+        }
     }
 
     async fn list_files(&self, _: &str) -> Result<Vec<FileEntry>, ServiceError> {
@@ -211,6 +261,17 @@ impl Services for Granting {
 
     fn is_cancelled(&self) -> bool {
         false
+    }
+}
+
+/// A digest that is none.
+struct NoDigest;
+
+impl Digesting for NoDigest {
+    fn update(&mut self, _: &[u8]) {}
+
+    fn finish(self: Box<Self>) -> String {
+        String::new()
     }
 }
 

@@ -52,10 +52,11 @@ pub use error::{
 };
 pub use limits::{COMPONENT_SIZE, Limits};
 pub use runtime::{Compilation, ComponentBytes, Runtime, Settings, precompile};
-pub use services::{ServiceError, Services, Sink, Work, read_error};
+pub use services::{Digesting, Packed, ServiceError, Services, Sink, Work, read_error};
 pub use source::Source;
 pub use types::{
     Base, Blob, Codec, Configuration, Defaults, Description, Device, Diagnostic, Download,
-    FileEntry, FileKind, Grant, Image, Level, OptionSchema, OptionSetting, OptionType, OptionValue,
-    Recipe, Severity, Volume, VolumeFacts, VolumeId,
+    FileEntry, FileKind, Grant, Header, Image, Level, Method, OptionSchema, OptionSetting,
+    OptionType, OptionValue, Recipe, Severity, Volume, VolumeFacts, VolumeId, WebAnswer,
+    WebRequest,
 };

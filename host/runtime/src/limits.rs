@@ -244,6 +244,10 @@ pub(crate) const WORD: usize = 64;
 /// URLs of one download.
 pub(crate) const URLS: usize = 64;
 
+/// Headers of one request, and bytes of a name or a value in one.
+pub(crate) const HEADERS: usize = 32;
+pub(crate) const HEADER: usize = 8 * KIB;
+
 /// Other spellings of a type.
 pub(crate) const ALIASES: usize = 8;
 

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
 use crate::log::Stream;
-use crate::services::ServiceError;
+use crate::services::{Packed, ServiceError};
 use crate::types::{
-    Codec, Configuration, Description, FileEntry, Image, Level, OptionSetting, OptionValue, Recipe,
-    Volume, VolumeFacts, VolumeId,
+    Codec, Configuration, Description, FileEntry, Image, Level, Method, OptionSetting, OptionValue,
+    Recipe, Volume, VolumeFacts, VolumeId, WebRequest,
 };
 use crate::untrusted::Unchecked;
 
@@ -38,9 +38,16 @@ pub(crate) enum Request {
     },
     IsCancelled,
     Download {
-        urls: Vec<String>,
+        request: WebRequest,
         checksum: Option<String>,
+        packed: Packed,
     },
+    /// What is sent travels beside it.
+    Ask {
+        request: WebRequest,
+        method: Method,
+    },
+    Secret(String),
     ListFiles(String),
     OpenFile {
         pattern: String,
@@ -52,6 +59,15 @@ pub(crate) enum Request {
         blob: u32,
         offset: u64,
         length: u32,
+    },
+    Digest {
+        blob: u32,
+        algorithm: String,
+    },
+    Unpack {
+        blob: u32,
+        packing: String,
+        member: Option<String>,
     },
     MakeReader {
         blob: u32,
@@ -70,6 +86,12 @@ pub(crate) enum Request {
     DropBlob(u32),
     DropReader(u32),
     CreateTarget(Unchecked<Image>),
+    /// The target, of a blob's bytes.
+    Content {
+        blob: u32,
+        codec: Option<Codec>,
+        format: String,
+    },
     /// Adds bytes to the target; they travel beside it.
     Write,
     Zeros(u64),
@@ -99,6 +121,12 @@ pub(crate) enum Answer {
     /// Bytes; they travel beside it.
     Bytes,
     Length(u64),
+    Text(String),
+    /// A server's answer; its body travels beside it.
+    Reply {
+        status: u16,
+        headers: Vec<(String, String)>,
+    },
     Failed(ServiceError),
     /// The call is over: the component is stopped.
     Ended,

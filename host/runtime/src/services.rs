@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Account;
 use crate::limits;
-use crate::types::{Blob, Codec, FileEntry, Image, Level, VolumeFacts, VolumeId};
+use crate::types::{
+    Blob, Codec, FileEntry, Image, Level, Method, VolumeFacts, VolumeId, WebAnswer, WebRequest,
+};
 
 /// Why a service failed: the mirror of the contract's `error`. The text is for the user and already
 /// names the thing the call was about.
@@ -61,6 +63,24 @@ impl Work {
     }
 }
 
+/// What becomes of a download that is an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Packed {
+    /// The one file in it is taken in its place.
+    Unpacked,
+    /// It stays what it is.
+    Kept,
+}
+
+/// A digest in the making.
+pub trait Digesting: Send {
+    /// More bytes.
+    fn update(&mut self, bytes: &[u8]);
+
+    /// All bytes were there: the digest in hexadecimal digits.
+    fn finish(self: Box<Self>) -> String;
+}
+
 /// The services of one volume's preparation. The engine makes one for each call of
 /// [`Source::prepare`](crate::Source::prepare) and knows by it what is granted.
 ///
@@ -69,14 +89,48 @@ impl Work {
 /// themselves.
 #[async_trait]
 pub trait Services: Send + Sync + 'static {
-    /// Tries `urls` in order until one works; returns when the whole body is there and its checksum
+    /// Tries the URLs in order until one works; returns when the whole body is there and its checksum
     /// is right. What that takes is told to `work` as it goes, whatever comes of it.
     async fn download(
         &self,
-        urls: Vec<String>,
+        request: WebRequest,
         checksum: Option<String>,
+        packed: Packed,
         work: Work,
     ) -> Result<Blob, ServiceError>;
+
+    /// Asks a server, and returns its whole answer, of 4 MiB at most. Nothing is kept of it.
+    async fn ask(
+        &self,
+        request: WebRequest,
+        method: Method,
+        body: Bytes,
+    ) -> Result<WebAnswer, ServiceError>;
+
+    /// Whether a granted secret is there. Its value is nobody's but whom it is sent to.
+    async fn secret(&self, name: &str) -> Result<(), ServiceError>;
+
+    /// A file in an archive: the one of that name, or the only one. `packing` is as in the name of such a file:
+    /// `zip`, `tar`, `tar.xz`, …
+    async fn unpack(
+        &self,
+        archive: &Blob,
+        packing: &str,
+        member: Option<&str>,
+        work: Work,
+    ) -> Result<Blob, ServiceError>;
+
+    /// All that comes out of a reader, as a blob: it is needed more than once, and to make it takes time. `None`
+    /// where there is no room for it. Called on a thread that may block, and reads on it. A reader's errors are handed
+    /// to [`read_error`].
+    fn put_aside(
+        &self,
+        name: &str,
+        source: &mut (dyn Read + Send),
+    ) -> Result<Option<Blob>, ServiceError>;
+
+    /// Begins a digest by `algorithm`: `sha256`, `sha512`, `sha1` or `md5`.
+    fn digest(&self, algorithm: &str) -> Result<Box<dyn Digesting>, ServiceError>;
 
     /// Everything a granted pattern matches, in a fixed order.
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError>;

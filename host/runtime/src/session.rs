@@ -11,6 +11,7 @@
 //! that is believed because it comes from there: what arrives is checked here, not where it was said.
 
 mod blobs;
+mod content;
 mod look_ups;
 mod report;
 mod target;
@@ -119,7 +120,13 @@ impl Session {
             }
             Request::Progress { fraction, what } => self.show_progress(fraction, &what),
             Request::IsCancelled => Answer::Flag(self.is_cancelled()),
-            Request::Download { urls, checksum } => self.download(urls, checksum).await?,
+            Request::Download {
+                request,
+                checksum,
+                packed,
+            } => self.download(request, checksum, packed).await?,
+            Request::Ask { request, method } => return self.ask(request, method, bytes).await,
+            Request::Secret(name) => self.secret(name).await?,
             Request::ListFiles(pattern) => self.list_files(pattern).await?,
             Request::OpenFile { pattern, path } => self.open_file(pattern, path).await?,
             Request::LookUp(id) => self.look_up(id).await?,
@@ -129,6 +136,12 @@ impl Session {
                 offset,
                 length,
             } => return self.read_blob(blob, offset, length).await,
+            Request::Digest { blob, algorithm } => self.digest(blob, &algorithm).await?,
+            Request::Unpack {
+                blob,
+                packing,
+                member,
+            } => self.unpack(blob, packing, member).await?,
             Request::MakeReader { blob } => self.make_reader(blob)?,
             Request::Read { reader, length } => return self.read(reader, length).await,
             Request::Decode { reader, codec } => self.decode(reader, codec).await?,
@@ -142,6 +155,11 @@ impl Session {
                 Answer::Done
             }
             Request::CreateTarget(image) => self.create_target(image).await?,
+            Request::Content {
+                blob,
+                codec,
+                format,
+            } => self.content(blob, codec, &format).await?,
             Request::Write => self.write(bytes).await?,
             Request::Zeros(length) => self.zeros(length).await?,
             Request::CopyFrom {

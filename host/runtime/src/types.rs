@@ -232,6 +232,10 @@ pub enum Grant {
     Volume(VolumeId),
     /// A path on the hypervisor, to look at or to be an overlay of.
     HypervisorPath(String),
+    /// A URL that something is sent to.
+    Post(String),
+    /// One of the user's secrets, by its name.
+    Secret(String),
 }
 
 /// What the volume should be where the user left it open.
@@ -295,6 +299,90 @@ pub struct Blob {
     pub file: Arc<File>,
     /// Bytes.
     pub size: u64,
+}
+
+/// Whom a component asks for something, and with which headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebRequest {
+    /// Tried in this order until one works.
+    pub urls: Vec<String>,
+    /// Beside those that the host sets.
+    pub headers: Vec<Header>,
+}
+
+/// A header of a [`WebRequest`]. Its `Debug` shows no value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Header {
+    /// As the component has written it.
+    Text {
+        /// Its name.
+        name: String,
+        /// Its value, which may be a secret.
+        value: String,
+    },
+    /// With one of the user's secrets in it.
+    Secret {
+        /// The header's name.
+        name: String,
+        /// What stands before the secret, such as `Bearer `.
+        prefix: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// `Authorization` by name and password.
+    LogIn {
+        /// The user's name there.
+        user: String,
+        /// The name of the secret that is the password.
+        secret: String,
+    },
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { name, .. } => write!(f, "{name}"),
+            Self::Secret { name, secret, .. } => write!(f, "{name} with the secret {secret}"),
+            Self::LogIn { user, secret } => write!(f, "log-in of {user} with the secret {secret}"),
+        }
+    }
+}
+
+/// What a component wants of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// What a URL names.
+    Get,
+    /// The headers of that alone.
+    Head,
+    /// To send something.
+    Post,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Get, Self::Head, Self::Post];
+
+    /// As HTTP spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// A server's answer, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebAnswer {
+    /// Three digits.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Whole.
+    pub body: bytes::Bytes,
 }
 
 /// What an entry of [`Services::list_files`](crate::Services::list_files) is.

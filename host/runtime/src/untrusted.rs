@@ -7,6 +7,8 @@
 //! The functions answer `Err(reason)`; the reason ends up after `source "x" misbehaved: `, or as
 //! the `invalid` error of an import.
 
+mod web;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,8 @@ use crate::types::{
     Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Image, OptionSchema,
     Recipe, VolumeId,
 };
+
+pub(crate) use self::web::{checksum, secret_name, web_request};
 
 /// What a component has said, before it is checked: the functions here alone look into it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -266,6 +270,8 @@ fn grant(said: Grant) -> Checked<Grant> {
         Grant::Files(files) => Grant::Files(path("a path", files, limits::PATH)?),
         Grant::Volume(id) => Grant::Volume(checked_volume_id(id)?),
         Grant::HypervisorPath(path) => Grant::HypervisorPath(hypervisor_path(path)?),
+        Grant::Post(url) => Grant::Post(path("a URL", url, limits::PATH)?),
+        Grant::Secret(name) => Grant::Secret(secret_name(name)?),
     })
 }
 
@@ -346,26 +352,6 @@ pub(crate) fn fault(said: Fault) -> Fault {
         // All others are for this process to find.
         _ => Fault::Misbehaved("its process said something that is not its to say".to_owned()),
     }
-}
-
-/// URLs and checksum of a download.
-pub(crate) fn download(
-    urls: Vec<String>,
-    checksum: Option<String>,
-) -> Checked<(Vec<String>, Option<String>)> {
-    if urls.is_empty() {
-        return Err("a download without a URL".to_owned());
-    }
-    let urls = few("URLs", urls, limits::URLS)?
-        .into_iter()
-        .map(|url| path("a URL", url, limits::PATH))
-        .collect::<Checked<_>>()?;
-    let checksum = match checksum {
-        Some(checksum) if checksum.is_empty() => None,
-        Some(checksum) => Some(path("a checksum", checksum, limits::CHECKSUM)?),
-        None => None,
-    };
-    Ok((urls, checksum))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn load(type_name: &str) -> Source {
 /// Runs the source `S` both ways, and compares what it says of the options, what it prepares or why
 /// it can't, and every byte that it writes.
 async fn check<S: VolumeSource>(volume: &Volume, options: &Options) {
-    let source = load(&S::describe().type_);
+    let source = load(&S::describe().type_name);
     assert_eq!(source.description(), &convert::description(S::describe()));
 
     let said = source

@@ -46,6 +46,10 @@ pub(super) enum Thing {
     Volume(String),
     /// A path on the hypervisor.
     HypervisorPath(String),
+    /// A URL that something is sent to, without a password.
+    Post(String),
+    /// The name of one of the user's secrets.
+    Secret(String),
 }
 
 /// A file that would be downloaded.
@@ -97,6 +101,8 @@ fn needed(need: &Need) -> Needed {
             Grant::Files(pattern) => Thing::Files(pattern.clone()),
             Grant::Volume(id) => Thing::Volume(id.to_string()),
             Grant::HypervisorPath(path) => Thing::HypervisorPath(path.clone()),
+            Grant::Post(url) => Thing::Post(shown(url)),
+            Grant::Secret(name) => Thing::Secret(name.clone()),
         },
         allowed_by,
         allows_beyond,

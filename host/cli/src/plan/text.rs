@@ -114,6 +114,8 @@ fn thing(thing: &Thing) -> String {
         Thing::Files(pattern) => format!("the files {pattern}"),
         Thing::Volume(id) => format!("the volume {id}"),
         Thing::HypervisorPath(path) => format!("the hypervisor's path {path}"),
+        Thing::Post(url) => format!("sending something to {url}"),
+        Thing::Secret(name) => format!("having the secret {name} sent"),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lvhost_config::{
-    Allow, BlockSchema, Declared, Project, Size, SourceLimits, SourcePlugin, decode_project,
-    is_type_name,
+    Allow, BlockSchema, Declared, Project, SecretBlock, Size, SourceLimits, SourcePlugin,
+    decode_project, is_type_name,
 };
 use lvhost_hcl::{Diagnostics, InputFile, RenderStyle, SourceMap, load_settings, render};
 
@@ -39,6 +39,8 @@ source_plugin "newest-image" {
     volumes          = ["default/base"]
     hypervisor_paths = ["/images/"]
     aws_credentials  = true
+    posts            = ["https://example.org/token"]
+    secrets          = ["registry"]
   }
   limits {
     memory = "128MiB"
@@ -46,6 +48,13 @@ source_plugin "newest-image" {
   }
 }
 source_plugin "empty" {}
+secret "registry" {
+  env       = "TOKEN"
+  addresses = ["registry.example.org"]
+}
+secret "in_a-file" {
+  file = "token"
+}
 "#,
     );
     assert_eq!(messages, "");
@@ -62,6 +71,15 @@ source_plugin "empty" {}
     assert_eq!(allow.volumes, ["default/base"]);
     assert_eq!(allow.hypervisor_paths, ["/images/"]);
     assert!(allow.aws_credentials);
+    assert_eq!(allow.posts, ["https://example.org/token"]);
+    assert_eq!(allow.secrets, ["registry"]);
+    let [registry, in_a_file] = &project.secrets[..] else {
+        panic!("two secrets");
+    };
+    assert_eq!(registry.name, "registry");
+    assert_eq!(registry.secret.env.as_deref(), Some("TOKEN"));
+    assert_eq!(registry.secret.addresses, ["registry.example.org"]);
+    assert_eq!(in_a_file.secret.file.as_deref(), Some("token"));
     let limits = full.plugin.limits.as_ref().unwrap();
     assert_eq!(limits.memory, Some(Size(128 << 20)));
     assert_eq!(limits.time, Some(Duration::from_secs(90)));
@@ -71,7 +89,7 @@ source_plugin "empty" {}
 
 #[test]
 fn what_is_wrong_is_shown_with_its_place() {
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 12] = [
         (
             "sha256 = \"a\"\n",
             &["lvhost.hcl:1:1", "no option called `sha256`"],
@@ -91,6 +109,19 @@ fn what_is_wrong_is_shown_with_its_place() {
                 "lvhost.hcl:2:15",
                 "there are two `source_plugin` blocks for `a`",
             ],
+        ),
+        (
+            "secrets \"a\" {}\n",
+            &["lvhost.hcl:1:1", "did you mean `secret`?"],
+        ),
+        ("secret {}\n", &["lvhost.hcl:1:1", "takes one label"]),
+        (
+            "secret \"A\" {}\n",
+            &["lvhost.hcl:1:8", "a secret can't be called `A`"],
+        ),
+        (
+            "secret \"a\" {}\nsecret \"a\" {}\n",
+            &["lvhost.hcl:2:8", "there are two `secret` blocks for `a`"],
         ),
         (
             "source_plugin \"a\" {\n  alow {}\n}\n",
@@ -129,7 +160,12 @@ fn names_of_sources_are_words() {
 fn every_option_is_in_the_documentation() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sources.md");
     let documentation = std::fs::read_to_string(path).unwrap();
-    let schemas: [&BlockSchema; 3] = [SourcePlugin::SCHEMA, Allow::SCHEMA, SourceLimits::SCHEMA];
+    let schemas: [&BlockSchema; 4] = [
+        SourcePlugin::SCHEMA,
+        Allow::SCHEMA,
+        SecretBlock::SCHEMA,
+        SourceLimits::SCHEMA,
+    ];
     for schema in schemas {
         let heading = format!("### `{}", schema.name);
         let (_, section) = documentation.split_once(&heading).unwrap();

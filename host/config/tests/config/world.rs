@@ -136,7 +136,7 @@ pub(crate) fn built_in_sources() -> SourceSchemas {
 fn schema(description: Description) -> SourceSchema {
     let options = description.options.into_iter().map(|option| SourceOption {
         name: option.name,
-        option_type: match option.type_ {
+        option_type: match option.option_type {
             OptionType::Text => SourceOptionType::Text,
             OptionType::Integer => SourceOptionType::Integer,
             OptionType::Boolean => SourceOptionType::Boolean,
@@ -149,7 +149,7 @@ fn schema(description: Description) -> SourceSchema {
         documentation: option.documentation,
     });
     SourceSchema {
-        type_name: description.type_,
+        type_name: description.type_name,
         aliases: description.aliases,
         summary: description.summary,
         options: options.collect(),

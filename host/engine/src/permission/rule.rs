@@ -1,7 +1,5 @@
 //! Which rule of an `allow` block allows something, and what the rule allows beyond it.
 
-use std::fmt;
-
 use lvhost_fetch::SafeUrl;
 use lvhost_runtime::Grant;
 
@@ -48,7 +46,25 @@ impl Allowed {
                     beyond: rule.ends_with('/').then_some(BELOW),
                 })
             }
+            Grant::Post(text) => match Target::parse(text)? {
+                Target::Web(url) => self.rule_for_post(&url),
+                Target::File(_) => None,
+            },
+            Grant::Secret(name) => self.secrets.contains(name).then(|| Rule {
+                line: line("secrets", name),
+                beyond: None,
+            }),
         }
+    }
+
+    pub(super) fn rule_for_post(&self, url: &SafeUrl) -> Option<Rule> {
+        let mut rules = self.posts.iter();
+        let rule = rules.find(|rule| is_download(url) && is_covered(url, rule))?;
+        let is_folder = rule.expose().path().ends_with('/');
+        Some(Rule {
+            line: line("posts", &rule.to_string()),
+            beyond: is_folder.then_some(BELOW),
+        })
     }
 
     pub(super) fn rule_for_url(&self, url: &SafeUrl) -> Option<Rule> {
@@ -113,7 +129,10 @@ impl Allowed {
             .aws_credentials
             .then(|| "aws_credentials = true".to_owned());
         let all = urls.chain(hosts).chain(files).chain(volumes).chain(paths);
-        let all = all.chain(keys);
+        let posts = self.posts.iter();
+        let posts = posts.map(|rule| line("posts", &rule.to_string()));
+        let secrets = self.secrets.iter().map(|name| line("secrets", name));
+        let all = all.chain(keys).chain(posts).chain(secrets);
         all.filter(|line| used.iter().all(|rule| rule.line != *line))
             .collect()
     }
@@ -121,25 +140,4 @@ impl Allowed {
 
 fn line(option: &str, text: &str) -> String {
     format!("{option} = [{}]", quoted(text))
-}
-
-impl fmt::Display for HostRule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => formatter.write_str("*"),
-            Self::Below(end) => write!(formatter, "*{end}"),
-            Self::One { host, port: None } => formatter.write_str(host),
-            Self::One {
-                host,
-                port: Some(port),
-            } => write!(formatter, "{host}:{port}"),
-        }
-    }
-}
-
-impl fmt::Display for super::VolumeRule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.as_deref().unwrap_or("*");
-        write!(formatter, "{}/{name}", self.pool)
-    }
 }

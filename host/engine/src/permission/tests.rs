@@ -12,6 +12,10 @@ fn allowed(rules: &[(&str, &str)]) -> Allowed {
             "hosts" => allowed.hosts.push(HostRule::parse(text).ok().unwrap()),
             "files" => allowed.files.push((*text).to_owned()),
             "volumes" => allowed.volumes.push(VolumeRule::parse(text).ok().unwrap()),
+            "posts" => allowed.posts.push(url_rule(text).ok().unwrap()),
+            "secrets" => {
+                allowed.secrets.insert((*text).to_owned());
+            }
             _ => allowed.hypervisor_paths.push((*text).to_owned()),
         }
     }
@@ -42,6 +46,36 @@ fn volume(pool: &str, name: &str) -> Grant {
 
 fn path(text: &str) -> Grant {
     Grant::HypervisorPath(text.to_owned())
+}
+
+#[test]
+fn to_send_something_is_allowed_by_its_own_rules_alone() {
+    let post = |text: &str| Grant::Post(text.to_owned());
+    let secret = |text: &str| Grant::Secret(text.to_owned());
+    for (rule, grant, expected) in [
+        (("posts", "https://h/a"), post("https://h/a"), true),
+        (("posts", "https://h/a"), post("https://h/a?b"), false),
+        (("posts", "https://h/a/"), post("https://h/a/b"), true),
+        (("posts", "https://h/a/"), post("https://h/a/../b"), false),
+        (("posts", "https://h/a"), post("http://h/a"), false),
+        (("posts", "https://h/a"), url("https://h/a"), false),
+        (("urls", "https://h/a"), post("https://h/a"), false),
+        (("urls", "https://h/"), post("https://h/a"), false),
+        (("hosts", "h"), post("https://h/a"), false),
+        (("hosts", "*"), post("https://h/a"), false),
+        (("files", "/a"), post("/a"), false),
+        (("secrets", "registry"), secret("registry"), true),
+        (("secrets", "registry"), secret("registry-2"), false),
+        (("files", "registry"), secret("registry"), false),
+    ] {
+        let allowed = allowed(&[rule]);
+        assert_eq!(allowed.permits(&grant), expected, "{rule:?} {grant:?}");
+    }
+    let endpoints = allowed(&[("posts", "http://127.0.0.1:5000/a")]).endpoints();
+    assert_eq!(endpoints.len(), 1, "it is named in full");
+    let lines = allow_lines([&post("https://u:p@h/a"), &secret("registry")]);
+    assert_eq!(lines[1], "secrets = [\"registry\"]");
+    assert!(!lines[0].contains(":p@"), "{}", lines[0]);
 }
 
 #[test]

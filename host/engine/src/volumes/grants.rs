@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lvhost_config::VolumeSource;
 use lvhost_fetch::{Author, Checksum, HeldFolder, Location, Reach, Request, SafeUrl};
 use lvhost_libvirt::VolumeId;
-use lvhost_runtime::{Download, Grant, ServiceError};
+use lvhost_runtime::{Download, Grant, Method, ServiceError};
 
 use crate::permission::{self, FileRule, Permission, Target};
+use crate::user_secret::UserSecret;
 
 /// The grants of one volume.
 #[derive(Debug, Clone)]
@@ -36,6 +37,19 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
+    /// These, of a component that has asked for nothing else.
+    #[cfg(test)]
+    pub(super) fn of(permission: Permission, granted: Vec<Grant>) -> Self {
+        Self {
+            component: "stranger".to_owned(),
+            permission,
+            granted,
+            refused: Vec::new(),
+            named: BTreeSet::new(),
+            held: Arc::default(),
+        }
+    }
+
     /// What of `asked` is allowed for the volume `own`, in whose `block` it was asked for.
     pub(crate) fn new(
         asked: &[Grant],
@@ -105,8 +119,41 @@ impl Grants {
             locations.push(location.resolved_in(working_directory));
         }
         let checksum = checksum.resolved_in(working_directory);
-        let mut request = Request::named_by_user(locations, checksum);
+        let mut request = self.bounded(Request::named_by_user(locations, checksum));
         request.held = held;
+        Ok(request)
+    }
+
+    /// The request to ask a server, if all of its URLs are granted for that.
+    pub(crate) fn question(
+        &self,
+        urls: &[String],
+        method: Method,
+    ) -> Result<Request, ServiceError> {
+        let mut locations = Vec::with_capacity(urls.len());
+        for text in urls {
+            let location =
+                Location::parse(text).map_err(|error| ServiceError::Invalid(error.to_string()))?;
+            let post = Grant::Post(text.clone());
+            match method {
+                Method::Post => self.check(post)?,
+                Method::Get | Method::Head if self.is_granted(&post) => {}
+                Method::Get | Method::Head => self.location(text, &location, &Checksum::None)?,
+            }
+            locations.push(location);
+        }
+        let mut request = self.bounded(Request::named_by_user(locations, Checksum::None));
+        if let Permission::Entry(allowed) = &self.permission {
+            let allowed = Arc::clone(allowed);
+            request.reach = Reach::only(move |url| {
+                allowed.permits_post(url) || (method != Method::Post && allowed.permits_url(url))
+            });
+        }
+        Ok(request)
+    }
+
+    /// The same request within what is allowed.
+    fn bounded(&self, mut request: Request) -> Request {
         if let Permission::Entry(allowed) = &self.permission {
             // The component has chosen the URLs: what counts is which hosts the user has named, also for
             // where a server leads.
@@ -118,7 +165,16 @@ impl Grants {
             let allowed = Arc::clone(allowed);
             request.reach = Reach::only(move |url| allowed.permits_url(url));
         }
-        Ok(request)
+        request
+    }
+
+    /// One of the user's secrets that is granted.
+    pub(crate) fn secret(&self, name: &str) -> Result<&UserSecret, ServiceError> {
+        self.check(Grant::Secret(name.to_owned()))?;
+        let Permission::Entry(allowed) = &self.permission else {
+            return Err(no_secret(name));
+        };
+        allowed.user_secret(name).ok_or_else(|| no_secret(name))
     }
 
     /// What to say of a redirect that is not allowed.
@@ -265,6 +321,10 @@ impl Grants {
     }
 }
 
+fn no_secret(name: &str) -> ServiceError {
+    ServiceError::NotFound(format!("there is no secret called `{name}`"))
+}
+
 /// Whether a grant stands in the block of the volume `own`.
 fn stands_in(named: &BTreeSet<&str>, grant: &Grant, own: &VolumeId) -> bool {
     match grant {
@@ -272,6 +332,8 @@ fn stands_in(named: &BTreeSet<&str>, grant: &Grant, own: &VolumeId) -> bool {
         Grant::UrlsBelow(text) | Grant::Files(text) | Grant::HypervisorPath(text) => {
             named.contains(text.as_str())
         }
+        // Built-in sources need neither.
+        Grant::Post(_) | Grant::Secret(_) => false,
         // The pool may be left out in the block: it is the volume's own then.
         Grant::Volume(id) => {
             named.contains(id.name.as_str())
@@ -295,14 +357,7 @@ mod tests {
 
     /// The grants of a block whose only option is `checksum`, which names `text`.
     fn grants(text: &str, permission: Permission) -> Grants {
-        let mut grants = Grants {
-            component: "external".to_owned(),
-            permission,
-            granted: Vec::new(),
-            refused: Vec::new(),
-            named: BTreeSet::new(),
-            held: Arc::default(),
-        };
+        let mut grants = Grants::of(permission, Vec::new());
         grants.named.insert(text.to_owned());
         grants
     }
@@ -332,6 +387,49 @@ mod tests {
         let elsewhere = "file:https://example.com/SHA256SUMS";
         let request = other.request(&[], Some(elsewhere), Path::new("/")).unwrap();
         assert_eq!(format!("{:?}", request.reach), "Reach(bounded)");
+    }
+
+    #[test]
+    fn a_question_is_granted_for_what_is_done() {
+        let (asked, sent, other) = ("https://h/a", "https://h/token", "https://h/b");
+        let mut grants = grants("none", Permission::Entry(Arc::default()));
+        grants.granted = vec![
+            Grant::Url(Download {
+                url: asked.to_owned(),
+                checksum: None,
+            }),
+            Grant::Post(sent.to_owned()),
+        ];
+        for (url, method, is_granted) in [
+            (asked, Method::Get, true),
+            (asked, Method::Head, true),
+            (asked, Method::Post, false),
+            (sent, Method::Get, true),
+            (sent, Method::Post, true),
+            (other, Method::Get, false),
+            (other, Method::Post, false),
+        ] {
+            let question = grants.question(&[url.to_owned()], method);
+            assert_eq!(question.is_ok(), is_granted, "{url} {method:?}");
+            let both = grants.question(&[asked.to_owned(), url.to_owned()], method);
+            assert_eq!(
+                both.is_ok(),
+                is_granted && method != Method::Post,
+                "{url} {method:?}"
+            );
+        }
+        // To send something to it does not allow to download it.
+        assert!(
+            grants
+                .request(&[sent.to_owned()], None, Path::new("/"))
+                .is_err()
+        );
+        // What is to be checked is not had without its check.
+        grants.granted = vec![Grant::Url(Download {
+            url: asked.to_owned(),
+            checksum: Some("sha256:".to_owned() + &"0".repeat(64)),
+        })];
+        assert!(grants.question(&[asked.to_owned()], Method::Get).is_err());
     }
 
     #[test]

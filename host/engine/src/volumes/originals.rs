@@ -64,7 +64,11 @@ impl Plan {
                     (format!("the volume {known}"), Base::Volume(id.clone()))
                 }
                 Grant::HypervisorPath(path) => (path.clone(), Base::HypervisorPath(path.clone())),
-                Grant::Url(_) | Grant::UrlsBelow(_) | Grant::Files(_) => continue,
+                Grant::Url(_)
+                | Grant::UrlsBelow(_)
+                | Grant::Files(_)
+                | Grant::Post(_)
+                | Grant::Secret(_) => continue,
             };
             originals.push(Original {
                 name,

@@ -2,18 +2,22 @@
 //! volume's grants first.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use lvhost_fetch::{FetchError, Fetcher, Location, LocationError, SafeUrl};
+use bytes::Bytes;
+use lvhost_fetch::digest::{Algorithm, Hasher};
+use lvhost_fetch::{Fetcher, Location, Packing, PutAside, PutAsideError, Unpacked};
 use lvhost_libvirt::{Hypervisor, VolumeId, VolumeSpec};
 use lvhost_runtime::{
-    Blob, Codec, FileEntry, Image, Level, ServiceError, Services, Sink, VolumeFacts, Work,
+    Blob, Codec, Digesting, FileEntry, Image, Level, Method, Packed, ServiceError, Services, Sink,
+    VolumeFacts, WebAnswer, WebRequest, Work, read_error,
 };
 use tokio_util::sync::CancellationToken;
 
+use super::download_progress::DownloadProgress;
+use super::fetch_errors::{request_error, unpack_error};
 use super::files::Matches;
 use super::grants::Grants;
 use super::inspect::{Stated, inspect};
@@ -21,7 +25,8 @@ use super::progress_lines::ProgressLines;
 use super::target::{Target, Uploaded, service_error};
 use crate::error::with_causes;
 use crate::ledger::{Ledger, LedgerError};
-use crate::ui::{Transfer, Ui};
+use crate::secrets::Secrets;
+use crate::ui::Ui;
 
 /// The services of one volume.
 pub(super) struct VolumeServices {
@@ -34,6 +39,8 @@ pub(super) struct VolumeServices {
     pub(super) grants: Grants,
     pub(super) matches: Matches,
     pub(super) wanted: Wanted,
+    /// What is shown nowhere.
+    pub(super) secrets: Secrets,
     /// What log lines and bars begin with.
     pub(super) label: String,
     /// The format of the image that was uploaded, once one is.
@@ -74,6 +81,15 @@ impl VolumeServices {
         tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Err(ServiceError::Other(error.to_string())))
+    }
+
+    fn progress_of(&self, work: Work) -> DownloadProgress<'_> {
+        DownloadProgress {
+            work,
+            ui: self.ui.as_ref(),
+            label: &self.label,
+            bar: None.into(),
+        }
     }
 
     /// Facts of a volume that is there, as lvhost has read them.
@@ -126,27 +142,25 @@ impl VolumeServices {
 impl Services for VolumeServices {
     async fn download(
         &self,
-        urls: Vec<String>,
+        asked: WebRequest,
         checksum: Option<String>,
+        packed: Packed,
         work: Work,
     ) -> Result<Blob, ServiceError> {
-        let progress = DownloadProgress {
-            work,
-            ui: self.ui.as_ref(),
-            label: &self.label,
-            bar: None.into(),
+        let progress = self.progress_of(work);
+        let grants = &self.grants;
+        let mut request =
+            grants.request(&asked.urls, checksum.as_deref(), &self.working_directory)?;
+        request.headers = grants.headers(&asked, &self.secrets)?;
+        request.packed = match packed {
+            Packed::Unpacked => lvhost_fetch::Packed::Unpacked,
+            Packed::Kept => lvhost_fetch::Packed::Kept,
         };
-        let request = self
-            .grants
-            .request(&urls, checksum.as_deref(), &self.working_directory)?;
         let fetched = self
             .fetcher
             .fetch(&request, &progress, &self.cancel)
             .await
-            .map_err(|error| match out_of_reach(&error) {
-                Some(url) => self.grants.out_of_reach(url),
-                None => fetch_error(&error),
-            })?;
+            .map_err(|error| request_error(grants, &error))?;
         if fetched.from_cache && matches!(fetched.origin, Location::Web(_)) {
             self.ui.say(&format!(
                 "{}: {} is in the cache",
@@ -159,6 +173,71 @@ impl Services for VolumeServices {
             size: fetched.length,
             file: fetched.file,
         })
+    }
+
+    async fn ask(
+        &self,
+        request: WebRequest,
+        method: Method,
+        body: Bytes,
+    ) -> Result<WebAnswer, ServiceError> {
+        self.ask_server(request, method, body).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<(), ServiceError> {
+        self.grants.secret(name).map(|_| ())
+    }
+
+    async fn unpack(
+        &self,
+        archive: &Blob,
+        packing: &str,
+        member: Option<&str>,
+        work: Work,
+    ) -> Result<Blob, ServiceError> {
+        let packing = Packing::from_word(packing).filter(|packing| packing.is_archive());
+        let packing = packing.ok_or_else(|| {
+            ServiceError::Invalid(
+                "archives are `zip`, `tar`, `tar.gz`, `tar.bz2`, `tar.xz` or `tar.zst`".to_owned(),
+            )
+        })?;
+        let (file, name) = (Arc::clone(&archive.file), &archive.name);
+        let member = member.map(str::to_owned);
+        let progress = self.progress_of(work);
+        let unpacking = self
+            .fetcher
+            .unpack(file, name, packing, member, &progress, &self.cancel);
+        let Unpacked { file, length, name } = unpacking.await.map_err(unpack_error)?;
+        Ok(Blob {
+            name,
+            size: length,
+            file: Arc::new(file),
+        })
+    }
+
+    fn put_aside(
+        &self,
+        name: &str,
+        source: &mut (dyn Read + Send),
+    ) -> Result<Option<Blob>, ServiceError> {
+        match self.fetcher.put_aside(source) {
+            Ok(PutAside { file, length }) => Ok(Some(Blob {
+                name: name.to_owned(),
+                size: length,
+                file: Arc::new(file),
+            })),
+            Err(PutAsideError::NoRoom) => Ok(None),
+            Err(PutAsideError::Read(error)) => Err(read_error(error)),
+            Err(error @ PutAsideError::Cache(_)) => Err(ServiceError::Other(with_causes(&error))),
+        }
+    }
+
+    fn digest(&self, algorithm: &str) -> Result<Box<dyn Digesting>, ServiceError> {
+        let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| {
+            let message = "digests are made by `sha256`, `sha512`, `sha1` or `md5`";
+            ServiceError::Invalid(message.to_owned())
+        })?;
+        Ok(Box::new(BlobDigest(Hasher::new(algorithm))))
     }
 
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
@@ -281,149 +360,15 @@ impl Services for VolumeServices {
     }
 }
 
-/// The URL that a bounded download was led to.
-fn out_of_reach(error: &FetchError) -> Option<&SafeUrl> {
-    let FetchError::AllFailed(failures) = error else {
-        return None;
-    };
-    failures.iter().find_map(|failure| match &failure.error {
-        LocationError::OutOfReach(url) => Some(url),
-        _ => None,
-    })
-}
+/// The digest of a blob in the making.
+struct BlobDigest(Hasher);
 
-fn fetch_error(error: &FetchError) -> ServiceError {
-    match error {
-        FetchError::Cancelled => ServiceError::Cancelled,
-        FetchError::AllFailed(failures)
-            if failures.iter().any(|failure| is_corrupt(&failure.error)) =>
-        {
-            ServiceError::Corrupt(error.to_string())
-        }
-        FetchError::AllFailed(_) => ServiceError::Network(error.to_string()),
-        _ => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                text.push_str(": ");
-                text.push_str(&cause.to_string());
-                source = cause.source();
-            }
-            ServiceError::Other(text)
-        }
-    }
-}
-
-/// Whether bytes came, and not those that were meant.
-fn is_corrupt(error: &LocationError) -> bool {
-    matches!(
-        error,
-        LocationError::ChecksumMismatch { .. }
-            | LocationError::LocalMismatch { .. }
-            | LocationError::Archive(_)
-    )
-}
-
-/// Hands a download's progress to the user.
-struct DownloadProgress<'a> {
-    work: Work,
-    ui: &'a dyn Ui,
-    label: &'a str,
-    bar: std::sync::Mutex<Option<Box<dyn Transfer>>>,
-}
-
-impl DownloadProgress<'_> {
-    fn with_bar(&self, act: impl FnOnce(&dyn Transfer)) {
-        let bar = self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(bar) = bar.as_deref() {
-            act(bar);
-        }
-    }
-}
-
-impl lvhost_fetch::Progress for DownloadProgress<'_> {
-    fn started(&self, origin: &Location, total: Option<u64>, resumed_from: u64) {
-        let name = match origin {
-            Location::Web(_) => format!("{}: download", self.label),
-            Location::Path(path) => format!("{}: read {}", self.label, shown(path)),
-        };
-        let bar = self.ui.transfer(&name, total);
-        bar.set_position(resumed_from);
-        *self
-            .bar
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+impl Digesting for BlobDigest {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 
-    fn advanced(&self, bytes: u64) {
-        self.work.checked(bytes);
-        self.with_bar(|bar| bar.advance(bytes));
-    }
-
-    fn worked(&self, processor_time: Duration) {
-        self.work.computed(processor_time);
-    }
-
-    fn finished(&self) {
-        self.with_bar(|bar| bar.finish());
-    }
-
-    fn note(&self, text: &str) {
-        self.ui.say(&format!("{}: {text}", self.label));
-    }
-}
-
-fn shown(path: &Path) -> std::borrow::Cow<'_, str> {
-    path.file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-}
-
-#[cfg(test)]
-mod tests {
-    use lvhost_fetch::{Checksum, Failure};
-
-    use super::*;
-
-    fn failure(error: LocationError) -> Failure {
-        let location = Location::parse("disk.raw").unwrap();
-        Failure { location, error }
-    }
-
-    #[test]
-    fn what_came_and_is_not_what_was_meant_is_corrupt() {
-        let Ok(Checksum::Digest(digest)) = Checksum::parse(&"0".repeat(64)) else {
-            panic!("it is a digest");
-        };
-        let mismatch = || LocationError::ChecksumMismatch {
-            expected: digest.clone(),
-            actual: digest.clone(),
-        };
-        let local = LocationError::LocalMismatch {
-            expected: digest.clone(),
-            actual: digest.clone(),
-        };
-        let short = || LocationError::Short {
-            received: 1,
-            announced: 2,
-            source: None,
-        };
-        for (failures, is_corrupt) in [
-            (vec![failure(mismatch())], true),
-            (vec![failure(local)], true),
-            (vec![failure(short()), failure(mismatch())], true),
-            (vec![failure(short())], false),
-            (vec![], false),
-        ] {
-            let error = fetch_error(&FetchError::AllFailed(failures));
-            assert_eq!(
-                matches!(error, ServiceError::Corrupt(_)),
-                is_corrupt,
-                "{error:?}"
-            );
-        }
+    fn finish(self: Box<Self>) -> String {
+        self.0.finish().to_string()
     }
 }

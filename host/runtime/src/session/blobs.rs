@@ -29,7 +29,7 @@ pub(super) struct Reader {
 
 /// Runs `work` on a thread that may block, and counts its processor time. A panic in there is the
 /// work's failure.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     account: &Account,
     work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
 ) -> Result<T, ServiceError> {
@@ -120,7 +120,7 @@ impl Read for BoundedReader {
 }
 
 /// Reads up to `length` bytes, fewer only at the end.
-fn read_up_to(reader: &mut dyn Read, length: usize) -> Result<Bytes, ServiceError> {
+pub(super) fn read_up_to(reader: &mut dyn Read, length: usize) -> Result<Bytes, ServiceError> {
     let mut bytes = Vec::with_capacity(length);
     reader
         .take(length as u64)
@@ -129,7 +129,8 @@ fn read_up_to(reader: &mut dyn Read, length: usize) -> Result<Bytes, ServiceErro
     Ok(bytes.into())
 }
 
-fn measure(mut reader: impl Read) -> Result<u64, ServiceError> {
+/// The bytes that come out of a reader.
+pub(super) fn measure(mut reader: impl Read) -> Result<u64, ServiceError> {
     let mut buffer = vec![0; 128 * 1024];
     let mut length = 0;
     loop {
@@ -176,6 +177,16 @@ impl Session {
             file,
             offset: offset.min(size),
             size,
+            account: self.account.clone(),
+        })
+    }
+
+    /// All bytes of a blob, from the beginning.
+    pub(super) fn reader_of(&self, blob: &Blob) -> Box<dyn Read + Send> {
+        Box::new(BlobReader {
+            file: Arc::clone(&blob.file),
+            offset: 0,
+            size: blob.size,
             account: self.account.clone(),
         })
     }
@@ -263,6 +274,33 @@ impl Session {
     pub(super) fn take_reader(&mut self, reader: u32) -> Result<Box<dyn Read + Send>, Refusal> {
         let inner = self.readers.take(reader)?.inner;
         Ok(inner.ok_or_else(failed_before)?)
+    }
+
+    pub(super) async fn digest(&mut self, blob: u32, algorithm: &str) -> Outcome {
+        let reader = self.blob_reader(blob, 0)?;
+        let services = self.services("digest")?;
+        let mut digesting = services.digest(algorithm)?;
+        let mut reader = BoundedReader {
+            left: reader.size,
+            inner: Box::new(reader),
+            services,
+            account: self.account.clone(),
+            abandoned: self.abandoned.watch(),
+            overrun: ServiceError::Corrupt("the file became longer while it was read".to_owned()),
+            overran: Arc::default(),
+        };
+        let work = move || {
+            let mut buffer = vec![0; 128 * 1024];
+            loop {
+                match reader.read(&mut buffer) {
+                    Ok(0) => return Ok(digesting.finish()),
+                    Ok(count) => digesting.update(&buffer[..count]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(read_error(error)),
+                }
+            }
+        };
+        Ok(Answer::Text(blocking(&self.account, work).await?))
     }
 
     pub(super) async fn measure(&mut self, reader: u32) -> Outcome {

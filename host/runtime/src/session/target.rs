@@ -10,6 +10,7 @@
 //! The sink belongs to the call and not to the component's handle: when the component drops the handle
 //! nothing happens yet.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -210,6 +211,11 @@ impl Session {
                 blob.name, blob.size
             )));
         }
+        self.splice(blob, offset, length).await
+    }
+
+    /// Adds a part of a blob, which is known to be within it.
+    pub(super) async fn splice(&mut self, blob: Blob, offset: u64, length: u64) -> Outcome {
         self.account.charge(limits::splice_time(length));
         self.fill(Piece::Splice {
             blob,
@@ -221,6 +227,11 @@ impl Session {
 
     pub(super) async fn drain(&mut self, reader: u32) -> Outcome {
         let inner = self.take_reader(reader)?;
+        self.drain_into_target(inner).await
+    }
+
+    /// Adds all that is left in a reader.
+    pub(super) async fn drain_into_target(&mut self, inner: Box<dyn Read + Send>) -> Outcome {
         let services = self.services("drain")?;
         let abandoned = self.abandoned.watch();
         let account = self.account.clone();

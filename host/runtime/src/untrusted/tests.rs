@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::types::OptionType;
+use crate::types::{Header, WebRequest};
 
 fn option(name: &str) -> OptionSchema {
     OptionSchema {
@@ -200,13 +201,35 @@ fn defaults_and_grants() {
 }
 
 #[test]
-fn downloads() {
-    assert!(download(vec![], None).is_err());
-    assert!(download(vec!["u".into(); limits::URLS + 1], None).is_err());
-    assert!(download(vec!["u\r\nHost: x".into()], None).is_err());
-    assert!(download(vec!["u".into()], Some("x".repeat(limits::CHECKSUM + 1))).is_err());
-    let (urls, checksum) = download(vec!["u".into()], Some(String::new())).expect("good");
-    assert_eq!((urls, checksum), (vec!["u".to_owned()], None));
+fn requests_are_bounded() {
+    let request = |urls: Vec<String>, headers| WebRequest { urls, headers };
+    let text = |name: &str, value: &str| Header::Text {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let secret = |secret: &str| Header::Secret {
+        name: "a".to_owned(),
+        prefix: String::new(),
+        secret: secret.to_owned(),
+    };
+    let url = || vec!["u".to_owned()];
+    let good = request(url(), vec![text("a", "b"), secret("token-1")]);
+    assert_eq!(web_request(good.clone()), Ok(good));
+    for bad in [
+        request(vec![], vec![]),
+        request(vec!["u".into(); limits::URLS + 1], vec![]),
+        request(vec!["u\r\nHost: x".into()], vec![]),
+        request(url(), vec![text("a", "b"); limits::HEADERS + 1]),
+        request(url(), vec![text(&"a".repeat(limits::HEADER + 1), "b")]),
+        request(url(), vec![text("a", &"b".repeat(limits::HEADER + 1))]),
+        request(url(), vec![secret("")]),
+        request(url(), vec![secret("../a")]),
+        request(url(), vec![secret("A")]),
+    ] {
+        assert!(web_request(bad.clone()).is_err(), "{bad:?}");
+    }
+    assert!(checksum(Some("x".repeat(limits::CHECKSUM + 1))).is_err());
+    assert_eq!(checksum(Some(String::new())), Ok(None));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use super::bindings::{blobs, fetch, files, report, target, types as wit, volumes
 use super::convert;
 use crate::limits;
 use crate::request::{Answer, Request};
+use crate::services::Packed;
 use crate::state::State;
+use crate::types::WebRequest;
 
 /// What a component is answered.
 type Result<T> = wasmtime::Result<std::result::Result<T, wit::Error>>;
@@ -121,7 +123,16 @@ impl report::Host for State {
 impl fetch::Host for State {
     async fn download(&mut self, request: fetch::Request) -> Result<Resource<BlobHandle>> {
         let fetch::Request { urls, checksum } = request;
-        self.blob(Request::Download { urls, checksum }).await
+        let request = WebRequest {
+            urls,
+            headers: Vec::new(),
+        };
+        self.blob(Request::Download {
+            request,
+            checksum,
+            packed: Packed::Unpacked,
+        })
+        .await
     }
 }
 

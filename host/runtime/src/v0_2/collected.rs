@@ -18,8 +18,8 @@ pub(crate) struct Collected {
     recipe: Option<Recipe>,
     /// Bytes that may still be said.
     left: usize,
-    /// Bytes of all listings that the component holds.
-    listed: usize,
+    /// Bytes of all listings and answers that the component holds.
+    held: usize,
 }
 
 impl Default for Collected {
@@ -36,7 +36,7 @@ impl Default for Collected {
             configuration: Configuration::default(),
             recipe: None,
             left: limits::SAID,
-            listed: 0,
+            held: 0,
         }
     }
 }
@@ -108,19 +108,19 @@ impl Collected {
         self.recipe = Some(recipe);
     }
 
-    /// Counts a listing that the component holds; whether there is room for it.
-    pub(super) fn hold_listing(&mut self, bytes: usize) -> bool {
-        let listed = self.listed.saturating_add(bytes);
-        let fits = listed <= limits::FILE_NAMES;
+    /// Counts a listing or an answer that the component holds; whether there is room for it.
+    pub(super) fn hold(&mut self, bytes: usize) -> bool {
+        let held = self.held.saturating_add(bytes);
+        let fits = held <= limits::FILE_NAMES;
         if fits {
-            self.listed = listed;
+            self.held = held;
         }
         fits
     }
 
-    /// The component has given a listing up.
-    pub(super) fn drop_listing(&mut self, bytes: usize) {
-        self.listed = self.listed.saturating_sub(bytes);
+    /// The component has given one up.
+    pub(super) fn give_up(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
     }
 
     pub(super) fn take_description(&mut self) -> Description {
@@ -157,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn listings_that_are_held_have_room_in_sum() {
+    fn what_is_held_has_room_in_sum() {
         let mut collected = Collected::default();
-        assert!(collected.hold_listing(limits::FILE_NAMES - 1));
-        assert!(!collected.hold_listing(2));
-        collected.drop_listing(limits::FILE_NAMES - 1);
-        assert!(collected.hold_listing(2));
-        assert!(!collected.hold_listing(usize::MAX));
+        assert!(collected.hold(limits::FILE_NAMES - 1));
+        assert!(!collected.hold(2));
+        collected.give_up(limits::FILE_NAMES - 1);
+        assert!(collected.hold(2));
+        assert!(!collected.hold(usize::MAX));
     }
 }

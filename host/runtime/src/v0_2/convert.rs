@@ -4,7 +4,7 @@
 use super::bindings::{configure, log, types as wit};
 use crate::error::Fault;
 use crate::services::ServiceError;
-use crate::types::{Codec, Device, Level, Severity, VolumeId};
+use crate::types::{Codec, Device, Level, Method, Severity, VolumeId};
 use crate::untrusted;
 
 /// The longest text that an error shows of a name that is none.
@@ -67,6 +67,23 @@ pub(super) fn device(said: &str) -> wasmtime::Result<Device> {
                 "a device can't be called \"{}\"",
                 untrusted::line(said, SHOWN)
             )))
+        })
+}
+
+/// A method of HTTP by its name.
+pub(super) fn method(said: Option<&str>) -> Result<Method, wit::Error> {
+    let Some(said) = said else {
+        return Ok(Method::Get);
+    };
+    Method::ALL
+        .into_iter()
+        .find(|method| method.as_str() == said)
+        .ok_or_else(|| {
+            wit::Error::Invalid(format!(
+                "no request can be made by \"{}\"; there are {}",
+                untrusted::line(said, SHOWN),
+                Method::ALL.map(Method::as_str).join(", ")
+            ))
         })
 }
 

@@ -4,7 +4,10 @@
 pub(super) mod blobs;
 pub(super) mod configure;
 pub(super) mod describe;
+pub(super) mod image;
+pub(super) mod listing;
 pub(super) mod prepare;
+pub(super) mod requests;
 pub(super) mod types;
 
 use bytes::Bytes;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lvhost_runtime::{
-    Blob, Codec, ComponentBytes, FileEntry, FileKind, Image, Level, Limits, OptionSetting,
-    OptionValue, Runtime, ServiceError, Services, Settings, Sink, Source, Volume, VolumeFacts,
-    VolumeId, Work, read_error,
+    Blob, Codec, ComponentBytes, Digesting, FileEntry, FileKind, Image, Level, Limits, Method,
+    OptionSetting, OptionValue, Packed, Runtime, ServiceError, Services, Settings, Sink, Source,
+    Volume, VolumeFacts, VolumeId, WebAnswer, WebRequest, Work, read_error,
 };
 use tokio::sync::Notify;
 
@@ -145,6 +145,10 @@ pub(crate) struct Seen {
     pub(crate) log: Vec<(Level, String)>,
     pub(crate) progress: Vec<(f64, String)>,
     pub(crate) downloads: Vec<(Vec<String>, Option<String>)>,
+    /// All that was asked of servers, downloads included, which have no method.
+    pub(crate) asked: Vec<(WebRequest, Option<Method>, Vec<u8>)>,
+    pub(crate) packed: Vec<Packed>,
+    pub(crate) put_aside: usize,
     pub(crate) images: Vec<Image>,
     pub(crate) written: Vec<u8>,
     pub(crate) holes: Vec<u64>,
@@ -158,6 +162,8 @@ pub(crate) struct Seen {
 pub(crate) struct FakeServices {
     pub(crate) seen: Arc<Mutex<Seen>>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Whether there is room for what is put aside.
+    pub(crate) has_room: Arc<AtomicBool>,
     /// Notified when the download that never ends has begun.
     pub(crate) waiting: Arc<Notify>,
     /// What the sink does at the end.
@@ -200,10 +206,12 @@ fn gzip(content: impl Read) -> Vec<u8> {
 impl Services for FakeServices {
     async fn download(
         &self,
-        urls: Vec<String>,
+        request: WebRequest,
         checksum: Option<String>,
+        packed: Packed,
         work: Work,
     ) -> Result<Blob, ServiceError> {
+        let urls = request.urls.clone();
         if urls == ["an endless archive"] {
             loop {
                 work.computed(Duration::from_millis(10));
@@ -219,8 +227,87 @@ impl Services for FakeServices {
             self.waiting.notify_one();
             std::future::pending::<()>().await;
         }
-        self.seen(|seen| seen.downloads.push((urls, checksum)));
+        self.seen(|seen| {
+            seen.downloads.push((urls, checksum));
+            seen.asked.push((request, None, Vec::new()));
+            seen.packed.push(packed);
+        });
         Ok(blob("image", DOWNLOAD))
+    }
+
+    async fn ask(
+        &self,
+        request: WebRequest,
+        method: Method,
+        body: Bytes,
+    ) -> Result<WebAnswer, ServiceError> {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let url = request.urls[0].clone();
+        let answer = match url.rsplit('/').next() {
+            Some("image") => WebAnswer {
+                status: 401,
+                headers: vec![
+                    header("www-authenticate", "Basic"),
+                    header("content-type", "text/plain"),
+                    header("www-authenticate", "Bearer"),
+                ],
+                body: Bytes::from_static(b"who are you?"),
+            },
+            Some("long") => WebAnswer {
+                status: 200,
+                headers: vec![header("x", "y")],
+                body: vec![b'x'; 1 << 20].into(),
+            },
+            _ => WebAnswer {
+                status: 200,
+                headers: Vec::new(),
+                body: Bytes::new(),
+            },
+        };
+        self.seen(|seen| seen.asked.push((request, Some(method), body.to_vec())));
+        Ok(answer)
+    }
+
+    async fn secret(&self, name: &str) -> Result<(), ServiceError> {
+        match name {
+            "registry" => Ok(()),
+            _ => Err(ServiceError::Denied("it is not granted".to_owned())),
+        }
+    }
+
+    async fn unpack(
+        &self,
+        archive: &Blob,
+        packing: &str,
+        member: Option<&str>,
+        _work: Work,
+    ) -> Result<Blob, ServiceError> {
+        assert_eq!(archive.size, DOWNLOAD.len() as u64);
+        match (packing, member) {
+            ("tar.xz", Some(member)) => Ok(blob(member, TEXT)),
+            _ => Err(ServiceError::Invalid("it can't be unpacked".to_owned())),
+        }
+    }
+
+    fn put_aside(
+        &self,
+        name: &str,
+        source: &mut (dyn Read + Send),
+    ) -> Result<Option<Blob>, ServiceError> {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(read_error)?;
+        self.seen(|seen| seen.put_aside += 1);
+        Ok(self
+            .has_room
+            .load(Ordering::Relaxed)
+            .then(|| blob(name, &bytes)))
+    }
+
+    fn digest(&self, algorithm: &str) -> Result<Box<dyn Digesting>, ServiceError> {
+        match algorithm {
+            "sha256" => Ok(Box::new(Counting(0))),
+            _ => Err(ServiceError::Invalid("there is no such digest".to_owned())),
+        }
     }
 
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {
@@ -318,6 +405,19 @@ impl Services for FakeServices {
 
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// A digest that tells how many bytes it has seen.
+struct Counting(usize);
+
+impl Digesting for Counting {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    fn finish(self: Box<Self>) -> String {
+        format!("digest of {} bytes by sha256", self.0)
     }
 }
 

@@ -1,14 +1,16 @@
 //! What a component that behaves gets, and what the engine gets from it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use lvhost_runtime::{
-    Base, ComponentBytes, Description, Device, Download, Fault, Grant, Image, Level, Limits,
-    OptionSetting, OptionType, OptionValue, Recipe, ServiceError, Volume, VolumeId,
+    Base, ComponentBytes, Description, Device, Download, Fault, Grant, Header, Image, Level,
+    Limits, Method, OptionSetting, OptionType, OptionValue, Packed, Recipe, ServiceError, Volume,
+    VolumeId,
 };
 
 use crate::support::{
-    DOWNLOAD, FakeServices, HOST, UNPACKED, guest, load, option, runtime, volume,
+    DOWNLOAD, FakeServices, HOST, TEXT, UNPACKED, guest, load, option, runtime, volume,
 };
 
 /// The same component for each version of the contract.
@@ -114,18 +116,107 @@ async fn it_is_configured_with_all_types_of_options() {
         assert_eq!(configuration.defaults.format.as_deref(), Some("raw"));
         assert_eq!(configuration.defaults.bus.as_deref(), Some("sata"));
         assert_eq!(configuration.defaults.read_only, Some(true));
-        assert_eq!(
-            configuration.grants,
-            [
-                Grant::Url(Download {
-                    url: "https://example.org/image".into(),
-                    checksum: Some("none".into()),
-                }),
-                Grant::Files("granted/*".into()),
-                Grant::Volume(base()),
-                Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),
-            ]
-        );
+        let needs = [
+            Grant::Url(Download {
+                url: "https://example.org/image".into(),
+                checksum: Some("none".into()),
+            }),
+            Grant::Files("granted/*".into()),
+            Grant::Volume(base()),
+            Grant::HypervisorPath("/var/lib/libvirt/images/base.qcow2".into()),
+            // What the first version did not have.
+            Grant::Post("https://example.org/token".into()),
+            Grant::Secret("registry".into()),
+        ];
+        let known = if guest_name == "well-behaved" { 4 } else { 6 };
+        assert_eq!(configuration.grants, needs[..known]);
+    }
+}
+
+#[tokio::test]
+async fn a_volume_is_what_a_blob_has_decompressed_once_where_there_is_room() {
+    let source = load(&runtime(), "well-behaved-0-2", Limits::default());
+    for (way, has_room, expected) in [
+        ("content", false, TEXT),
+        ("decompressed content", true, UNPACKED),
+        ("decompressed content", false, UNPACKED),
+    ] {
+        let services = FakeServices::default();
+        services.has_room.store(has_room, Ordering::Relaxed);
+        let (volume, options) = (volume(), [option("way", way)]);
+        let prepared = source.prepare(&volume, &options, Arc::new(services.clone()));
+        assert_eq!(prepared.await.expect("prepared"), Recipe::Image, "{way}");
+        services.seen(|seen| {
+            let length = expected.len() as u64;
+            let image = Image {
+                format: "raw".into(),
+                length: Some(length),
+                capacity: length,
+            };
+            assert_eq!(seen.images, [image], "{way}");
+            assert!(seen.written == expected && seen.finished, "{way}");
+            assert_eq!(seen.put_aside, usize::from(way != "content"), "{way}");
+        });
+    }
+    for way in [
+        "content that is no image",
+        "decompressed content that is no image",
+        "content of another compression",
+    ] {
+        let services = FakeServices::default();
+        let (volume, options) = (volume(), [option("way", way)]);
+        let prepared = source.prepare(&volume, &options, Arc::new(services.clone()));
+        let error = prepared.await.expect_err("no image");
+        let is_corrupt = matches!(error.fault, Fault::Reported(ServiceError::Corrupt(_)));
+        assert!(is_corrupt, "{way}: {error}");
+        services.seen(|seen| assert_eq!(seen.images, [], "{way}"));
+    }
+}
+
+#[tokio::test]
+async fn it_asks_servers_with_secrets_that_it_does_not_see() {
+    let guest_name = "well-behaved-0-2";
+    let in_a_process = runtime()
+        .load(
+            guest_name,
+            ComponentBytes::Wasm(guest(guest_name)),
+            Limits::default(),
+        )
+        .expect("a source");
+    for source in [
+        load(&runtime(), guest_name, Limits::default()),
+        in_a_process,
+    ] {
+        let services = FakeServices::default();
+        let (volume, options) = (volume(), [option("way", "asking")]);
+        let prepared = source.prepare(&volume, &options, Arc::new(services.clone()));
+        assert_eq!(prepared.await.expect("prepared"), Recipe::Blank);
+        services.seen(|seen| {
+            let [(challenge, ..), (token, method, body), (image, none, _), ..] = &seen.asked[..]
+            else {
+                panic!("{:?}", seen.asked);
+            };
+            let accept = Header::Text {
+                name: "Accept".into(),
+                value: "application/json".into(),
+            };
+            assert_eq!(challenge.headers, [accept]);
+            let log_in = Header::LogIn {
+                user: "me".into(),
+                secret: "registry".into(),
+            };
+            assert_eq!(token.headers, [log_in]);
+            assert_eq!(*method, Some(Method::Post));
+            assert_eq!(body, b"grant_type=password");
+            let bearer = Header::Secret {
+                name: "Authorization".into(),
+                prefix: "Bearer ".into(),
+                secret: "registry".into(),
+            };
+            assert_eq!(image.headers, [bearer]);
+            assert_eq!(*none, None);
+            assert_eq!(seen.packed, [Packed::Kept]);
+        });
     }
 }
 

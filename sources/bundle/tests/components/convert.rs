@@ -65,7 +65,7 @@ pub(crate) fn options(options: &sdk::Options) -> Vec<host::OptionSetting> {
 
 pub(crate) fn description(description: sdk::Description) -> host::Description {
     host::Description {
-        source_type: description.type_,
+        source_type: description.type_name,
         aliases: description.aliases,
         summary: description.summary,
         options: description.options.into_iter().map(option).collect(),
@@ -75,7 +75,7 @@ pub(crate) fn description(description: sdk::Description) -> host::Description {
 fn option(option: sdk::OptionSchema) -> host::OptionSchema {
     host::OptionSchema {
         name: option.name,
-        option_type: match option.type_ {
+        option_type: match option.option_type {
             sdk::OptionType::Text => host::OptionType::Text,
             sdk::OptionType::Integer => host::OptionType::Integer,
             sdk::OptionType::Boolean => host::OptionType::Boolean,
@@ -129,6 +129,8 @@ fn grant(grant: sdk::Grant) -> host::Grant {
         sdk::Grant::Files(pattern) => host::Grant::Files(pattern),
         sdk::Grant::Volume(id) => host::Grant::Volume(volume_id(&id)),
         sdk::Grant::HypervisorPath(path) => host::Grant::HypervisorPath(path),
+        sdk::Grant::Post(url) => host::Grant::Post(url),
+        sdk::Grant::Secret(name) => host::Grant::Secret(name),
     }
 }
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lvhost_plugin_sdk::testing::compressed;
 use lvhost_runtime::{
-    Blob, Codec, FileEntry, FileKind, Image, Level, ServiceError, Services, Sink, VolumeFacts,
-    VolumeId, Work, read_error,
+    Blob, Codec, Digesting, FileEntry, FileKind, Image, Level, Method, Packed, ServiceError,
+    Services, Sink, VolumeFacts, VolumeId, WebAnswer, WebRequest, Work, read_error,
 };
 
 use super::convert;
@@ -78,20 +78,64 @@ fn blob(path: &str, data: &[u8]) -> Blob {
     }
 }
 
+/// What no built-in source does.
+fn not_of_built_in_sources() -> ServiceError {
+    ServiceError::Denied("no built-in source does this".to_owned())
+}
+
 #[async_trait]
 impl Services for RecordingServices {
     async fn download(
         &self,
-        urls: Vec<String>,
+        request: WebRequest,
         _checksum: Option<String>,
+        _packed: Packed,
         _work: Work,
     ) -> Result<Blob, ServiceError> {
+        let urls = request.urls;
         urls.iter()
             .find_map(|url| self.downloads.get(url))
             .cloned()
             .ok_or_else(|| {
                 ServiceError::Network(format!("nothing to download at {}", urls.join(", ")))
             })
+    }
+
+    async fn ask(
+        &self,
+        _request: WebRequest,
+        _method: Method,
+        _body: Bytes,
+    ) -> Result<WebAnswer, ServiceError> {
+        Err(not_of_built_in_sources())
+    }
+
+    async fn secret(&self, _name: &str) -> Result<(), ServiceError> {
+        Err(not_of_built_in_sources())
+    }
+
+    async fn unpack(
+        &self,
+        _archive: &Blob,
+        _packing: &str,
+        _member: Option<&str>,
+        _work: Work,
+    ) -> Result<Blob, ServiceError> {
+        Err(not_of_built_in_sources())
+    }
+
+    fn put_aside(
+        &self,
+        name: &str,
+        source: &mut (dyn Read + Send),
+    ) -> Result<Option<Blob>, ServiceError> {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(read_error)?;
+        Ok(Some(blob(name, &bytes)))
+    }
+
+    fn digest(&self, _algorithm: &str) -> Result<Box<dyn Digesting>, ServiceError> {
+        Err(not_of_built_in_sources())
     }
 
     async fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, ServiceError> {

@@ -7,6 +7,7 @@
     reason = "its output is what is tested"
 )]
 
+mod asking;
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/v0.2", world: "volume-source" });
 }
@@ -148,6 +149,41 @@ fn image(preparation: &Preparation) -> Result<(), Error> {
     Ok(())
 }
 
+/// A volume of the bytes of a file.
+fn content(
+    preparation: &Preparation,
+    entry: u32,
+    codec: Option<&str>,
+    format: &str,
+) -> Result<(), Error> {
+    let file = preparation.files(PATTERN)?.open(entry)?;
+    let form = Form::new();
+    form.format("vmdk");
+    check(
+        matches!(preparation.content(&file, &form), Err(Error::Invalid(_))),
+        "a format that is none of a volume's",
+    )?;
+    form.format(format);
+    if let Some(codec) = codec {
+        form.codec("lzip");
+        check(
+            matches!(preparation.content(&file, &form), Err(Error::Invalid(_))),
+            "a compression that there is not",
+        )?;
+        form.codec(codec);
+        check(
+            preparation.image(&form).is_err(),
+            "what is written is not compressed",
+        )?;
+    }
+    preparation.content(&file, &form)?;
+    check(
+        preparation.content(&file, &form).is_err(),
+        "it was said before",
+    )?;
+    check(preparation.blank().is_err(), "and can't be said again")
+}
+
 struct WellBehaved;
 
 impl Guest for WellBehaved {
@@ -207,6 +243,8 @@ impl Guest for WellBehaved {
         configuration.needs_files(PATTERN);
         configuration.needs_volume(&base());
         configuration.needs_hypervisor_path("/var/lib/libvirt/images/base.qcow2");
+        configuration.needs_post("https://example.org/token");
+        configuration.needs_secret("registry");
     }
 
     fn prepare(preparation: Preparation) -> Result<(), Error> {
@@ -218,6 +256,14 @@ impl Guest for WellBehaved {
             "overlay of a volume" => preparation.overlay_volume(&base()),
             "overlay of a path" => preparation.overlay_path("/images/base.qcow2"),
             "image" => image(&preparation),
+            "asking" => asking::ask(&preparation),
+            "content" => content(&preparation, 1, None, "raw"),
+            "decompressed content" => content(&preparation, 2, Some("gzip"), "raw"),
+            "content that is no image" => content(&preparation, 1, None, "qcow2"),
+            "decompressed content that is no image" => {
+                content(&preparation, 2, Some("gzip"), "qcow2")
+            }
+            "content of another compression" => content(&preparation, 1, Some("gzip"), "raw"),
             "image of unknown length" => {
                 let form = Form::new();
                 form.format("qcow2");

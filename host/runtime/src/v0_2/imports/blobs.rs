@@ -85,6 +85,27 @@ impl wit::HostBlob for State {
         }
     }
 
+    async fn digest(&mut self, blob: Blob, algorithm: String) -> Result<String> {
+        let blob = self.table.get(&blob)?.blob;
+        let request = Request::Digest { blob, algorithm };
+        answered!(self, request, Answer::Text(digits) => digits)
+    }
+
+    async fn unpack(
+        &mut self,
+        blob: Blob,
+        packing: String,
+        member: Option<String>,
+    ) -> Result<Blob> {
+        let blob = self.table.get(&blob)?.blob;
+        self.new_blob(Request::Unpack {
+            blob,
+            packing,
+            member,
+        })
+        .await
+    }
+
     async fn drop(&mut self, blob: Blob) -> wasmtime::Result<()> {
         let blob = self.table.delete(blob)?.blob;
         self.tell(Request::DropBlob(blob)).await

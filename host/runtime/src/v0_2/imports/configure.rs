@@ -135,6 +135,18 @@ impl wit::HostConfiguration for State {
         Ok(())
     }
 
+    async fn needs_post(&mut self, _it: Configuration, url: String) -> wasmtime::Result<()> {
+        self.collected.charge(&[&url])?;
+        self.need(Grant::Post(url));
+        Ok(())
+    }
+
+    async fn needs_secret(&mut self, _it: Configuration, name: String) -> wasmtime::Result<()> {
+        self.collected.charge(&[&name])?;
+        self.need(Grant::Secret(name));
+        Ok(())
+    }
+
     async fn drop(&mut self, configuration: Configuration) -> wasmtime::Result<()> {
         self.table.delete(configuration)?;
         Ok(())

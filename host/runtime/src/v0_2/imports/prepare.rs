@@ -3,13 +3,18 @@
 use bytes::Bytes;
 use wasmtime::component::Resource;
 
-use super::super::bindings::{prepare as wit, requests, types};
+use super::super::bindings::{prepare as wit, types};
 use super::super::convert;
-use super::{BlobHandle, OptionsHandle, ReaderHandle, Result, VolumeHandle, answered, unexpected};
+use super::image::{FormHandle, SinkHandle};
+use super::listing::ListingHandle;
+use super::requests::{AnswerHandle, RequestHandle};
+use super::types::SecretHandle;
+use super::{BlobHandle, OptionsHandle, Result, VolumeHandle, answered, unexpected};
 use crate::limits;
 use crate::request::{Answer, Request};
+use crate::services::Packed;
 use crate::state::State;
-use crate::types::{Base, FileEntry, FileKind, Image, Recipe, VolumeFacts};
+use crate::types::{Base, Image, Recipe, VolumeFacts};
 use crate::untrusted::Unchecked;
 
 /// The volume in the making, as a component holds it.
@@ -19,28 +24,6 @@ use crate::untrusted::Unchecked;
 )]
 pub struct PreparationHandle;
 
-/// A request in the making.
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it inside this crate"
-)]
-pub struct RequestHandle {
-    urls: Vec<String>,
-    checksum: Option<String>,
-}
-
-/// What bytes are said to be.
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it inside this crate"
-)]
-#[derive(Default)]
-pub struct FormHandle {
-    format: String,
-    length: Option<u64>,
-    capacity: u64,
-}
-
 /// Facts of a volume.
 #[expect(
     unreachable_pub,
@@ -48,89 +31,9 @@ pub struct FormHandle {
 )]
 pub struct FactsHandle(VolumeFacts);
 
-/// What a pattern has matched.
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it inside this crate"
-)]
-pub struct ListingHandle {
-    pattern: String,
-    entries: Vec<FileEntry>,
-}
-
-impl ListingHandle {
-    fn bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.path.len()).sum()
-    }
-
-    fn entry(&self, number: u32) -> Option<&FileEntry> {
-        self.entries.get(usize::try_from(number).ok()?)
-    }
-}
-
-/// What a component holds of its target. There is one, so it says nothing.
-#[expect(
-    unreachable_pub,
-    reason = "the generated bindings re-export it inside this crate"
-)]
-pub struct SinkHandle;
-
 type Preparation = Resource<PreparationHandle>;
 
-impl requests::Host for State {}
-
-impl requests::HostRequest for State {
-    async fn new(&mut self, urls: Vec<String>) -> wasmtime::Result<Resource<RequestHandle>> {
-        let checksum = None;
-        Ok(self.table.push(RequestHandle { urls, checksum })?)
-    }
-
-    async fn checksum(
-        &mut self,
-        request: Resource<RequestHandle>,
-        checksum: String,
-    ) -> wasmtime::Result<()> {
-        self.table.get_mut(&request)?.checksum = Some(checksum);
-        Ok(())
-    }
-
-    async fn drop(&mut self, request: Resource<RequestHandle>) -> wasmtime::Result<()> {
-        self.table.delete(request)?;
-        Ok(())
-    }
-}
-
 impl wit::Host for State {}
-
-impl wit::HostForm for State {
-    async fn new(&mut self) -> wasmtime::Result<Resource<FormHandle>> {
-        Ok(self.table.push(FormHandle::default())?)
-    }
-
-    async fn format(&mut self, form: Resource<FormHandle>, format: String) -> wasmtime::Result<()> {
-        self.table.get_mut(&form)?.format = format;
-        Ok(())
-    }
-
-    async fn length(&mut self, form: Resource<FormHandle>, length: u64) -> wasmtime::Result<()> {
-        self.table.get_mut(&form)?.length = Some(length);
-        Ok(())
-    }
-
-    async fn capacity(
-        &mut self,
-        form: Resource<FormHandle>,
-        capacity: u64,
-    ) -> wasmtime::Result<()> {
-        self.table.get_mut(&form)?.capacity = capacity;
-        Ok(())
-    }
-
-    async fn drop(&mut self, form: Resource<FormHandle>) -> wasmtime::Result<()> {
-        self.table.delete(form)?;
-        Ok(())
-    }
-}
 
 impl wit::HostFacts for State {
     async fn capacity(&mut self, facts: Resource<FactsHandle>) -> wasmtime::Result<u64> {
@@ -155,119 +58,6 @@ impl wit::HostFacts for State {
     }
 }
 
-impl wit::HostListing for State {
-    async fn length(&mut self, listing: Resource<ListingHandle>) -> wasmtime::Result<u32> {
-        let length = self.table.get(&listing)?.entries.len();
-        Ok(u32::try_from(length).unwrap_or(u32::MAX))
-    }
-
-    async fn path(
-        &mut self,
-        listing: Resource<ListingHandle>,
-        entry: u32,
-    ) -> wasmtime::Result<String> {
-        let entry = self.table.get(&listing)?.entry(entry);
-        Ok(entry.map(|entry| entry.path.clone()).unwrap_or_default())
-    }
-
-    async fn is_folder(
-        &mut self,
-        listing: Resource<ListingHandle>,
-        entry: u32,
-    ) -> wasmtime::Result<bool> {
-        let entry = self.table.get(&listing)?.entry(entry);
-        Ok(entry.is_some_and(|entry| entry.kind == FileKind::Directory))
-    }
-
-    async fn size(
-        &mut self,
-        listing: Resource<ListingHandle>,
-        entry: u32,
-    ) -> wasmtime::Result<u64> {
-        let entry = self.table.get(&listing)?.entry(entry);
-        Ok(entry.map(|entry| entry.size).unwrap_or_default())
-    }
-
-    async fn is_executable(
-        &mut self,
-        listing: Resource<ListingHandle>,
-        entry: u32,
-    ) -> wasmtime::Result<bool> {
-        let entry = self.table.get(&listing)?.entry(entry);
-        Ok(entry.is_some_and(|entry| entry.executable))
-    }
-
-    async fn open(
-        &mut self,
-        listing: Resource<ListingHandle>,
-        entry: u32,
-    ) -> Result<Resource<BlobHandle>> {
-        let listing = self.table.get(&listing)?;
-        let Some(found) = listing.entry(entry) else {
-            return Ok(Err(types::Error::Invalid(format!(
-                "\"{}\" matches {} files and folders; there is no number {entry}",
-                listing.pattern,
-                listing.entries.len()
-            ))));
-        };
-        let (pattern, path) = (listing.pattern.clone(), found.path.clone());
-        self.new_blob(Request::OpenFile { pattern, path }).await
-    }
-
-    async fn drop(&mut self, listing: Resource<ListingHandle>) -> wasmtime::Result<()> {
-        let listing = self.table.delete(listing)?;
-        self.collected.drop_listing(listing.bytes());
-        Ok(())
-    }
-}
-
-impl wit::HostSink for State {
-    async fn write(&mut self, _sink: Resource<SinkHandle>, bytes: Vec<u8>) -> Result<u32> {
-        let mut bytes = Bytes::from(bytes);
-        bytes.truncate(limits::CHUNK);
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        match self.host.ask(Request::Write, bytes).await?.0 {
-            Answer::Done => Ok(Ok(length)),
-            Answer::Failed(error) => Ok(Err(convert::error(error))),
-            _ => Err(unexpected()),
-        }
-    }
-
-    async fn zeros(&mut self, _sink: Resource<SinkHandle>, length: u64) -> Result<()> {
-        answered!(self, Request::Zeros(length), Answer::Done => ())
-    }
-
-    async fn copy_from(
-        &mut self,
-        _sink: Resource<SinkHandle>,
-        source: Resource<BlobHandle>,
-        offset: u64,
-        length: u64,
-    ) -> Result<()> {
-        let blob = self.table.get(&source)?.blob;
-        let request = Request::CopyFrom {
-            blob,
-            offset,
-            length,
-        };
-        answered!(self, request, Answer::Done => ())
-    }
-
-    async fn drain(
-        &mut self,
-        _sink: Resource<SinkHandle>,
-        source: Resource<ReaderHandle>,
-    ) -> Result<u64> {
-        let reader = self.table.delete(source)?.0;
-        answered!(self, Request::Drain { reader }, Answer::Length(length) => length)
-    }
-
-    async fn drop(&mut self, sink: Resource<SinkHandle>) -> wasmtime::Result<()> {
-        self.table.delete(sink)?;
-        Ok(())
-    }
-}
-
 impl State {
     /// Takes note of how the volume comes to be, once.
     fn decide(&mut self, recipe: Recipe) -> std::result::Result<(), types::Error> {
@@ -286,6 +76,13 @@ impl State {
             Err(error) => Ok(Err(error)),
         }
     }
+}
+
+fn no_room() -> types::Error {
+    types::Error::Other(format!(
+        "all listings and answers that are held have more than {} MiB; drop those that are done with",
+        limits::FILE_NAMES >> 20
+    ))
 }
 
 fn decided_before() -> types::Error {
@@ -319,9 +116,61 @@ impl wit::HostPreparation for State {
         _it: Preparation,
         request: Resource<RequestHandle>,
     ) -> Result<Resource<BlobHandle>> {
-        let RequestHandle { urls, checksum } = self.table.get(&request)?;
-        let (urls, checksum) = (urls.clone(), checksum.clone());
-        self.new_blob(Request::Download { urls, checksum }).await
+        let asked = self.table.get(&request)?;
+        if asked.method.is_some() || !asked.body.is_empty() {
+            return Ok(Err(types::Error::Invalid(
+                "a download has no method and no body; `ask` takes such a request".to_owned(),
+            )));
+        }
+        let (request, checksum) = (asked.request.clone(), asked.checksum.clone());
+        self.new_blob(Request::Download {
+            request,
+            checksum,
+            packed: Packed::Kept,
+        })
+        .await
+    }
+
+    async fn ask(
+        &mut self,
+        _it: Preparation,
+        request: Resource<RequestHandle>,
+    ) -> Result<Resource<AnswerHandle>> {
+        let asked = self.table.get(&request)?;
+        let method = match convert::method(asked.method.as_deref()) {
+            Ok(method) => method,
+            Err(error) => return Ok(Err(error)),
+        };
+        if asked.body.len() > limits::CHUNK || asked.checksum.is_some() {
+            return Ok(Err(types::Error::Invalid(format!(
+                "what is sent has at most {} MiB, and an answer has no checksum",
+                limits::CHUNK >> 20
+            ))));
+        }
+        let (request, body) = (asked.request.clone(), asked.body.clone());
+        let request = Request::Ask { request, method };
+        let answer = match self.host.ask(request, body).await? {
+            (Answer::Reply { status, headers }, body) => AnswerHandle {
+                status,
+                headers,
+                body,
+            },
+            (Answer::Failed(error), _) => return Ok(Err(convert::error(error))),
+            _ => return Err(unexpected()),
+        };
+        if !self.collected.hold(answer.bytes()) {
+            return Ok(Err(no_room()));
+        }
+        Ok(Ok(self.table.push(answer)?))
+    }
+
+    async fn secret(&mut self, _it: Preparation, name: String) -> Result<Resource<SecretHandle>> {
+        let request = Request::Secret(name.clone());
+        let granted = answered!(self, request, Answer::Done => ());
+        match granted? {
+            Ok(()) => Ok(Ok(self.table.push(SecretHandle(name))?)),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn files(
@@ -336,12 +185,8 @@ impl wit::HostPreparation for State {
             Err(error) => return Ok(Err(error)),
         };
         let listing = ListingHandle { pattern, entries };
-        if !self.collected.hold_listing(listing.bytes()) {
-            return Ok(Err(types::Error::Other(format!(
-                "the paths of all listings that are held have more than {} MiB; drop those that are \
-                 done with",
-                limits::FILE_NAMES >> 20
-            ))));
+        if !self.collected.hold(listing.bytes()) {
+            return Ok(Err(no_room()));
         }
         Ok(Ok(self.table.push(listing)?))
     }
@@ -384,6 +229,35 @@ impl wit::HostPreparation for State {
         Ok(self.decide(Recipe::Clone(convert::volume_id(original))))
     }
 
+    async fn content(
+        &mut self,
+        _it: Preparation,
+        source: Resource<BlobHandle>,
+        form: Resource<FormHandle>,
+    ) -> Result<()> {
+        if self.collected.is_decided() {
+            return Ok(Err(decided_before()));
+        }
+        let form = self.table.get(&form)?;
+        let codec = match form.codec.as_deref().map(convert::codec).transpose() {
+            Ok(codec) => codec,
+            Err(error) => return Ok(Err(error)),
+        };
+        let format = form.format.clone();
+        let blob = self.table.get(&source)?.blob;
+        let request = Request::Content {
+            blob,
+            codec,
+            format,
+        };
+        let made: Result<()> = answered!(self, request, Answer::Done => ());
+        let made = made?;
+        if made.is_ok() {
+            self.collected.decide(Recipe::Image);
+        }
+        Ok(made)
+    }
+
     async fn image(
         &mut self,
         _it: Preparation,
@@ -393,6 +267,12 @@ impl wit::HostPreparation for State {
             return Ok(Err(decided_before()));
         }
         let form = self.table.get(&form)?;
+        if form.codec.is_some() {
+            return Ok(Err(types::Error::Invalid(
+                "what is written into a volume is not compressed; `content` takes what is"
+                    .to_owned(),
+            )));
+        }
         let image = Unchecked::new(Image {
             format: form.format.clone(),
             length: form.length,

@@ -20,10 +20,28 @@ pub struct VolumeHandle;
 )]
 pub struct OptionsHandle;
 
+/// One of the user's secrets, as a component holds it: by its name.
+#[expect(
+    unreachable_pub,
+    reason = "the generated bindings re-export it inside this crate"
+)]
+pub struct SecretHandle(pub(super) String);
+
 type Volume = Resource<VolumeHandle>;
 type Options = Resource<OptionsHandle>;
 
 impl wit::Host for State {}
+
+impl wit::HostSecret for State {
+    async fn name(&mut self, secret: Resource<SecretHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&secret)?.0.clone())
+    }
+
+    async fn drop(&mut self, secret: Resource<SecretHandle>) -> wasmtime::Result<()> {
+        self.table.delete(secret)?;
+        Ok(())
+    }
+}
 
 impl wit::HostVolume for State {
     async fn id(&mut self, _volume: Volume) -> wasmtime::Result<wit::VolumeId> {
