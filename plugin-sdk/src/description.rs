@@ -1,19 +1,59 @@
-//! How a source says what it is: its description, the schema of its options, and what it makes of
-//! the options a user has set.
+//! How a source says what it is: its description and the schema of its options.
 
-use std::fmt::Display;
+use crate::bindings::lvhost::source::describe as wit;
 
-use crate::{
-    Configuration, Defaults, Description, Diagnostic, Download, Error, Grant, OptionSchema,
-    OptionType, Severity,
-};
+/// What a source says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// What users write for `type`, `[a-z][a-z0-9-]*`, if lvhost ships the source. Any other is called what its
+    /// entry in `lvhost.hcl` says.
+    pub type_name: String,
+    /// Other spellings of it.
+    pub aliases: Vec<String>,
+    /// What it does, in one line.
+    pub summary: String,
+    /// Its options.
+    pub options: Vec<OptionSchema>,
+}
+
+/// What a user may write for an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionType {
+    /// A text.
+    Text,
+    /// From -2^63 to 2^63-1.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// A list of texts.
+    TextList,
+    /// A map from text to text.
+    TextMap,
+}
+
+/// One option of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionSchema {
+    /// `[a-z][a-z0-9_]*`
+    pub name: String,
+    /// What its value must be.
+    pub option_type: OptionType,
+    /// The user must set it.
+    pub required: bool,
+    /// What holds if it is not set, for the documentation.
+    pub default: Option<String>,
+    /// The value is a secret that is shown nowhere.
+    pub sensitive: bool,
+    /// One or more sentences of Markdown.
+    pub documentation: String,
+}
 
 impl Description {
     /// A source that users call `type_name` (`[a-z][a-z0-9-]*`), and what it does in one line.
     #[must_use]
     pub fn new(type_name: &str, summary: &str) -> Self {
         Self {
-            type_: type_name.to_owned(),
+            type_name: type_name.to_owned(),
             aliases: Vec::new(),
             summary: summary.to_owned(),
             options: Vec::new(),
@@ -32,6 +72,19 @@ impl Description {
     pub fn option(mut self, option: OptionSchema) -> Self {
         self.options.push(option);
         self
+    }
+
+    /// Tells it to lvhost.
+    pub(crate) fn tell(&self, description: &wit::Description) {
+        description.name(&self.type_name);
+        for alias in &self.aliases {
+            description.alias(alias);
+        }
+        description.summary(&self.summary);
+        let schema = description.options();
+        for option in &self.options {
+            option.tell(&schema);
+        }
     }
 }
 
@@ -87,145 +140,34 @@ impl OptionSchema {
         self
     }
 
-    fn new(name: &str, type_: OptionType, documentation: &str) -> Self {
+    fn new(name: &str, option_type: OptionType, documentation: &str) -> Self {
         Self {
             name: name.to_owned(),
-            type_,
+            option_type,
             required: false,
             default: None,
             sensitive: false,
             documentation: documentation.to_owned(),
         }
     }
-}
 
-#[expect(clippy::derivable_impls, reason = "the type is generated")]
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            name_suffix: None,
-            device: None,
-            format: None,
-            bus: None,
-            read_only: None,
+    fn tell(&self, schema: &wit::Schema) {
+        let add = match self.option_type {
+            OptionType::Text => wit::Schema::text,
+            OptionType::Integer => wit::Schema::integer,
+            OptionType::Boolean => wit::Schema::boolean,
+            OptionType::TextList => wit::Schema::texts,
+            OptionType::TextMap => wit::Schema::pairs,
+        };
+        let option = add(schema, &self.name, &self.documentation);
+        if self.required {
+            option.required();
         }
-    }
-}
-
-#[expect(clippy::derivable_impls, reason = "the type is generated")]
-impl Default for Configuration {
-    fn default() -> Self {
-        Self {
-            diagnostics: Vec::new(),
-            defaults: Defaults::default(),
-            grants: Vec::new(),
+        if let Some(default) = &self.default {
+            option.default(default);
         }
-    }
-}
-
-impl Configuration {
-    /// Adds a diagnostic.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Asks for something to be reachable in [`prepare`](crate::VolumeSource::prepare).
-    pub fn need(&mut self, grant: Grant) {
-        self.grants.push(grant);
-    }
-
-    /// Whether a diagnostic is an error, so that there will be no build.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Error)
-    }
-}
-
-impl Grant {
-    /// One file, which will be checked by `checksum`: as a user writes it, `none` for not at all. lvhost tells
-    /// the user of both before the build, and whether it has the file already. It takes no other checksum
-    /// later.
-    #[must_use]
-    pub fn download(url: impl Into<String>, checksum: impl Into<String>) -> Self {
-        Self::Url(Download {
-            url: url.into(),
-            checksum: Some(checksum.into()),
-        })
-    }
-
-    /// One file whose checksum is only known in [`prepare`](crate::VolumeSource::prepare).
-    #[must_use]
-    pub fn download_with_later_checksum(url: impl Into<String>) -> Self {
-        Self::Url(Download {
-            url: url.into(),
-            checksum: None,
-        })
-    }
-}
-
-impl Diagnostic {
-    /// Something that must be put right. The path is that of the option: `checksum`, `urls[1]`,
-    /// `contents["a/b"]`; empty for the whole block.
-    #[must_use]
-    pub fn error(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            path: path.into(),
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    /// Something that is probably not what the user wants, and yet possible.
-    #[must_use]
-    pub fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(path, message)
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-impl Error {
-    /// Bytes are not what they should be.
-    #[must_use]
-    pub fn corrupt(message: impl Display) -> Self {
-        Self::Corrupt(message.to_string())
-    }
-
-    /// The thing asked for does not exist.
-    #[must_use]
-    pub fn not_found(message: impl Display) -> Self {
-        Self::NotFound(message.to_string())
-    }
-
-    /// Any other reason why the volume can't be made. Say what failed, on which thing, and what to
-    /// do: in lower case, without a period at the end.
-    #[must_use]
-    pub fn other(message: impl Display) -> Self {
-        Self::Other(message.to_string())
-    }
-
-    /// The text for the user.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Invalid(message)
-            | Self::Denied(message)
-            | Self::NotFound(message)
-            | Self::Network(message)
-            | Self::Corrupt(message)
-            | Self::Other(message) => message,
-            Self::Cancelled => "cancelled",
+        if self.sensitive {
+            option.sensitive();
         }
     }
 }

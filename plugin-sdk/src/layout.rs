@@ -1,7 +1,5 @@
 //! Writes an image that [`lvhost_image`] has laid out into the volume.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::{Blob, Error, Host, Image, image};
 
 /// Creates the volume as a raw image and fills it with what has been laid out.
@@ -38,21 +36,6 @@ pub fn write_layout(
     Ok(())
 }
 
-/// The time to put on what a source makes, in seconds since 1970: the value of the user's
-/// `SOURCE_DATE_EPOCH`, or 0. lvhost's clock stands still there, so that the same options and files
-/// make the same bytes.
-///
-/// Outside of a component, in tests, it is 0.
-#[must_use]
-pub fn timestamp() -> u64 {
-    if !cfg!(target_family = "wasm") {
-        return 0;
-    }
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +57,7 @@ mod tests {
         let host = FakeHost::new().with_file("x", "x", b"file");
         write_layout(&host, &layout(4), |index| {
             assert_eq!(index, 7);
-            host.open_file("x", "x")
+            host.files("x")?.open(0)
         })
         .unwrap();
         let written = host.written();
@@ -92,7 +75,7 @@ mod tests {
     #[test]
     fn a_file_that_grew_is_an_error() {
         let host = FakeHost::new().with_file("x", "x", b"file and more");
-        let error = write_layout(&host, &layout(4), |_| host.open_file("x", "x")).unwrap_err();
+        let error = write_layout(&host, &layout(4), |_| host.files("x")?.open(0)).unwrap_err();
         assert!(
             error.message().contains("had 4 bytes, now it has 13"),
             "{}",

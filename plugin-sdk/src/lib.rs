@@ -71,13 +71,17 @@
 //! A volume is written as a sequence of three things: bytes that the source made
 //! ([`Sink::write`]), splices of what the host holds ([`Sink::copy_from`], [`Sink::drain`]), and
 //! holes ([`Sink::zeros`]). Spliced bytes never enter the component, and decompression
-//! ([`Reader::decode`]) and checksums run natively in the host: leave them to it.
+//! ([`Blob::decode`]), archives ([`Blob::unpack`]) and digests ([`Blob::digest`]) run natively in the host: leave
+//! them to it. An image that is there already goes to [`Host::content`] as it is.
 //! The module [`image`] lays out CDs and floppies of files and reads QCOW2 headers.
 
 #![forbid(unsafe_code)]
 
 mod bindings;
+mod configuration;
 mod description;
+mod error;
+mod files;
 mod handle;
 mod host;
 mod layout;
@@ -86,25 +90,21 @@ mod source;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod volume;
+mod web;
 
-pub use bindings::exports::lvhost::source::source::{
-    Base, Configuration, Defaults, Description, Diagnostic, Download, Grant, Recipe, Severity,
-};
-pub use bindings::lvhost::source::blobs::Codec;
-pub use bindings::lvhost::source::files::{Entry as FileEntry, Kind as FileKind};
-pub use bindings::lvhost::source::report::Level;
-pub use bindings::lvhost::source::target::Image;
-pub use bindings::lvhost::source::types::{
-    Device, Error, Format, OptionSchema, OptionSetting, OptionType, OptionValue, Volume, VolumeId,
-};
-pub use bindings::lvhost::source::volumes::Facts;
-pub use handle::{Blob, MAX_CHUNK, Reader, Sink};
-pub use host::Host;
-pub use layout::{timestamp, write_layout};
+pub use configuration::{Configuration, Defaults, Diagnostic, Download, Grant, Severity};
+pub use description::{Description, OptionSchema, OptionType};
+pub use error::Error;
+pub use files::{FileEntry, FileKind, Listing};
+pub use handle::{Blob, Codec, Reader, Sink};
+pub use host::{Content, Host, Level};
+pub use layout::write_layout;
 /// Makes ISO 9660 and FAT images and reads QCOW2 headers; [`write_layout`] writes what it makes.
 pub use lvhost_image as image;
-pub use options::Options;
+pub use options::{OptionSetting, OptionValue, Options};
 pub use source::VolumeSource;
+pub use volume::{Base, Device, Facts, Image, Recipe, Volume, VolumeId};
+pub use web::{Answer, Header, Method, Request, Secret};
 
 #[doc(hidden)]
 pub mod __component {

@@ -1,6 +1,31 @@
 //! What the user has set in the `source` block, by name and type.
 
-use crate::{OptionSetting, OptionValue};
+use crate::bindings::lvhost::source::types as wit;
+use crate::{Description, OptionType};
+
+/// The value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A list of texts.
+    TextList(Vec<String>),
+    /// Texts by key, in the order of the keys.
+    TextMap(Vec<(String, String)>),
+}
+
+/// An option that the user has set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionSetting {
+    /// Its name.
+    pub name: String,
+    /// What the user has set it to.
+    pub value: OptionValue,
+}
 
 /// The options the user has set. Options left out or null are not there.
 ///
@@ -15,6 +40,25 @@ impl Options {
     #[must_use]
     pub fn new(settings: Vec<OptionSetting>) -> Self {
         Self(settings)
+    }
+
+    /// The options of a call: those of the description that are set.
+    pub(crate) fn of_host(options: &wit::Options, description: &Description) -> Self {
+        let set = description.options.iter().filter_map(|schema| {
+            let name = &schema.name;
+            let value = match schema.option_type {
+                OptionType::Text => options.text(name).map(OptionValue::Text),
+                OptionType::Integer => options.integer(name).map(OptionValue::Integer),
+                OptionType::Boolean => options.boolean(name).map(OptionValue::Boolean),
+                OptionType::TextList => options.texts(name).map(OptionValue::TextList),
+                OptionType::TextMap => options.pairs(name).map(OptionValue::TextMap),
+            };
+            Some(OptionSetting {
+                name: name.clone(),
+                value: value?,
+            })
+        });
+        Self(set.collect())
     }
 
     /// Adds an option; for tests.

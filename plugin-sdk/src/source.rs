@@ -1,8 +1,9 @@
 //! The trait a volume source implements, and the glue that exports it from a component.
 
 use crate::bindings::exports::lvhost::source::source::Guest;
+use crate::bindings::lvhost::source::{configure, describe, prepare, types};
 use crate::host::ComponentHost;
-use crate::{Configuration, Description, Error, Host, OptionSetting, Options, Recipe, Volume};
+use crate::{Base, Configuration, Description, Error, Host, Options, Recipe, Volume};
 
 /// A kind of source that volumes can come from.
 ///
@@ -51,8 +52,9 @@ pub trait VolumeSource {
 
     /// Makes the volume, or says how the hypervisor is to make it.
     ///
-    /// For an image made or passed on by the source: [`Host::create`] the volume, write to the
-    /// [`Sink`](crate::Sink), return [`Recipe::Image`].
+    /// For an image that is there, perhaps compressed: hand it to [`Host::content`], and return [`Recipe::Image`].
+    /// For one that the source makes: [`Host::create`] the volume, write to the [`Sink`](crate::Sink), and return
+    /// [`Recipe::Image`].
     ///
     /// # Errors
     /// Pass on what a function of the `host` returns as it is: its text is written for the user
@@ -67,16 +69,30 @@ pub trait VolumeSource {
 pub struct Component<S>(std::marker::PhantomData<S>);
 
 impl<S: VolumeSource> Guest for Component<S> {
-    fn describe() -> Description {
-        S::describe()
+    fn describe(description: describe::Description) {
+        S::describe().tell(&description);
     }
 
-    fn configure(volume: Volume, options: Vec<OptionSetting>) -> Configuration {
-        S::configure(&volume, &Options::new(options))
+    fn configure(configuration: configure::Configuration) {
+        let volume = Volume::of_host(&configuration.volume());
+        let options = Options::of_host(&configuration.options(), &S::describe());
+        S::configure(&volume, &options).tell(&configuration);
     }
 
-    fn prepare(volume: Volume, options: Vec<OptionSetting>) -> Result<Recipe, Error> {
-        S::prepare(&volume, &Options::new(options), &ComponentHost)
+    fn prepare(preparation: prepare::Preparation) -> Result<(), types::Error> {
+        let volume = Volume::of_host(&preparation.volume());
+        let options = Options::of_host(&preparation.options(), &S::describe());
+        let host = ComponentHost(preparation);
+        let recipe = S::prepare(&volume, &options, &host)?;
+        let ComponentHost(preparation) = host;
+        match recipe {
+            Recipe::Blank => preparation.blank(),
+            Recipe::Overlay(Base::Volume(id)) => preparation.overlay_volume(&id.to_wit()),
+            Recipe::Overlay(Base::HypervisorPath(path)) => preparation.overlay_path(&path),
+            Recipe::Clone(id) => preparation.clone(&id.to_wit()),
+            // It was said when it was made.
+            Recipe::Image => Ok(()),
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 //! source wrote. Not there in a component.
 //!
 //! ```
-//! use lvhost_plugin_sdk::testing::{FakeHost, volume};
+//! use lvhost_plugin_sdk::testing::FakeHost;
 //! use lvhost_plugin_sdk::{Host, Image};
 //!
 //! let host = FakeHost::new().with_file("drivers/*", "net.inf", b"[Version]");
-//! let driver = host.open_file("drivers/*", "net.inf")?;
+//! let driver = host.files("drivers/*")?.open(0)?;
 //! let mut sink = host.create(&Image::raw(512))?;
 //! sink.copy_from(&driver, 0, driver.size())?;
 //! sink.zeros(512 - driver.size())?;
@@ -15,21 +15,23 @@
 //! ```
 
 mod handles;
+mod record;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(crate) use self::handles::{FakeBlob, FakeReader, FakeSink};
+pub(crate) use self::record::FakeAnswer;
+use self::record::MAX_IMAGE_IN_MEMORY;
+pub use self::record::{Asked, Piece, Written};
 use crate::handle::{BlobHandle, SinkHandle};
+use crate::image::qcow2;
+use crate::web::{AnswerHandle, SecretHandle};
 use crate::{
-    Blob, Codec, Error, Facts, FileEntry, FileKind, Grant, Host, Image, Level, Sink, Volume,
-    VolumeId,
+    Answer, Blob, Codec, Content, Error, Facts, FileEntry, FileKind, Grant, Header, Host, Image,
+    Level, Listing, Method, Request, Secret, Sink, Volume, VolumeId,
 };
-
-/// The largest volume whose bytes [`Written::bytes`] puts together: a test that expects more by
-/// mistake should fail rather than fill the memory.
-const MAX_IMAGE_IN_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// A volume as a user might have written it: `pool/name` of the domain `build`, all else open.
 #[must_use]
@@ -51,6 +53,22 @@ pub fn compressed(codec: Codec, plain: &[u8]) -> Vec<u8> {
     [magic(codec), plain].concat()
 }
 
+/// Bytes that the [`FakeHost`] unpacks to these files. Nothing else can read them.
+#[must_use]
+pub fn archive<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let mut archive = ARCHIVE.to_vec();
+    for (name, content) in files {
+        for text in [name.as_bytes(), content] {
+            archive.extend((text.len() as u64).to_le_bytes());
+            archive.extend(text);
+        }
+    }
+    archive
+}
+
+/// What a test's archive begins with.
+pub(crate) const ARCHIVE: &[u8] = b"an archive of a test\n";
+
 fn magic(codec: Codec) -> &'static [u8] {
     match codec {
         Codec::Gzip => &[0x1f, 0x8b, 0x08],
@@ -66,75 +84,14 @@ pub struct FakeHost {
     downloads: BTreeMap<String, FakeBlob>,
     files: BTreeMap<String, Vec<(FileEntry, FakeBlob)>>,
     volumes: Vec<(VolumeId, Facts)>,
-    cancelled: Cell<bool>,
+    answers: BTreeMap<String, FakeAnswer>,
+    secrets: Vec<String>,
+    asked: RefCell<Vec<Asked>>,
     checksums: RefCell<Vec<Option<String>>>,
     log: RefCell<Vec<(Level, String)>>,
     written: Rc<RefCell<Option<Written>>>,
     /// None: everything may be reached.
     grants: Option<Vec<Grant>>,
-}
-
-/// What a source wrote to its volume.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Written {
-    /// As the source declared it.
-    pub image: Image,
-    /// In the order of writing.
-    pub pieces: Vec<Piece>,
-}
-
-/// One call to the [`Sink`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Bytes the source made.
-    Bytes(Vec<u8>),
-    /// Bytes spliced from a blob or reader.
-    Splice(Vec<u8>),
-    /// A hole, by its length.
-    Zeros(u64),
-}
-
-impl Written {
-    /// How many bytes were written, with holes.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.pieces.iter().map(Piece::length).sum()
-    }
-
-    /// All bytes of the volume.
-    ///
-    /// # Panics
-    /// If that is more than a test should hold in memory (256 MiB).
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        let length = self.length();
-        assert!(
-            length <= MAX_IMAGE_IN_MEMORY,
-            "an image of {length} bytes is too large for this"
-        );
-        let mut bytes = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Bytes(data) | Piece::Splice(data) => bytes.extend_from_slice(data),
-                Piece::Zeros(length) => {
-                    bytes.resize(
-                        bytes.len() + usize::try_from(*length).unwrap_or(usize::MAX),
-                        0,
-                    );
-                }
-            }
-        }
-        bytes
-    }
-}
-
-impl Piece {
-    fn length(&self) -> u64 {
-        match self {
-            Self::Bytes(data) | Self::Splice(data) => data.len() as u64,
-            Self::Zeros(length) => *length,
-        }
-    }
 }
 
 impl FakeHost {
@@ -155,9 +112,52 @@ impl FakeHost {
     /// Adds something to download.
     #[must_use]
     pub fn with_download(mut self, url: &str, data: impl Into<Vec<u8>>) -> Self {
-        let name = url.rsplit('/').next().unwrap_or_default();
+        let name = name_of(url);
         self.downloads
-            .insert(url.to_owned(), FakeBlob::new(name, data.into()));
+            .insert(url.to_owned(), FakeBlob::new(&name, data.into()));
+        self
+    }
+
+    /// Tells the digest of a download, as [`Blob::digest`] gives it.
+    ///
+    /// # Panics
+    /// If there is no such download.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "it is for tests, whose way to fail is a panic"
+    )]
+    pub fn with_digest(mut self, url: &str, algorithm: &str, digits: &str) -> Self {
+        let blob = self.downloads.get_mut(url).expect("such a download");
+        blob.digests.push((algorithm.to_owned(), digits.to_owned()));
+        self
+    }
+
+    /// Adds what a server answers to who asks for a URL.
+    #[must_use]
+    pub fn with_answer(
+        mut self,
+        url: &str,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        let headers = headers.iter();
+        let answer = FakeAnswer {
+            status,
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: body.into(),
+        };
+        self.answers.insert(url.to_owned(), answer);
+        self
+    }
+
+    /// Adds one of the user's secrets.
+    #[must_use]
+    pub fn with_secret(mut self, name: &str) -> Self {
+        self.secrets.push(name.to_owned());
         self
     }
 
@@ -188,11 +188,6 @@ impl FakeHost {
         self
     }
 
-    /// Cancels the build: every function that waits fails from now on.
-    pub fn cancel(&self) {
-        self.cancelled.set(true);
-    }
-
     /// What the source wrote.
     ///
     /// # Panics
@@ -221,6 +216,12 @@ impl FakeHost {
         self.checksums.borrow().clone()
     }
 
+    /// What the source has asked of servers, downloads included.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.borrow().clone()
+    }
+
     /// The lines the source logged.
     #[must_use]
     pub fn log_lines(&self) -> Vec<(Level, String)> {
@@ -236,13 +237,79 @@ impl FakeHost {
         }
     }
 
-    fn check_cancelled(&self) -> Result<(), Error> {
-        if self.cancelled.get() {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+    /// Whether a URL may be asked for, with this checksum if it is a download.
+    fn check_url(&self, url: &str, checksum: Option<&str>) -> Result<(), Error> {
+        self.check_granted(url, |grant| match grant {
+            Grant::Url(granted) => {
+                let asked = checksum.filter(|it| !it.is_empty()).unwrap_or("none");
+                let told = granted.checksum.as_deref();
+                granted.url == *url && told.is_none_or(|told| told == asked)
+            }
+            // lvhost compares what the URLs mean; names of files are enough for a test.
+            Grant::UrlsBelow(folder) => url.starts_with(folder) && !url.contains(".."),
+            _ => false,
+        })
     }
+
+    /// Takes note of a request, if all of its secrets are granted.
+    fn note(&self, request: &Request<'_>) -> Result<(), Error> {
+        let headers = request.headers();
+        for header in &headers {
+            let (Header::Secret(_, _, secret) | Header::LogIn(_, secret)) = header else {
+                continue;
+            };
+            self.check_secret(secret)?;
+        }
+        self.asked.borrow_mut().push(Asked {
+            urls: request.urls.clone(),
+            method: request.method,
+            headers,
+            body: request.body.clone(),
+        });
+        Ok(())
+    }
+
+    fn check_secret(&self, name: &str) -> Result<(), Error> {
+        self.check_granted(
+            &format!("the secret {name}"),
+            |grant| matches!(grant, Grant::Secret(granted) if granted == name),
+        )
+    }
+
+    fn make(&self, image: &Image) -> Result<FakeSink, Error> {
+        if image.format == "raw" && image.length != Some(image.capacity) {
+            return Err(Error::Invalid(
+                "the length of a raw image must be known and be its capacity".to_owned(),
+            ));
+        }
+        let mut written = self.written.borrow_mut();
+        if written.is_some() {
+            return Err(Error::Invalid(
+                "the volume has already been created".to_owned(),
+            ));
+        }
+        *written = Some(Written {
+            image: image.clone(),
+            pieces: Vec::new(),
+        });
+        Ok(FakeSink {
+            written: Rc::clone(&self.written),
+        })
+    }
+}
+
+/// What lvhost calls the file at a URL: `filename=` says so, or the end of its path, before `//` for a file in an
+/// archive.
+fn name_of(url: &str) -> String {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let said = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("filename="));
+    let path = path.split_once("://").map_or(path, |(_, behind)| behind);
+    let path = path.split_once("//").map_or(path, |(archive, _)| archive);
+    said.or(path.rsplit('/').next())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn entry(path: &str, kind: FileKind, size: u64) -> FileEntry {
@@ -259,52 +326,63 @@ fn is_files(grant: &Grant, pattern: &str) -> bool {
 }
 
 impl Host for FakeHost {
-    fn download(&self, urls: &[String], checksum: Option<&str>) -> Result<Blob, Error> {
-        self.check_cancelled()?;
-        for url in urls {
-            self.check_granted(url, |grant| match grant {
-                Grant::Url(granted) => {
-                    let asked = checksum.filter(|it| !it.is_empty()).unwrap_or("none");
-                    let told = granted.checksum.as_deref();
-                    granted.url == *url && told.is_none_or(|told| told == asked)
-                }
-                // lvhost compares what the URLs mean; names of files are enough for a test.
-                Grant::UrlsBelow(folder) => url.starts_with(folder) && !url.contains(".."),
-                _ => false,
-            })?;
+    fn download(&self, request: &Request<'_>) -> Result<Blob, Error> {
+        if request.method != Method::Get {
+            return Err(Error::Invalid("a download has no method".to_owned()));
         }
-        self.checksums
-            .borrow_mut()
-            .push(checksum.map(str::to_owned));
-        urls.iter()
-            .find_map(|url| self.downloads.get(url))
-            .map(|blob| Blob(BlobHandle::Fake(blob.clone())))
-            .ok_or_else(|| Error::Network(format!("nothing to download at {}", urls.join(", "))))
+        let checksum = request.checksum.as_deref();
+        for url in &request.urls {
+            self.check_url(url, checksum)?;
+        }
+        self.note(request)?;
+        self.checksums.borrow_mut().push(request.checksum.clone());
+        let mut urls = request.urls.iter();
+        let blob = urls.find_map(|url| self.downloads.get(url));
+        blob.map(|blob| Blob(BlobHandle::Fake(blob.clone())))
+            .ok_or_else(|| {
+                let urls = request.urls.join(", ");
+                Error::Network(format!("nothing to download at {urls}"))
+            })
     }
 
-    fn list_files(&self, pattern: &str) -> Result<Vec<FileEntry>, Error> {
-        self.check_cancelled()?;
+    fn ask(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        for url in &request.urls {
+            let posts = |grant: &Grant| matches!(grant, Grant::Post(granted) if granted == url);
+            let posted = self.check_granted(url, posts);
+            match request.method {
+                Method::Post => posted?,
+                Method::Get | Method::Head => posted.or_else(|_| self.check_url(url, None))?,
+            }
+        }
+        self.note(request)?;
+        let mut urls = request.urls.iter();
+        let answer = urls.find_map(|url| self.answers.get(url));
+        answer
+            .map(|answer| Answer(AnswerHandle::Fake(answer.clone())))
+            .ok_or_else(|| {
+                let urls = request.urls.join(", ");
+                Error::Network(format!("nobody answers at {urls}"))
+            })
+    }
+
+    fn secret(&self, name: &str) -> Result<Secret, Error> {
+        self.check_secret(name)?;
+        if self.secrets.iter().any(|known| known == name) {
+            return Ok(Secret(SecretHandle::Fake(name.to_owned())));
+        }
+        Err(Error::NotFound(format!("there is no secret called {name}")))
+    }
+
+    fn files(&self, pattern: &str) -> Result<Listing, Error> {
         self.check_granted(pattern, |grant| is_files(grant, pattern))?;
         let entries = self
             .files
             .get(pattern)
             .ok_or_else(|| Error::NotFound(format!("no file matches {pattern}")))?;
-        Ok(entries.iter().map(|(entry, _)| entry.clone()).collect())
-    }
-
-    fn open_file(&self, pattern: &str, path: &str) -> Result<Blob, Error> {
-        self.check_cancelled()?;
-        self.check_granted(pattern, |grant| is_files(grant, pattern))?;
-        self.files
-            .get(pattern)
-            .and_then(|entries| entries.iter().find(|(entry, _)| entry.path == path))
-            .filter(|(entry, _)| entry.kind == FileKind::File)
-            .map(|(_, blob)| Blob(BlobHandle::Fake(blob.clone())))
-            .ok_or_else(|| Error::NotFound(format!("no file {path} in {pattern}")))
+        Ok(Listing::of_test(entries.clone()))
     }
 
     fn volume_facts(&self, id: &VolumeId) -> Result<Facts, Error> {
-        self.check_cancelled()?;
         self.check_granted(
             &id.to_string(),
             |grant| matches!(grant, Grant::Volume(granted) if granted == id),
@@ -317,7 +395,6 @@ impl Host for FakeHost {
     }
 
     fn path_facts(&self, path: &str) -> Result<Option<Facts>, Error> {
-        self.check_cancelled()?;
         self.check_granted(
             path,
             |grant| matches!(grant, Grant::HypervisorPath(granted) if granted == path),
@@ -330,26 +407,35 @@ impl Host for FakeHost {
             .cloned())
     }
 
+    fn content(&self, source: &Blob, content: &Content) -> Result<(), Error> {
+        let mut reader = match content.codec {
+            Some(codec) => source.decode(codec)?,
+            None => source.reader()?,
+        };
+        let bytes = reader.read_up_to(MAX_IMAGE_IN_MEMORY)?;
+        let length = bytes.len() as u64;
+        let image = match content.format.as_str() {
+            "raw" => Image::raw(length),
+            "qcow2" => Image {
+                format: "qcow2".to_owned(),
+                length: content.codec.is_none().then_some(length),
+                capacity: qcow2::Header::parse(&bytes)
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| Error::corrupt("it is no qcow2 image"))?
+                    .virtual_size,
+            },
+            other => return Err(Error::Invalid(format!("{other} is no format of a volume"))),
+        };
+        self.make(&image)?.splice(bytes)
+    }
+
     fn create(&self, image: &Image) -> Result<Sink, Error> {
-        self.check_cancelled()?;
-        if image.format == "raw" && image.length != Some(image.capacity) {
-            return Err(Error::Invalid(
-                "the length of a raw image must be known and be its capacity".to_owned(),
-            ));
-        }
-        let mut written = self.written.borrow_mut();
-        if written.is_some() {
-            return Err(Error::Invalid(
-                "the volume has already been created".to_owned(),
-            ));
-        }
-        *written = Some(Written {
-            image: image.clone(),
-            pieces: Vec::new(),
-        });
-        Ok(Sink(SinkHandle::Fake(FakeSink {
-            written: Rc::clone(&self.written),
-        })))
+        Ok(Sink(SinkHandle::Fake(self.make(image)?)))
+    }
+
+    fn timestamp(&self) -> u64 {
+        0
     }
 
     fn log(&self, level: Level, message: &str) {
@@ -357,50 +443,7 @@ impl Host for FakeHost {
     }
 
     fn progress(&self, _fraction: f64, _what: &str) {}
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.get()
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_asked_for_can_be_reached() {
-        let id = VolumeId::new("default", "base");
-        let facts = Facts {
-            capacity: 1,
-            format: "raw".to_owned(),
-            path: "/images/base".to_owned(),
-            backing: None,
-        };
-        let host = FakeHost::new()
-            .with_download("https://h/d/a", b"a")
-            .with_download("https://h/e", b"e")
-            .with_file("x/*", "x", b"x")
-            .with_volume(id.clone(), facts);
-        let fetch = |host: &FakeHost, url: &str| host.download(&[url.to_owned()], None).map(|_| ());
-        assert_eq!(
-            fetch(&host, "https://h/e"),
-            Ok(()),
-            "everything, by default"
-        );
-
-        let below = Grant::UrlsBelow("https://h/d/".to_owned());
-        let host = host.with_grants(&[below, Grant::Files("x/*".to_owned())]);
-        assert_eq!(fetch(&host, "https://h/d/a"), Ok(()));
-        assert!(host.open_file("x/*", "x").is_ok());
-        let denied = [
-            fetch(&host, "https://h/e"),
-            fetch(&host, "https://h/d/../e"),
-            host.list_files("y/*").map(|_| ()),
-            host.volume_facts(&id).map(|_| ()),
-            host.path_facts("/images/base").map(|_| ()),
-        ];
-        for result in denied {
-            assert!(matches!(result, Err(Error::Denied(_))), "{result:?}");
-        }
-    }
-}
+mod tests;

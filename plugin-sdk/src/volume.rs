@@ -2,7 +2,93 @@
 
 use std::fmt;
 
-use crate::{Device, Error, Image, Volume, VolumeId};
+use crate::Error;
+use crate::bindings::lvhost::source::types as wit;
+
+/// A volume of the hypervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VolumeId {
+    /// The storage pool's name.
+    pub pool: String,
+    /// The volume's name in that pool.
+    pub name: String,
+}
+
+/// What a guest sees a volume as, by libvirt's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// `disk`
+    Disk,
+    /// `cdrom`
+    Cdrom,
+    /// `floppy`
+    Floppy,
+    /// `lun`
+    Lun,
+}
+
+/// The volume that a source fills, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its pool and name.
+    pub id: VolumeId,
+    /// The name of the domain; also what a name that lvhost makes begins with.
+    pub domain: String,
+    /// What the guest will see it as.
+    pub device: Option<Device>,
+    /// libvirt's name of the format: `raw`, `qcow2`, …
+    pub format: Option<String>,
+    /// Bytes.
+    pub capacity: Option<u64>,
+    /// Whether the guest may only read it.
+    pub read_only: Option<bool>,
+}
+
+/// What a volume that is there is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes that a guest sees.
+    pub capacity: u64,
+    /// libvirt's name of the format.
+    pub format: String,
+    /// Where the hypervisor keeps it.
+    pub path: String,
+    /// The path of the image that it is an overlay of.
+    pub backing: Option<String>,
+}
+
+/// An image that a source writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// libvirt's name of the format of the bytes that follow: `raw` or `qcow2`.
+    pub format: String,
+    /// Bytes that follow, if that is known. It always is for `raw`.
+    pub length: Option<u64>,
+    /// Bytes that the guest will see; for `raw` the same as `length`.
+    pub capacity: u64,
+}
+
+/// Where the unchanged bytes of an overlay come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// A volume of the hypervisor.
+    Volume(VolumeId),
+    /// A path on the hypervisor.
+    HypervisorPath(String),
+}
+
+/// How a volume comes to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// Empty, of the capacity that the user has to give.
+    Blank,
+    /// A copy-on-write overlay, of at least the capacity of its base.
+    Overlay(Base),
+    /// A copy that the hypervisor makes, grown to the capacity that the user asked for.
+    Clone(VolumeId),
+    /// What was made by [`Host::create`](crate::Host::create) or [`Host::content`](crate::Host::content).
+    Image,
+}
 
 impl VolumeId {
     /// The volume `name` in `pool`.
@@ -13,9 +99,14 @@ impl VolumeId {
             name: name.into(),
         }
     }
-}
 
-impl VolumeId {
+    pub(crate) fn to_wit(&self) -> wit::VolumeId {
+        wit::VolumeId {
+            pool: self.pool.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Whether a text can be the name of a pool or volume. lvhost takes a [`Grant`](crate::Grant)
     /// with one that can't for a mistake of the source, so check what the user wrote.
     ///
@@ -54,6 +145,9 @@ impl Image {
 }
 
 impl Device {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Disk, Self::Cdrom, Self::Floppy, Self::Lun];
+
     /// The device as a user writes it: `disk`, `cdrom`, …
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -67,6 +161,21 @@ impl Device {
 }
 
 impl Volume {
+    /// The volume of a call.
+    pub(crate) fn of_host(volume: &wit::Volume) -> Self {
+        let wit::VolumeId { pool, name } = volume.id();
+        let device = volume.device();
+        Self {
+            id: VolumeId { pool, name },
+            domain: volume.domain(),
+            // One that is not known here is none that a source could do something about.
+            device: device.and_then(|name| Device::ALL.into_iter().find(|it| it.name() == name)),
+            format: volume.format(),
+            capacity: volume.capacity(),
+            read_only: volume.read_only(),
+        }
+    }
+
     /// Checks that what the guest will see fits into the capacity that the user asked for, if any.
     /// `content` names in the error what it is that has this many bytes: ``"`image.qcow2`"``.
     ///

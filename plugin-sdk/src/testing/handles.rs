@@ -3,13 +3,30 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Piece, Written, magic};
+use super::{ARCHIVE, Piece, Written, magic};
 use crate::{Codec, Error};
+
+/// Bytes of one call, at most, like those of lvhost.
+const CHUNK: usize = 1024 * 1024;
+
+/// The names and contents of a test's archive: lengths in eight bytes before each.
+fn members(mut archive: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let mut text = move || {
+        let (length, rest) = archive.split_first_chunk::<8>()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let text = rest.get(..length)?.to_vec();
+        archive = &rest[length..];
+        Some(text)
+    };
+    std::iter::from_fn(move || Some((String::from_utf8(text()?).ok()?, text()?)))
+}
 
 #[derive(Clone)]
 pub(crate) struct FakeBlob {
     name: String,
     data: Rc<[u8]>,
+    /// Algorithms and digits.
+    pub(super) digests: Vec<(String, String)>,
 }
 
 impl FakeBlob {
@@ -17,6 +34,7 @@ impl FakeBlob {
         Self {
             name: name.to_owned(),
             data: data.into(),
+            digests: Vec::new(),
         }
     }
 
@@ -28,13 +46,13 @@ impl FakeBlob {
         self.name.clone()
     }
 
-    pub(crate) fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, offset: u64, length: u32) -> Vec<u8> {
         let start = self
             .data
             .len()
             .min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let end = self.data.len().min(start + length as usize);
-        Ok(self.data[start..end].to_vec())
+        let end = self.data.len().min(start + CHUNK.min(length as usize));
+        self.data[start..end].to_vec()
     }
 
     pub(crate) fn reader(&self) -> FakeReader {
@@ -42,6 +60,53 @@ impl FakeBlob {
             data: Rc::clone(&self.data),
             position: 0,
         }
+    }
+
+    pub(crate) fn decode(&self, codec: Codec) -> Result<FakeReader, Error> {
+        let plain = self.data.strip_prefix(magic(codec));
+        let plain = plain.ok_or_else(|| {
+            Error::Corrupt(format!(
+                "`{}` is not compressed by {}",
+                self.name,
+                codec.name()
+            ))
+        })?;
+        Ok(FakeReader {
+            data: plain.into(),
+            position: 0,
+        })
+    }
+
+    /// What a test has told that it is.
+    pub(crate) fn digest(&self, algorithm: &str) -> Result<String, Error> {
+        let told = self.digests.iter().find(|(name, _)| name == algorithm);
+        told.map(|(_, digits)| digits.clone()).ok_or_else(|| {
+            Error::Invalid(format!(
+                "the test has told no {algorithm} of `{}`",
+                self.name
+            ))
+        })
+    }
+
+    pub(crate) fn unpack(&self, packing: &str, member: Option<&str>) -> Result<Self, Error> {
+        let files = self.data.strip_prefix(ARCHIVE).ok_or_else(|| {
+            Error::Corrupt(format!(
+                "`{}` is no archive of the kind {packing}",
+                self.name
+            ))
+        })?;
+        let mut files = members(files);
+        let found = match member {
+            Some(member) => files.find(|(name, _)| name == member),
+            None => files.next().filter(|_| files.next().is_none()),
+        };
+        let (name, data) = found.ok_or_else(|| {
+            Error::Corrupt(format!(
+                "`{}` has not the one file that is wanted",
+                self.name
+            ))
+        })?;
+        Ok(Self::new(&name, data))
     }
 }
 
@@ -53,22 +118,8 @@ pub(crate) struct FakeReader {
 impl FakeReader {
     pub(crate) fn read(&mut self, length: u32) -> Vec<u8> {
         let start = self.position;
-        self.position = self.data.len().min(start + length as usize);
+        self.position = self.data.len().min(start + CHUNK.min(length as usize));
         self.data[start..self.position].to_vec()
-    }
-
-    pub(crate) fn decode(self, codec: Codec) -> Result<Self, Error> {
-        let plain = self.data[self.position..]
-            .strip_prefix(magic(codec))
-            .ok_or_else(|| Error::Corrupt(format!("no {codec:?} stream")))?;
-        Ok(Self {
-            data: plain.into(),
-            position: 0,
-        })
-    }
-
-    pub(crate) fn measure(self) -> u64 {
-        (self.data.len() - self.position) as u64
     }
 }
 
@@ -77,8 +128,14 @@ pub(crate) struct FakeSink {
 }
 
 impl FakeSink {
-    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.push(Piece::Bytes(data.to_vec()))
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<u32, Error> {
+        let taken = &data[..data.len().min(CHUNK)];
+        self.push(Piece::Bytes(taken.to_vec()))?;
+        Ok(u32::try_from(taken.len()).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn splice(&mut self, data: Vec<u8>) -> Result<(), Error> {
+        self.push(Piece::Splice(data))
     }
 
     pub(crate) fn zeros(&mut self, length: u64) -> Result<(), Error> {
@@ -102,7 +159,7 @@ impl FakeSink {
                     source.name
                 ))
             })?;
-        self.push(Piece::Splice(data.to_vec()))
+        self.splice(data.to_vec())
     }
 
     pub(crate) fn drain(&mut self, source: FakeReader) -> Result<u64, Error> {

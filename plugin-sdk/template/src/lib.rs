@@ -9,7 +9,7 @@
 use lvhost_plugin_sdk::image::{Entry, Tree, iso9660};
 use lvhost_plugin_sdk::{
     Configuration, Description, Device, Diagnostic, Error, Host, OptionSchema, Options, Recipe,
-    Volume, VolumeSource, export_source, timestamp, write_layout,
+    Volume, VolumeSource, export_source, write_layout,
 };
 
 /// The label by which both programs find their medium.
@@ -68,7 +68,7 @@ impl VolumeSource for Ignition {
         }
         let disc = iso9660::Options {
             label: LABEL.to_owned(),
-            timestamp: timestamp(),
+            timestamp: host.timestamp(),
             ..Default::default()
         };
         let layout = iso9660::layout(&tree, &disc).map_err(Error::other)?;

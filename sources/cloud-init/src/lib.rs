@@ -10,7 +10,7 @@ mod user_data;
 use lvhost_plugin_sdk::image::{Entry, Image, Tree, iso9660};
 use lvhost_plugin_sdk::{
     Configuration, Description, Device, Diagnostic, Error, Host, OptionSchema, Options, Recipe,
-    Volume, VolumeSource, export_source, timestamp, write_layout,
+    Volume, VolumeSource, export_source, write_layout,
 };
 
 /// The label by which cloud-init finds its disk.
@@ -78,7 +78,7 @@ impl VolumeSource for CloudInit {
     }
 
     fn prepare(volume: &Volume, options: &Options, host: &dyn Host) -> Result<Recipe, Error> {
-        let disc = disc(volume, options, timestamp())?;
+        let disc = disc(volume, options, host.timestamp())?;
         volume.check_capacity("the cloud-init CD", disc.length)?;
         write_layout(host, &disc, |index| {
             Err(Error::Invalid(format!(

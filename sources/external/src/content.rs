@@ -4,7 +4,7 @@
 use lvhost_location::{Archive, Packing};
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
 use lvhost_plugin_sdk::image::{Compression, Container};
-use lvhost_plugin_sdk::{Codec, Error, Image};
+use lvhost_plugin_sdk::{Codec, Error};
 
 /// Archives, which are known only to be refused, by the bytes they begin with.
 const ARCHIVES: [(&[u8], &str); 2] = [
@@ -33,7 +33,7 @@ pub(crate) fn compression(
         Archive::As(Packing::Compressed(expected)) => {
             (expected, "has `archive=` in its URL".to_owned())
         }
-        // Archives have been unpacked by the host.
+        // Archives have been unpacked.
         Archive::As(Packing::Zip | Packing::Tar(_)) | Archive::Recognise => {
             match (found, Compression::of_file_name(name)) {
                 (Some(found), _) => return Ok(Some(codec(found))),
@@ -70,7 +70,7 @@ fn codec(compression: Compression) -> Codec {
 
 /// What an image is, decompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum ImageKind {
     Qcow2 {
         virtual_size: u64,
     },
@@ -78,18 +78,12 @@ pub(crate) enum Content {
     Raw,
 }
 
-impl Content {
-    /// The volume for it, if it has `length` bytes.
-    pub(crate) fn image(&self, length: Option<u64>) -> Result<Image, Error> {
+impl ImageKind {
+    /// libvirt's name of the format.
+    pub(crate) fn format(&self) -> &'static str {
         match self {
-            Self::Qcow2 { virtual_size } => Ok(Image {
-                format: "qcow2".to_owned(),
-                length,
-                capacity: *virtual_size,
-            }),
-            Self::Raw => length
-                .map(Image::raw)
-                .ok_or_else(|| Error::Invalid("the length of a raw image is not known".to_owned())),
+            Self::Qcow2 { .. } => "qcow2",
+            Self::Raw => "raw",
         }
     }
 }
@@ -99,7 +93,7 @@ impl Content {
 /// # Errors
 /// [`Error::Corrupt`] for what is no image, [`Error::Other`] for images that a hypervisor must not
 /// be given.
-pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<Content, Error> {
+pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<ImageKind, Error> {
     if beginning.is_empty() {
         return Err(Error::Corrupt(format!(
             "`{name}` is empty; check what is at its URL"
@@ -109,7 +103,7 @@ pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<Content, Error> 
         .map_err(|error| Error::Corrupt(format!("`{name}` can't be used: {error}")))?;
     if let Some(header) = header {
         check_header(name, &header)?;
-        return Ok(Content::Qcow2 {
+        return Ok(ImageKind::Qcow2 {
             virtual_size: header.virtual_size,
         });
     }
@@ -136,7 +130,7 @@ pub(crate) fn recognise(name: &str, beginning: &[u8]) -> Result<Content, Error> 
             "`{name}` is a tar archive, which is not supported; {UNPACK}"
         )));
     }
-    Ok(Content::Raw)
+    Ok(ImageKind::Raw)
 }
 
 /// Servers answer with a page of text for a file that they no longer have.

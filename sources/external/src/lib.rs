@@ -9,11 +9,11 @@
 mod checksum;
 mod content;
 
-use content::Content;
+use content::ImageKind;
 use lvhost_location::{Archive, Checksum, Location, Steering};
 use lvhost_plugin_sdk::{
-    Blob, Codec, Configuration, Description, Diagnostic, Error, Grant, Host, Image, OptionSchema,
-    Options, Reader, Recipe, Volume, VolumeSource, export_source, image::qcow2,
+    Blob, Configuration, Content, Description, Diagnostic, Error, Grant, Host, OptionSchema,
+    Options, Reader, Recipe, Request, Volume, VolumeSource, export_source, image::qcow2,
 };
 
 /// See the crate.
@@ -60,7 +60,7 @@ impl VolumeSource for External {
         for (index, url) in urls.iter().enumerate() {
             match Location::parse(url) {
                 Ok(location) => {
-                    said.push(location.steering);
+                    said.push(location);
                     configuration.need(Grant::download(url, checksum));
                 }
                 Err(fault) => {
@@ -69,17 +69,21 @@ impl VolumeSource for External {
                 }
             }
         }
+        let is_packed_alike = |one: &Location, other: &Location| {
+            compression_said(&one.steering) == compression_said(&other.steering)
+                // By their names it shows which of them a file comes from.
+                && (one.file_name() != other.file_name() || is_unpacked_alike(one, other))
+        };
         if said
             .iter()
-            .any(|it| compression_said(it) != compression_said(&said[0]))
+            .any(|one| said.iter().any(|other| !is_packed_alike(one, other)))
         {
-            // Which of them the file comes from is not told, and need not be.
             configuration.report(
                 Diagnostic::error("urls", "`archive=` is not the same in all URLs")
                     .help("they are places of one file: write the same in each"),
             );
         }
-        let is_in_urls = !said.is_empty() && said.iter().all(has_checksum);
+        let is_in_urls = !said.is_empty() && said.iter().all(|it| has_checksum(&it.steering));
         configuration
             .diagnostics
             .extend(checksum::check(options.text("checksum"), is_in_urls));
@@ -88,56 +92,71 @@ impl VolumeSource for External {
 
     fn prepare(volume: &Volume, options: &Options, host: &dyn Host) -> Result<Recipe, Error> {
         let urls = options.text_list("urls").unwrap_or_default();
-        let checksum = options.text("checksum").map(str::trim);
-        let checksum = checksum.filter(|it| !it.is_empty());
-        let blob = host.download(urls, checksum)?;
+        let mut request = Request::new(urls);
+        request.checksum = options.text("checksum").map(|it| it.trim().to_owned());
+        request.checksum = request.checksum.filter(|it| !it.is_empty());
+        let blob = host.download(&request)?;
+        let steering = steering(urls, &blob.name());
+        let blob = unpacked(blob, &steering)?;
         let name = blob.name();
         let beginning = beginning_of(&mut blob.reader()?)?;
-        let first = urls.first().and_then(|url| Location::parse(url).ok());
-        let archive = first.map_or(Archive::default(), |first| first.steering.archive);
-        match content::compression(&name, archive, &beginning)? {
-            None => {
-                let content = content::recognise(&name, &beginning)?;
-                let image = content.image(Some(blob.size()))?;
-                check(volume, &name, &content, &image)?;
-                host.create(&image)?.copy_from(&blob, 0, blob.size())?;
-            }
-            Some(codec) => copy_decompressed(volume, &blob, codec, host)?,
-        }
+        let codec = content::compression(&name, steering.archive, &beginning)?;
+        let beginning = match codec {
+            Some(codec) => beginning_of(&mut blob.decode(codec)?)?,
+            None => beginning,
+        };
+        let found = content::recognise(&name, &beginning)?;
+        check(
+            volume,
+            &name,
+            &found,
+            (codec.is_none()).then(|| blob.size()),
+        )?;
+        let content = Content {
+            format: found.format().to_owned(),
+            codec,
+        };
+        host.content(&blob, &content)?;
         Ok(Recipe::Image)
     }
 }
 
 export_source!(External);
 
-/// Decompresses once to look at the beginning, and, if the image does not say how large it is, to
-/// the end to measure it; then again to copy it.
-fn copy_decompressed(
-    volume: &Volume,
-    blob: &Blob,
-    codec: Codec,
-    host: &dyn Host,
-) -> Result<(), Error> {
-    let name = blob.name();
-    let mut reader = blob.reader()?.decode(codec)?;
-    let beginning = beginning_of(&mut reader)?;
-    let content = content::recognise(&name, &beginning)?;
-    let length = match content {
-        Content::Raw => Some(beginning.len() as u64 + reader.measure()?),
-        Content::Qcow2 { .. } => None,
-    };
-    let image = content.image(length)?;
-    check(volume, &name, &content, &image)?;
-    host.create(&image)?.drain(blob.reader()?.decode(codec)?)?;
-    Ok(())
+/// What was said beside the location that a file of this name came from.
+fn steering(urls: &[String], name: &str) -> Steering {
+    let parsed = urls.iter().filter_map(|url| Location::parse(url).ok());
+    let locations: Vec<_> = parsed.collect();
+    let of_that_name = locations
+        .iter()
+        .find(|it| it.file_name().as_deref() == Some(name));
+    let location = of_that_name.or(locations.first());
+    location
+        .map(|location| location.steering.clone())
+        .unwrap_or_default()
 }
 
-/// What a location says of compression. An archive is unpacked by the host, whatever says that it is one.
+/// The one file in an archive, or the one that the location names; what is no archive stays what it is.
+fn unpacked(blob: Blob, steering: &Steering) -> Result<Blob, Error> {
+    let packing = steering.archive.packing(&blob.name());
+    match packing.filter(|packing| packing.is_archive()) {
+        Some(packing) => blob.unpack(packing.word(), steering.member.as_deref()),
+        None => Ok(blob),
+    }
+}
+
+/// What a location says of compression. An archive is unpacked first, whatever says that it is one.
 fn compression_said(steering: &Steering) -> Archive {
     match steering.archive {
         Archive::As(packing) if packing.is_archive() => Archive::Recognise,
         said => said,
     }
+}
+
+/// Whether the same is said of what is to be unpacked.
+fn is_unpacked_alike(one: &Location, other: &Location) -> bool {
+    let (one, other) = (&one.steering, &other.steering);
+    one.archive == other.archive && one.member == other.member
 }
 
 /// Whether a location brings its own checksum.
@@ -149,20 +168,27 @@ fn beginning_of(reader: &mut Reader) -> Result<Vec<u8>, Error> {
     reader.read_up_to(qcow2::HEADER_BYTES)
 }
 
-/// Checks, before anything is uploaded, that the image is what the volume is meant to be.
-fn check(volume: &Volume, name: &str, content: &Content, image: &Image) -> Result<(), Error> {
+/// Checks, before anything is uploaded, that the image is what the volume is meant to be. `size` is the length of
+/// one that is not compressed.
+fn check(volume: &Volume, name: &str, found: &ImageKind, size: Option<u64>) -> Result<(), Error> {
     match volume.format.as_deref() {
-        Some(wanted) if wanted != image.format => Err(Error::Other(match content {
-            Content::Qcow2 { .. } => format!(
-                "the volume's `format` is `{wanted}`, and `{name}` is a qcow2 image; write \
-                 `format = \"qcow2\"` or leave it out, or convert the image first",
-            ),
-            Content::Raw => format!(
-                "the volume's `format` is `{wanted}`, and `{name}` is a raw image; write \
-                 `format = \"raw\"` or leave it out, or convert the image first",
-            ),
-        })),
-        _ => volume.check_capacity(&format!("`{name}`"), image.capacity),
+        Some(wanted) if wanted != found.format() => {
+            let format = found.format();
+            return Err(Error::Other(format!(
+                "the volume's `format` is `{wanted}`, and `{name}` is a {format} image; write \
+                 `format = \"{format}\"` or leave it out, or convert the image first",
+            )));
+        }
+        _ => {}
+    }
+    let capacity = match found {
+        ImageKind::Qcow2 { virtual_size } => Some(*virtual_size),
+        // How much of it there is shows when it is decompressed.
+        ImageKind::Raw => size,
+    };
+    match capacity {
+        Some(capacity) => volume.check_capacity(&format!("`{name}`"), capacity),
+        None => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Images on their way from a download into the volume.
 
 use lvhost_plugin_sdk::image::Compression;
-use lvhost_plugin_sdk::testing::{FakeHost, Piece, compressed, volume};
-use lvhost_plugin_sdk::{OptionValue, Severity};
+use lvhost_plugin_sdk::testing::{FakeHost, Piece, archive, compressed, volume};
+use lvhost_plugin_sdk::{Codec, Image, OptionValue, Severity};
 
 use super::*;
 use lvhost_location::Packing;
@@ -203,8 +203,8 @@ fn what_is_no_image_is_refused() {
             b"LUKS\xba\xbe\0\x01".to_vec(),
             "an image of format luks, which is not supported",
         ),
-        ("a.zip", b"PK\x03\x04".to_vec(), "a ZIP archive"),
-        ("a.tar.gz", compressed(Codec::Gzip, &tar), "a tar archive"),
+        ("a.img", b"PK\x03\x04".to_vec(), "a ZIP archive"),
+        ("a.img.gz", compressed(Codec::Gzip, &tar), "a tar archive"),
         (
             "a.qcow2",
             b"QFI\xfb\0\0\0\x01".to_vec(),
@@ -287,13 +287,32 @@ fn validation_reports_every_url_and_grants_the_good_ones() {
 }
 
 #[test]
-fn a_cancelled_build_ends_at_once() {
-    let host = FakeHost::new().with_download(URL, b"data");
-    host.cancel();
-    assert_eq!(
-        External::prepare(&open(), &options(&[URL]), &host),
-        Err(Error::Cancelled)
-    );
+fn archives_are_unpacked_by_what_their_own_url_says() {
+    let raw = b"boot sector".repeat(20_000);
+    let packed = archive([("disk.raw", &raw[..])]);
+    let several = archive([("a/disk.raw", &raw[..]), ("readme", b"read me")]);
+    let first = "https://h/missing";
+    for (url, data) in [
+        ("https://h/a.zip", &packed),
+        ("https://h/a.tar.xz", &packed),
+        ("https://h/a?archive=zip", &packed),
+        ("https://h/a?archive=tar&filename=b.img", &packed),
+        ("https://h/several.zip//a/disk.raw", &several),
+    ] {
+        let host = FakeHost::new().with_download(url, data.clone());
+        let prepared = External::prepare(&open(), &options(&[first, url]), &host);
+        assert_eq!(prepared, Ok(Recipe::Image), "{url}");
+        assert_eq!(host.written().pieces, [Piece::Splice(raw.clone())], "{url}");
+    }
+    for (url, data) in [
+        ("https://h/a.zip", &several),
+        ("https://h/a.zip", &raw),
+        ("https://h/several.zip//nothing", &several),
+    ] {
+        let host = FakeHost::new().with_download(url, data.clone());
+        let error = External::prepare(&open(), &options(&[url]), &host).unwrap_err();
+        assert!(matches!(error, Error::Corrupt(_)), "{url}: {error}");
+    }
 }
 
 #[test]
@@ -330,6 +349,21 @@ fn urls_of_one_file_are_packed_alike_and_may_bring_their_checksum() {
     assert_eq!(configure(&[&own, URL]), ["urls", "checksum"]);
     let zips = [URL, "https://h/a.zip", "https://h/a?archive=zip"];
     assert_eq!(configure(&zips), ["checksum"]);
+    // Which of these the file comes from would not show.
+    for (one, other) in [
+        ("https://h/a", "https://g/a?archive=zip"),
+        ("https://h/a.zip", "https://g/a.zip?archive=tar"),
+        ("https://h/a.zip//b", "https://g/a.zip//c"),
+        ("https://h/a.zip", "https://g/a.zip//c"),
+    ] {
+        assert_eq!(
+            configure(&[one, other]),
+            ["urls", "checksum"],
+            "{one} {other}"
+        );
+    }
+    let mirrors = ["https://h/a.zip//b", "https://g/mirror/a.zip//b"];
+    assert_eq!(configure(&mirrors), ["checksum"]);
 }
 
 /// What `pzstd` writes begins with a frame that a decoder skips.

@@ -1,14 +1,16 @@
 //! What goes on the medium: which file of the host or text of the template has which path there.
 
 use lvhost_plugin_sdk::image::{Entry, Tree, TreeError};
-use lvhost_plugin_sdk::{Blob, Error, FileEntry, FileKind, Host, Level};
+use lvhost_plugin_sdk::{Blob, Error, FileEntry, FileKind, Host, Level, Listing};
 
 /// Files and texts on their way onto the medium.
 #[derive(Default)]
 pub(crate) struct Collection {
     tree: Tree,
-    /// Pattern and path by which the host opens a file; the tree knows it by its place in here.
-    files: Vec<(String, String)>,
+    /// What the patterns match.
+    listings: Vec<Listing>,
+    /// The number of a listing and of the file in it; the tree knows a file by its place in here.
+    files: Vec<(usize, usize)>,
 }
 
 impl Collection {
@@ -20,28 +22,30 @@ impl Collection {
     /// Adds everything that a pattern matches. Of two files that get the same path the later one is
     /// taken, and the log says so.
     pub(crate) fn add_matches(&mut self, pattern: &str, host: &dyn Host) -> Result<(), Error> {
-        for entry in host.list_files(pattern)? {
+        let listing = host.files(pattern)?;
+        for (number, entry) in listing.entries().iter().enumerate() {
             let Some(path) = path_on_medium(pattern, &entry.path) else {
                 continue;
             };
             match entry.kind {
                 FileKind::Directory => self.tree.insert(Entry::directory(path)),
-                FileKind::File => self.add_file(pattern, &entry, path, host),
+                FileKind::File => self.add_file(pattern, (number, entry), path, host),
             }
             .map_err(Error::other)?;
         }
+        self.listings.push(listing);
         Ok(())
     }
 
     fn add_file(
         &mut self,
         pattern: &str,
-        entry: &FileEntry,
+        (number, entry): (usize, &FileEntry),
         path: &str,
         host: &dyn Host,
     ) -> Result<(), TreeError> {
         let file = Entry::file(path, self.files.len(), entry.size).executable(entry.executable);
-        self.files.push((pattern.to_owned(), entry.path.clone()));
+        self.files.push((self.listings.len(), number));
         match self.tree.insert(file.clone()) {
             Err(TreeError::Duplicate { path }) => {
                 host.log(
@@ -67,12 +71,13 @@ impl Collection {
     }
 
     /// Opens the file with this number in the tree.
-    pub(crate) fn open(&self, index: usize, host: &dyn Host) -> Result<Blob, Error> {
-        let (pattern, path) = self
-            .files
-            .get(index)
-            .ok_or_else(|| Error::Invalid(format!("there is no file number {index}")))?;
-        host.open_file(pattern, path)
+    pub(crate) fn open(&self, index: usize) -> Result<Blob, Error> {
+        let place = self.files.get(index);
+        let file =
+            place.and_then(|(listing, number)| Some((self.listings.get(*listing)?, *number)));
+        let (listing, number) =
+            file.ok_or_else(|| Error::Invalid(format!("there is no file number {index}")))?;
+        listing.open(number)
     }
 }
 

@@ -9,7 +9,7 @@ use collection::Collection;
 use lvhost_plugin_sdk::image::{Image, Tree, fat12, iso9660};
 use lvhost_plugin_sdk::{
     Configuration, Description, Device, Diagnostic, Error, Grant, Host, OptionSchema, Options,
-    Recipe, Volume, VolumeSource, export_source, timestamp, write_layout,
+    Recipe, Volume, VolumeSource, export_source, write_layout,
 };
 
 /// The label if the user gives none: Packer's own for the CDs and floppies it makes.
@@ -105,10 +105,10 @@ impl VolumeSource for Files {
             collection.put_text(path, text).map_err(Error::Other)?;
         }
         let layout = medium
-            .layout(collection.tree(), label(options), timestamp())
+            .layout(collection.tree(), label(options), host.timestamp())
             .map_err(Error::Other)?;
         volume.check_capacity(medium.noun(), layout.length)?;
-        write_layout(host, &layout, |index| collection.open(index, host))?;
+        write_layout(host, &layout, |index| collection.open(index))?;
         Ok(Recipe::Image)
     }
 }

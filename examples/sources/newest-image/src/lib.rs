@@ -15,8 +15,8 @@ mod pattern;
 
 use lvhost_plugin_sdk::image::qcow2::{self, Header};
 use lvhost_plugin_sdk::{
-    Blob, Configuration, Description, Diagnostic, Error, Grant, Host, Image, Level, OptionSchema,
-    Options, Recipe, Volume, VolumeSource, export_source,
+    Blob, Configuration, Content, Description, Diagnostic, Error, Grant, Host, Level, OptionSchema,
+    Options, Recipe, Request, Volume, VolumeSource, export_source,
 };
 
 use crate::pattern::Pattern;
@@ -109,7 +109,7 @@ impl VolumeSource for NewestImage {
             ))
         })?;
         let url = format!("{listing}{}", newest.href);
-        let blob = host.download(&[url], Some(&digest))?;
+        let blob = host.download(&Request::new([url]).checksum(digest))?;
         copy(volume, &blob, &newest.name, host)?;
         Ok(Recipe::Image)
     }
@@ -137,7 +137,7 @@ fn check_listing(url: &str) -> Result<(), (&'static str, &'static str)> {
 
 /// A small text from the web.
 fn document(host: &dyn Host, url: &str) -> Result<String, Error> {
-    let blob = host.download(&[url.to_owned()], None)?;
+    let blob = host.download(&Request::new([url]))?;
     let bytes = blob.reader()?.read_up_to(DOCUMENT_SIZE + 1)?;
     if bytes.len() > DOCUMENT_SIZE {
         let limit = DOCUMENT_SIZE >> 20;
@@ -153,12 +153,8 @@ fn copy(volume: &Volume, blob: &Blob, name: &str, host: &dyn Host) -> Result<(),
     let beginning = blob.reader()?.read_up_to(qcow2::HEADER_BYTES)?;
     let header = Header::parse(&beginning)
         .map_err(|error| Error::corrupt(format!("`{name}` can't be used: {error}")))?;
-    let image = match header {
-        Some(header) => Image {
-            format: "qcow2".to_owned(),
-            length: Some(blob.size()),
-            capacity: header.virtual_size,
-        },
+    let (format, capacity) = match header {
+        Some(header) => ("qcow2", header.virtual_size),
         None if [".gz", ".bz2", ".xz", ".zst", ".zip"]
             .iter()
             .any(|ending| name.ends_with(ending)) =>
@@ -167,10 +163,14 @@ fn copy(volume: &Volume, blob: &Blob, name: &str, host: &dyn Host) -> Result<(),
                 "`{name}` is compressed, which this source does not support; choose another pattern"
             )));
         }
-        None => Image::raw(blob.size()),
+        None => ("raw", blob.size()),
     };
-    volume.check_capacity(&format!("`{name}`"), image.capacity)?;
-    host.create(&image)?.copy_from(blob, 0, blob.size())
+    volume.check_capacity(&format!("`{name}`"), capacity)?;
+    let content = Content {
+        format: format.to_owned(),
+        codec: None,
+    };
+    host.content(blob, &content)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use lvhost_plugin_sdk::OptionValue;
+use lvhost_plugin_sdk::{Image, OptionValue};
 use lvhost_plugin_sdk::testing::{FakeHost, volume};
 
 use super::*;
