@@ -20,7 +20,8 @@
 # Each can be set beforehand: empty to do without, or to something else to use that. And:
 #
 #   LVHOST_TEST_REPEAT        run the tests that often, until a run fails (default: 1)
-#   LVHOST_TEST_NAMES         run only tests with one of these words in their names (default: all)
+#   LVHOST_TEST_NAMES         run only tests with one of these words in their names (default: all); options of the
+#                             test harness, as `--skip WORD`, may stand among them
 set -euo pipefail
 # shellcheck source=tests/set-up/failure.sh
 . "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
