@@ -105,13 +105,14 @@ STARTED=$SECONDS
 status=0
 # Examples in documentation have no such names, and finding that out takes a compilation of each crate in each run.
 # Without them, cargo would not make the programs in examples/ either, which tests start.
+chosen=("$@")
 if [ $# = 0 ] && [ ${#NAMES[@]} != 0 ]; then
   "${CARGO:-cargo}" test --workspace --locked --no-run
-  set -- --tests
+  chosen=(--tests)
 fi
 for ((run = 1; run <= REPEAT; run++)); do
   [ "$REPEAT" = 1 ] || say "run $run of $REPEAT, after $((SECONDS - STARTED)) s"
-  run_all "$@" || { status=$?; say "cargo test ended with status $status"; }
+  run_all "${chosen[@]}" || { status=$?; say "cargo test ended with status $status"; }
   # Who wants some of the tests does not want these.
   if [ $# = 0 ] && [ ${#NAMES[@]} = 0 ]; then
     fuzz_started=$SECONDS
