@@ -56,11 +56,12 @@ demo: ## from nothing to an image, by examples/demo/demo.pkr.hcl, unprivileged; 
 test: wasm-target ## run all tests, also those on a real libvirt with real guests; REPEAT=5: five times
 	@tests/set-up/test.sh
 
-# By their names: builds and transfers that are killed or cut off, and things done at the same time.
+# By their names: builds and transfers that are killed or cut off, and things done at the same time. What is about
+# ten thousand of something computes for long and races with nobody.
 .PHONY: test-racing
 test-racing: REPEAT = 50
 test-racing: wasm-target ## run the tests that kill and race, fifty times or REPEAT=N times
-	@LVHOST_TEST_NAMES='killed clean at_once at_the_same_time cut_off interrupted race' tests/set-up/test.sh
+	@LVHOST_TEST_NAMES='killed clean at_once at_the_same_time cut_off interrupted race --skip ten_thousand' tests/set-up/test.sh
 
 .PHONY: test-bare
 test-bare: packages ## try the set-up in bare roots of Debian 12 and 13; needs root

@@ -17,7 +17,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 static TURN: RwLock<()> = RwLock::new(());
 
 /// A test's turn; over when it is dropped.
-pub(crate) enum Turn {
+enum Turn {
     /// Beside others.
     Shared { _lock: RwLockReadGuard<'static, ()> },
     /// With nobody else on the shared hypervisor.
@@ -28,7 +28,7 @@ pub(crate) enum Turn {
 
 impl Turn {
     /// Waits for one beside others.
-    pub(crate) fn take() -> Self {
+    fn take() -> Self {
         Self::Shared {
             _lock: TURN.read().unwrap_or_else(PoisonError::into_inner),
         }
@@ -83,7 +83,8 @@ pub(crate) struct Hypervisor {
     pub(crate) pool: String,
     folder: PathBuf,
     place: Place,
-    _turn: Turn,
+    /// None where nobody else comes.
+    _turn: Option<Turn>,
 }
 
 /// Whose daemon it is.
@@ -122,7 +123,7 @@ impl Hypervisor {
             pool,
             folder: folder.path().to_owned(),
             place: Place::Shared { _folder: folder },
-            _turn: turn,
+            _turn: Some(turn),
         };
         let target = hypervisor.folder.to_str().unwrap().to_string();
         hypervisor.virsh(&[
@@ -135,16 +136,15 @@ impl Hypervisor {
         Ok(hypervisor)
     }
 
-    /// A daemon of the test's own, which others don't miss when it hangs.
+    /// A daemon of the test's own, which others don't miss when it hangs, and don't wait for.
     pub(crate) fn own() -> Result<Self, String> {
-        let turn = Turn::take();
         let daemon = Elsewhere::start()?;
         Ok(Self {
             uri: daemon.unix(),
             pool: "default".into(),
             folder: daemon.pool(),
             place: Place::Own(Box::new(Mutex::new(daemon))),
-            _turn: turn,
+            _turn: None,
         })
     }
 

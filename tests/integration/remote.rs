@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lvhost_test_daemon::{Elsewhere, free_port};
 
-use crate::hypervisor::{Turn, need, variable};
+use crate::hypervisor::{need, variable};
 use crate::lvhost::Lvhost;
 use crate::real_guests::{stored, template};
 
@@ -51,7 +51,6 @@ fn volumes(pool: &Path) -> Vec<String> {
 fn a_guest_is_built_behind_ssh_and_its_image_brought_here() {
     let image = need!(variable("LVHOST_TEST_GUEST_SMALL"));
     need!(variable("LVHOST_TEST_DOMAIN_TYPE"));
-    let _turn = Turn::take();
     let mut elsewhere = need!(Elsewhere::start());
     // No `ssh` of this host's user has seen the key of a server that is a moment old.
     let uri = format!("{}&no_verify=1", need!(elsewhere.ssh()));
@@ -97,7 +96,6 @@ fn removals(text: &str) -> Vec<&str> {
 fn a_connection_lost_in_a_build_says_what_is_left_and_how_to_remove_it() {
     let image = need!(variable("LVHOST_TEST_GUEST_SMALL"));
     need!(variable("LVHOST_TEST_DOMAIN_TYPE"));
-    let _turn = Turn::take();
     let mut elsewhere = need!(Elsewhere::start());
     let lvhost = Lvhost::new();
     let uri = elsewhere.tls();

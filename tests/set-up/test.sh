@@ -20,7 +20,8 @@
 # Each can be set beforehand: empty to do without, or to something else to use that. And:
 #
 #   LVHOST_TEST_REPEAT        run the tests that often, until a run fails (default: 1)
-#   LVHOST_TEST_NAMES         run only tests with one of these words in their names (default: all)
+#   LVHOST_TEST_NAMES         run only tests with one of these words in their names (default: all); options of the
+#                             test harness, as `--skip WORD`, may stand among them
 set -euo pipefail
 # shellcheck source=tests/set-up/failure.sh
 . "$(dirname "${BASH_SOURCE[0]}")/failure.sh"
@@ -71,24 +72,52 @@ REPEAT=${LVHOST_TEST_REPEAT:-1}
 [[ $REPEAT =~ ^[1-9][0-9]*$ ]] || { say "error: $REPEAT is no number of runs"; exit 2; }
 read -ra NAMES <<<"${LVHOST_TEST_NAMES:-}"
 LOG=$(mktemp "${TMPDIR:-/tmp}/lvhost-test.XXXXXX")
-trap 'rm -f "$LOG"' EXIT
+TIMES=$(mktemp "${TMPDIR:-/tmp}/lvhost-test.XXXXXX")
+trap 'rm -f "$LOG" "$TIMES"' EXIT
+
+# took NAME STARTED: what ends now has begun when the clock showed STARTED.
+took() { printf '%6d s  %s\n' $((SECONDS - $2)) "$1" >>"$TIMES"; }
+
+# clock: passes on what cargo says, and notes how long each test binary and each crate's documentation took.
+clock() {
+  local line name= started=0
+  while IFS= read -r line || [ -n "$line" ]; do
+    if [[ $line =~ ^\ +(Running|Doc-tests)\ (.*)$ ]]; then
+      [ -z "$name" ] || took "$name" "$started"
+      name=${BASH_REMATCH[2]} started=$SECONDS
+      [ "${BASH_REMATCH[1]}" = Running ] || name="documentation of $name"
+    fi
+    printf '%s\n' "$line"
+  done
+  [ -z "$name" ] || took "$name" "$started"
+}
 
 # run_all CARGO-TEST-ARGUMENT...: one run of all tests, into $LOG. One crate's failure must not hide another's.
 # The harness shows what a test prints only if it fails, unless told otherwise; SKIPPED lines are for everybody
 # to see.
 run_all() {
+  : >"$TIMES"
   "${CARGO:-cargo}" test --workspace --locked --no-fail-fast "$@" -- --show-output "${NAMES[@]}" 2>&1 |
-    tee "$LOG"
+    clock | tee "$LOG"
 }
 
 STARTED=$SECONDS
 status=0
+# Examples in documentation have no such names, and finding that out takes a compilation of each crate in each run.
+# Without them, cargo would not make the programs in examples/ either, which tests start.
+chosen=("$@")
+if [ $# = 0 ] && [ ${#NAMES[@]} != 0 ]; then
+  "${CARGO:-cargo}" test --workspace --locked --no-run
+  chosen=(--tests)
+fi
 for ((run = 1; run <= REPEAT; run++)); do
   [ "$REPEAT" = 1 ] || say "run $run of $REPEAT, after $((SECONDS - STARTED)) s"
-  run_all "$@" || { status=$?; say "cargo test ended with status $status"; }
+  run_all "${chosen[@]}" || { status=$?; say "cargo test ended with status $status"; }
   # Who wants some of the tests does not want these.
   if [ $# = 0 ] && [ ${#NAMES[@]} = 0 ]; then
+    fuzz_started=$SECONDS
     tests/fuzz/run.sh --seconds 30 2>&1 | tee -a "$LOG" || status=$?
+    took "tests/fuzz/run.sh" "$fuzz_started"
   fi
   [ "$status" = 0 ] || break
 done
@@ -105,6 +134,8 @@ if [ "$skipped" -gt 0 ]; then
 fi
 passed=$(total passed)
 failed=$(total failed)
+say "these took longest:"
+sort -rn "$TIMES" | sed -n 1,10p >&2
 say "took $((SECONDS - STARTED)) s"
 if [ "$REPEAT" != 1 ]; then
   if [ "$status" = 0 ]; then say "passed $REPEAT times; figures are of the last run"; else say "run $run of $REPEAT failed"; fi
