@@ -6,7 +6,7 @@
 //!                  └──► each provisioner: check ─────────────────────────────────┴─► jobs, diagnostics
 //! ```
 //! Errors of the language don't hide those of options: what can't be evaluated is unknown, and the
-//! check goes on with the rest. So it is with what can't be read.
+//! check goes on with the rest. So it is with what can't be read, and with what is wrong in `lvhost.hcl`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -155,11 +155,10 @@ impl<'a> Examiner<'a> {
         if let Some(document) = &document {
             secrets.add_document(document);
         }
-        if let Some(document) = document
-            && let Some(of_template) =
+        if let Some(document) = document {
+            let of_template =
                 self.components
-                    .of_template(&document, folder, &mut files, &mut diagnostics)
-        {
+                    .of_template(&document, folder, &mut files, &mut diagnostics);
             sources = of_template.sources;
             jobs = self
                 .check(document, &sources, &files, &mut diagnostics)
