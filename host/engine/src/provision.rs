@@ -21,6 +21,7 @@ pub(crate) mod interpolate;
 mod lines;
 mod options;
 mod progress;
+mod runnable_file;
 mod script;
 mod shell;
 mod shell_local;
