@@ -1,8 +1,8 @@
 //! `lvhost plan`: what a build would make, download and be allowed to reach.
 //!
 //! ```text
-//!  template ─► jobs ─► one Planned each, a value ─┬──────────────────────────────► text or JSON
-//!                                                 └► --check: ask the hypervisor ─┘
+//!  template ─► jobs ─► a value for each ─┬──────────────────────────────► text or JSON
+//!                                        └► --check: ask the hypervisor ─┘
 //! ```
 //! Without `--check` nothing is touched: no hypervisor, no network, no file but those of the template
 //! and the cache's index.
@@ -101,6 +101,7 @@ pub(crate) fn plan(
         sources: &examined.sources,
         downloads: downloads.as_ref(),
         working_directory: &surroundings.working_directory,
+        secrets: &surroundings.secrets,
     };
     let mut builds = Vec::new();
     for job in &jobs {

@@ -44,6 +44,7 @@ pub(super) fn log(
         sources,
         downloads: downloads.as_ref(),
         working_directory: &surroundings.working_directory,
+        secrets: &surroundings.secrets,
     };
     let planned = Planned::of(subject, &look);
     match planned.and_then(|planned| planned.shown(&surroundings.secrets)) {
