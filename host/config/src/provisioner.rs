@@ -35,8 +35,8 @@ options! {
             env_var_format: Option<String>,
             /// The command that runs a script: `{{ .Vars }}` stands for the variables and
             /// `{{ .Path }}` for the script's path in the guest. `chmod +x {{ .Path }}; {{ .Vars }} {{ .Path }}`
-            /// if left out, which the user's login shell has to understand: with csh, write `env` before
-            /// `{{ .Vars }}`.
+            /// if left out, with `env` before the variables of a script that begins with `#!`, so that csh
+            /// understands it as well. In csh, values with line ends or `!` need `use_env_var_file`.
             execute_command: Option<String>,
             /// Scripts are uploaded as they are, without turning CRLF into LF.
             binary: bool = false,

@@ -23,6 +23,7 @@ mod options;
 mod progress;
 mod runnable_file;
 mod script;
+mod script_upload;
 mod shell;
 mod shell_local;
 #[cfg(test)]

@@ -254,7 +254,7 @@ fn commands_that_run_scripts_are_not_complained_about() {
 async fn printed(kind: &str, attributes: &[(&'static str, &str)], options: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let guest = Guest {
-        real: true,
+        login_shell: Some("/bin/sh".into()),
         ..Guest::default()
     };
     let user = User::default();
