@@ -28,7 +28,7 @@ use crate::input::InputError;
 use crate::project::{self, Entry};
 use crate::surroundings::Surroundings;
 use crate::third_party::{ComponentFile, Places};
-use crate::unlisted::Unlisted;
+use crate::unlisted::UnlistedComponent;
 
 /// The time that components see, for reproducible images:
 /// <https://reproducible-builds.org/specs/source-date-epoch>.
@@ -74,7 +74,7 @@ pub(crate) struct FileSource {
 pub(crate) struct TemplateSources {
     pub(crate) sources: Arc<Sources>,
     /// Those it uses although nobody has allowed them.
-    pub(crate) unlisted: Vec<Unlisted>,
+    pub(crate) unlisted: Vec<UnlistedComponent>,
 }
 
 impl Components {
@@ -328,7 +328,7 @@ impl Components {
         found: Result<ComponentFile, Diagnostic>,
         span: Span,
         report: &mut Diagnostics,
-    ) -> Option<(SourceKind, Unlisted)> {
+    ) -> Option<(SourceKind, UnlistedComponent)> {
         let mut file = match found {
             Ok(file) => file,
             Err(problem) => {
@@ -343,10 +343,10 @@ impl Components {
             Ok(source) => {
                 let kind = SourceKind::third_party(source, Permission::Missing);
                 let name = name.to_owned();
-                Some((kind, Unlisted { span, file, name }))
+                Some((kind, UnlistedComponent { span, file, name }))
             }
             Err(error @ LoadError::NotCompiled { .. }) => {
-                let entry = Unlisted {
+                let entry = UnlistedComponent {
                     span,
                     file,
                     name: name.to_owned(),

@@ -19,7 +19,7 @@ use lvhost_hcl::Severity;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::describe::{Look, Planned, Subject};
+pub(crate) use self::describe::{Look, PlannedBuild, Subject};
 use crate::arguments;
 use crate::async_runtime;
 use crate::components::Components;
@@ -105,7 +105,7 @@ pub(crate) fn plan(
     };
     let mut builds = Vec::new();
     for job in &jobs {
-        let mut planned = Planned::of(job.subject(), &look)?;
+        let mut planned = PlannedBuild::of(job.subject(), &look)?;
         if arguments.check {
             planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }

@@ -61,25 +61,25 @@ pub struct SourceSchema {
 pub struct SourceSchemas {
     kinds: Vec<SourceSchema>,
     advice: BTreeMap<String, String>,
-    excused: Excused,
+    excused: ExcusedTypes,
 }
 
 /// Types without a kind of which nothing is said, since it was said elsewhere why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Excused {
+pub enum ExcusedTypes {
     /// These.
     Types(BTreeSet<String>),
     /// Each: what kinds there would be is not known.
     All,
 }
 
-impl Default for Excused {
+impl Default for ExcusedTypes {
     fn default() -> Self {
         Self::Types(BTreeSet::new())
     }
 }
 
-impl Excused {
+impl ExcusedTypes {
     /// Excuses `type_name`, too.
     pub fn add(&mut self, type_name: impl Into<String>) {
         if let Self::Types(types) = self {
@@ -106,7 +106,7 @@ impl SourceSchemas {
     }
 
     /// Says nothing of these types, of which there is no kind.
-    pub fn excuse(&mut self, excused: Excused) {
+    pub fn excuse(&mut self, excused: ExcusedTypes) {
         self.excused = excused;
     }
 

@@ -65,7 +65,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::journal::{BuildJournal, HypervisorId, Journal};
 use crate::key_pair::{self, BuildKey};
-use crate::ledger::{Kept, Ledger, Leftover};
+use crate::ledger::{KeptItem, Ledger, Leftover};
 use crate::masked_ui::MaskedUi;
 use crate::plan::{self, Plan};
 use crate::provision::Provision;
@@ -170,7 +170,7 @@ pub struct Outcome {
     /// What could not be removed.
     pub leftovers: Vec<Leftover>,
     /// What a failed build leaves because of [`Build::on_error`].
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptItem>,
 }
 
 impl Build {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lvhost_config::{Excused, SourceOption, SourceOptionType, SourceSchema, SourceSchemas};
+use lvhost_config::{ExcusedTypes, SourceOption, SourceOptionType, SourceSchema, SourceSchemas};
 use lvhost_runtime::{OptionType, Source};
 
 use crate::permission::Permission;
@@ -68,7 +68,7 @@ impl SourceKind {
 pub struct Sources {
     kinds: Vec<SourceKind>,
     advice: BTreeMap<String, String>,
-    excused: Excused,
+    excused: ExcusedTypes,
 }
 
 impl Sources {
@@ -115,7 +115,7 @@ impl Sources {
     /// Says nothing of any type of which there is no component: what there would be is not known, and it was said
     /// why.
     pub fn excuse_all(&mut self) {
-        self.excused = Excused::All;
+        self.excused = ExcusedTypes::All;
     }
 
     /// Whether nothing is said of `type_name` if there is no component of it.

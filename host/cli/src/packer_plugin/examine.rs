@@ -26,7 +26,7 @@ pub(super) struct PluginSources {
 }
 
 /// A source that was looked at.
-pub(super) struct Examined {
+pub(super) struct ExaminedSource {
     /// Its options.
     pub(super) libvirt: LibvirtSource,
     /// What the components say of its volumes.
@@ -41,7 +41,7 @@ pub(super) async fn examine(
     reading: Reading,
     sources: &PluginSources,
     surroundings: &Surroundings,
-) -> Examined {
+) -> ExaminedSource {
     let PluginSources { sources, problem } = sources;
     let schemas = sources.schemas();
     let shape = source_shape(&schemas);
@@ -64,7 +64,7 @@ pub(super) async fn examine(
     let report = secrets.mask_diagnostics(report);
     let mut messages = Messages::new(&report, &paths);
     messages.errors.splice(0..0, problem.clone());
-    Examined {
+    ExaminedSource {
         libvirt,
         configured,
         messages,

@@ -57,7 +57,7 @@ impl Look<'_> {
 
 /// What one build would do.
 #[derive(Debug, Serialize)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedBuild {
     pub(super) build: String,
     /// Without a password.
     pub(super) uri: String,
@@ -117,7 +117,7 @@ pub(super) struct Interface {
     pub(super) attached_to: String,
 }
 
-impl Planned {
+impl PlannedBuild {
     /// What the build would do.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Planned {
     }
 }
 
-impl Planned {
+impl PlannedBuild {
     /// It as data, without secrets.
     ///
     /// # Errors
