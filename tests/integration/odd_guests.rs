@@ -82,7 +82,9 @@ fn a_guest_without_sftp_is_built_by_scp() {
         "MaxSessions 1\nSubsystem sftp /no/such/sftp-server",
         None
     ));
-    build(&guest, "");
+    let text = build(&guest, "");
+    let remark = "files go by scp, as there is no SFTP at ";
+    assert_eq!(text.matches(remark).count(), 1, "{text}");
 }
 
 /// By SFTP, by scp and for scripts, `~/` leads to the same place, and scripts leave nothing there.

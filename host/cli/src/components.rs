@@ -9,6 +9,9 @@
 //!
 //! What is not built in is compiled when a template uses it for the first time; what is made of it is kept,
 //! under a seal. See `docs/sources.md`.
+//!
+//! What is wrong with `lvhost.hcl` hides nothing of what is wrong with the template: a component whose entry is
+//! wrong, or that can't be had, is one of which the template is told nothing more.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lvhost_config::{PROJECT_FILE, Project, is_type_name};
 use lvhost_engine::{Allowed, Permission, SourceKind, Sources, UserSecrets};
-use lvhost_hcl::{Diagnostic, Diagnostics, Document, SourceMap, Span};
+use lvhost_hcl::{Diagnostic, Diagnostics, Document, Severity, SourceMap, Span};
 use lvhost_runtime::{Budget, Compilation, Limits, LoadError, Runtime, Settings, Source};
 
 use crate::exit_code::Failure;
@@ -25,7 +28,7 @@ use crate::input::InputError;
 use crate::project::{self, Entry};
 use crate::surroundings::Surroundings;
 use crate::third_party::{ComponentFile, Places};
-use crate::unlisted::Unlisted;
+use crate::unlisted::UnlistedComponent;
 
 /// The time that components see, for reproducible images:
 /// <https://reproducible-builds.org/specs/source-date-epoch>.
@@ -71,7 +74,7 @@ pub(crate) struct FileSource {
 pub(crate) struct TemplateSources {
     pub(crate) sources: Arc<Sources>,
     /// Those it uses although nobody has allowed them.
-    pub(crate) unlisted: Vec<Unlisted>,
+    pub(crate) unlisted: Vec<UnlistedComponent>,
 }
 
 impl Components {
@@ -110,20 +113,19 @@ impl Components {
     }
 
     /// Those of a template that lies in `folder`. What is wrong with the project's settings goes to
-    /// `report`, and there are none then. The text of the settings becomes one of `files`.
+    /// `report`, and their text becomes one of `files`.
     pub(crate) fn of_template(
         &self,
         document: &Document,
         folder: &Path,
         files: &mut SourceMap,
         report: &mut Diagnostics,
-    ) -> Option<TemplateSources> {
+    ) -> TemplateSources {
         let mut own = Diagnostics::default();
         let project = project::read(folder, &self.surroundings, files, &mut own);
         let sources = self.gather(document, folder, &project, &mut own);
-        let is_right = !own.has_errors();
         report.extend(own);
-        is_right.then_some(sources)
+        sources
     }
 
     /// The one in a file, allowed or not, called like the file: it is compiled and asked what it is, which
@@ -163,18 +165,35 @@ impl Components {
     ) -> Sources {
         let project = project::read(folder, &self.surroundings, files, report);
         let places = Places::new(folder, &self.surroundings);
-        let mut sources = self.built_in.clone();
+        let mut sources = self.known_of(&project, report);
         let entries = self.entries(&project, folder, report);
         let is_wanted = |entry: &&Entry<'_>| wanted.is_none_or(|wanted| wanted == entry.name);
         for (number, entry) in entries.iter().filter(is_wanted).enumerate() {
             if number >= WITH_ENTRY {
                 report.push(too_many_entries(entry));
+                sources.excuse_all();
                 break;
             }
-            if let Some(kind) = self.listed(entry, &places, report) {
+            match self.listed(entry, &places, report) {
                 // Names of entries are not those of others: `entries` has looked.
-                sources.add(kind).ok();
+                Some(kind) => drop(sources.add(kind)),
+                None => sources.excuse(entry.name),
             }
+        }
+        sources
+    }
+
+    /// Those that ship with lvhost, and what the settings leave to say of others: nothing, if there may be entries
+    /// in what is wrong with them.
+    fn known_of(&self, project: &Project, of_settings: &Diagnostics) -> Sources {
+        let mut sources = self.built_in.clone();
+        let is_in_an_entry = |problem: &Diagnostic| {
+            let mut plugins = project.source_plugins.iter();
+            plugins.any(|named| is_in(problem, named.plugin.origin.span()))
+        };
+        let mut problems = of_settings.iter().filter(|it| is_error(it));
+        if problems.any(|problem| !is_in_an_entry(problem)) {
+            sources.excuse_all();
         }
         sources
     }
@@ -186,13 +205,13 @@ impl Components {
         project: &Project,
         report: &mut Diagnostics,
     ) -> TemplateSources {
+        let mut sources = self.known_of(project, report);
         let entries = self.entries(project, folder, report);
         let places = Places::new(folder, &self.surroundings);
         let mut gathered = TemplateSources {
             sources: Arc::default(),
             unlisted: Vec::new(),
         };
-        let mut sources = self.built_in.clone();
         let (mut with_entry, mut not_allowed) = (0, 0);
         for (name, span) in types(document) {
             if sources.kind(&name).is_some() {
@@ -202,24 +221,29 @@ impl Components {
                 with_entry += 1;
                 if with_entry > WITH_ENTRY {
                     report.push(too_many_entries(entry));
+                    sources.excuse_all();
                     break;
                 }
                 // No two have the same name, here and below: that was asked first.
-                if let Some(kind) = self.listed(entry, &places, report) {
-                    sources.add(kind).ok();
+                match self.listed(entry, &places, report) {
+                    Some(kind) => drop(sources.add(kind)),
+                    None => sources.excuse(name),
                 }
-            } else if is_type_name(&name) {
+            } else if is_type_name(&name) && !sources.is_excused(&name) {
                 if not_allowed >= NOT_ALLOWED && places.has(&name) {
                     report.push(one_too_many(&name, span));
+                    sources.excuse(name);
                     continue;
                 }
                 match places.find(&name) {
                     Some(file) => {
                         not_allowed += 1;
-                        let kind = self.unlisted(&name, file, span, report);
-                        if let Some((kind, unlisted)) = kind {
-                            sources.add(kind).ok();
-                            gathered.unlisted.push(unlisted);
+                        match self.unlisted(&name, file, span, report) {
+                            Some((kind, unlisted)) => {
+                                sources.add(kind).ok();
+                                gathered.unlisted.push(unlisted);
+                            }
+                            None => sources.excuse(name),
                         }
                     }
                     None => sources.advise(&name, places.advice(&name)),
@@ -256,12 +280,19 @@ impl Components {
             let allowed = Allowed::read(allow, &user_secrets, working_directory, report);
             // Without one, it is not loaded at all.
             let sha256 = named.plugin.sha256.as_deref().unwrap_or_default();
+            let limits = project::limits(named.plugin.limits.as_ref(), report);
+            let whole = named.plugin.origin.span();
+            let is_wrong = report.iter().any(|it| is_error(it) && is_in(it, whole));
             entries.push(Entry {
                 name: &named.name,
                 name_span: named.name_span,
                 plugin: &named.plugin,
-                limits: project::limits(named.plugin.limits.as_ref(), report),
-                allowed: Arc::new(allowed.for_component(sha256)),
+                limits,
+                // What it allows is not known then, and what else it should allow is not told.
+                permission: match is_wrong {
+                    true => Permission::Missing,
+                    false => Permission::Entry(Arc::new(allowed.for_component(sha256))),
+                },
             });
         }
         entries
@@ -297,10 +328,7 @@ impl Components {
         }
         let budget = self.all.part(entry.limits.clone());
         match self.compile(entry.name, &file, &budget) {
-            Ok(source) => Some(SourceKind::third_party(
-                source,
-                Permission::Entry(Arc::clone(&entry.allowed)),
-            )),
+            Ok(source) => Some(SourceKind::third_party(source, entry.permission.clone())),
             Err(error) => {
                 let span = entry.plugin.origin.span_of("file");
                 report.push(not_loadable(span, &file, &error));
@@ -317,7 +345,7 @@ impl Components {
         found: Result<ComponentFile, Diagnostic>,
         span: Span,
         report: &mut Diagnostics,
-    ) -> Option<(SourceKind, Unlisted)> {
+    ) -> Option<(SourceKind, UnlistedComponent)> {
         let mut file = match found {
             Ok(file) => file,
             Err(problem) => {
@@ -332,10 +360,10 @@ impl Components {
             Ok(source) => {
                 let kind = SourceKind::third_party(source, Permission::Missing);
                 let name = name.to_owned();
-                Some((kind, Unlisted { span, file, name }))
+                Some((kind, UnlistedComponent { span, file, name }))
             }
             Err(error @ LoadError::NotCompiled { .. }) => {
-                let entry = Unlisted {
+                let entry = UnlistedComponent {
                     span,
                     file,
                     name: name.to_owned(),
@@ -405,6 +433,15 @@ fn types(document: &Document) -> Vec<(String, Span)> {
         }
     }
     types
+}
+
+fn is_error(problem: &Diagnostic) -> bool {
+    problem.severity == Severity::Error
+}
+
+/// Whether the place of `problem` is in `whole`.
+fn is_in(problem: &Diagnostic, whole: Span) -> bool {
+    problem.span.is_some_and(|span| whole.contains(span))
 }
 
 fn too_many_entries(entry: &Entry<'_>) -> Diagnostic {

@@ -87,7 +87,7 @@ pub(crate) enum InputError {
 }
 
 /// The files, and which of them are links.
-pub(crate) struct Given {
+pub(crate) struct GivenFiles {
     /// What the files say.
     pub(crate) inputs: Inputs,
     /// Names of those that are links. A template may come from somebody else, and a link in its place
@@ -96,7 +96,7 @@ pub(crate) struct Given {
 }
 
 /// Reads all files that `arguments` name.
-pub(crate) fn read(arguments: &Template) -> Result<Given, InputError> {
+pub(crate) fn read(arguments: &Template) -> Result<GivenFiles, InputError> {
     let path = &arguments.path;
     let metadata = fs::metadata(path).map_err(|source| InputError::Read {
         path: path.clone(),
@@ -135,7 +135,7 @@ pub(crate) fn read(arguments: &Template) -> Result<Given, InputError> {
     let files = files.chain(&inputs.variable_files);
     let links = files.filter(|file| is_link(Path::new(&file.name)));
     let links = links.map(|file| file.name.clone()).collect();
-    Ok(Given { inputs, links })
+    Ok(GivenFiles { inputs, links })
 }
 
 /// Whether the file at `path` is a link to another one.

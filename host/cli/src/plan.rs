@@ -1,8 +1,8 @@
 //! `lvhost plan`: what a build would make, download and be allowed to reach.
 //!
 //! ```text
-//!  template ─► jobs ─► one Planned each, a value ─┬──────────────────────────────► text or JSON
-//!                                                 └► --check: ask the hypervisor ─┘
+//!  template ─► jobs ─► a value for each ─┬──────────────────────────────► text or JSON
+//!                                        └► --check: ask the hypervisor ─┘
 //! ```
 //! Without `--check` nothing is touched: no hypervisor, no network, no file but those of the template
 //! and the cache's index.
@@ -19,7 +19,7 @@ use lvhost_hcl::Severity;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use self::describe::{Look, Planned, Subject};
+pub(crate) use self::describe::{Look, PlannedBuild, Subject};
 use crate::arguments;
 use crate::async_runtime;
 use crate::components::Components;
@@ -101,10 +101,11 @@ pub(crate) fn plan(
         sources: &examined.sources,
         downloads: downloads.as_ref(),
         working_directory: &surroundings.working_directory,
+        secrets: &surroundings.secrets,
     };
     let mut builds = Vec::new();
     for job in &jobs {
-        let mut planned = Planned::of(job.subject(), &look)?;
+        let mut planned = PlannedBuild::of(job.subject(), &look)?;
         if arguments.check {
             planned.check = Some(runtime.block_on(check::check(job, &examined.sources)));
         }

@@ -147,8 +147,8 @@ fn write_line(stream: &Stream, line: &str) {
 #[cfg(test)]
 impl Printer {
     /// A printer without colours, and what is written to its two streams.
-    pub(crate) fn for_test() -> (Self, Recorded) {
-        let recorded = Recorded::default();
+    pub(crate) fn for_test() -> (Self, RecordedOutput) {
+        let recorded = RecordedOutput::default();
         let printer = Self {
             results: recorded.results.clone(),
             messages: recorded.messages.clone(),
@@ -163,13 +163,13 @@ impl Printer {
 /// What a printer for tests has written.
 #[cfg(test)]
 #[derive(Default)]
-pub(crate) struct Recorded {
+pub(crate) struct RecordedOutput {
     results: Arc<Mutex<Vec<u8>>>,
     messages: Arc<Mutex<Vec<u8>>>,
 }
 
 #[cfg(test)]
-impl Recorded {
+impl RecordedOutput {
     pub(crate) fn results(&self) -> String {
         String::from_utf8(self.results.lock().unwrap().clone()).unwrap()
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lvhost_config::{PROJECT_FILE, Project, SourceLimits, SourcePlugin, decode_project};
-use lvhost_engine::Allowed;
+use lvhost_engine::Permission;
 use lvhost_hcl::{Diagnostic, Diagnostics, Environment, InputFile, SourceMap, Span, load_settings};
 use lvhost_runtime::Limits;
 
@@ -22,7 +22,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) name_span: Span,
     pub(crate) plugin: &'a SourcePlugin,
     pub(crate) limits: Limits,
-    pub(crate) allowed: Arc<Allowed>,
+    /// What it allows; missing if the entry is wrong.
+    pub(crate) permission: Permission,
 }
 
 /// Reads the settings in `folder`; there need not be any.

@@ -29,7 +29,7 @@ use crate::logs;
 use crate::printer::Printer;
 use crate::signals::{self, AtRisk};
 use crate::surroundings::Surroundings;
-use crate::template::{Examined, Examiner, Job};
+use crate::template::{ExaminedTemplate, Examiner, Job};
 use crate::ui::{self, BuildResult, Event, Questions, Screen, Style};
 use crate::watched_console::watched_console;
 
@@ -101,7 +101,11 @@ impl Run<'_> {
 
     /// Checks everything first, and makes what the template's `data` blocks ask for only if a build
     /// will follow.
-    async fn examine(&self, components: &Components, cache: &Path) -> Result<Examined, InputError> {
+    async fn examine(
+        &self,
+        components: &Components,
+        cache: &Path,
+    ) -> Result<ExaminedTemplate, InputError> {
         let examiner = Examiner::new(&self.arguments.template, components, &self.surroundings)?;
         let check_only = BuiltIn::check_only();
         let checked = examiner.examine(&check_only).await;
@@ -112,7 +116,7 @@ impl Run<'_> {
         Ok(checked)
     }
 
-    fn tell_diagnostics(&self, examined: &Examined) {
+    fn tell_diagnostics(&self, examined: &ExaminedTemplate) {
         if let Some(text) = examined.text(&self.printer) {
             self.screen.show(&Event::Diagnostics {
                 build: None,
@@ -124,7 +128,7 @@ impl Run<'_> {
 
     fn builder(
         &self,
-        examined: Examined,
+        examined: ExaminedTemplate,
         fetcher: Fetcher,
         watched_console: Option<Console>,
         journal: Arc<dyn Journal>,

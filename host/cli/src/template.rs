@@ -6,7 +6,7 @@
 //!                  └──► each provisioner: check ─────────────────────────────────┴─► jobs, diagnostics
 //! ```
 //! Errors of the language don't hide those of options: what can't be evaluated is unknown, and the
-//! check goes on with the rest. So it is with what can't be read.
+//! check goes on with the rest. So it is with what can't be read, and with what is wrong in `lvhost.hcl`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::arguments::Template;
 use crate::components::Components;
 use crate::exit_code::Failure;
 use crate::findings::{Finding, findings};
-use crate::input::{self, Given, InputError};
+use crate::input::{self, GivenFiles, InputError};
 use crate::interpolation::interpolated;
 use crate::local_paths;
 use crate::plan::Subject;
@@ -69,7 +69,7 @@ impl Job {
 }
 
 /// What a template comes to.
-pub(crate) struct Examined {
+pub(crate) struct ExaminedTemplate {
     /// The files, for what only shows in the build.
     pub(crate) files: Arc<SourceMap>,
     /// What makes its volumes.
@@ -80,7 +80,7 @@ pub(crate) struct Examined {
     pub(crate) jobs: Result<Vec<Job>, Failure>,
 }
 
-impl Examined {
+impl ExaminedTemplate {
     /// The diagnostics as text; `None` if there are none.
     pub(crate) fn text(&self, printer: &Printer) -> Option<String> {
         (!self.diagnostics.is_empty()).then(|| printer.drawn(&self.files, &self.diagnostics))
@@ -129,7 +129,7 @@ impl<'a> Examiner<'a> {
         components: &'a Components,
         surroundings: &Arc<Surroundings>,
     ) -> Result<Self, InputError> {
-        let Given { inputs, links } = input::read(arguments)?;
+        let GivenFiles { inputs, links } = input::read(arguments)?;
         Ok(Self {
             selection: Selection::new(arguments)?,
             allowed_uris: AllowedUris::new(arguments, surroundings),
@@ -142,7 +142,7 @@ impl<'a> Examiner<'a> {
 
     /// Evaluates the template and checks everything that needs no hypervisor. Can be done again, with
     /// other data sources.
-    pub(crate) async fn examine(&self, data_sources: &dyn DataSources) -> Examined {
+    pub(crate) async fn examine(&self, data_sources: &dyn DataSources) -> ExaminedTemplate {
         let environment = Arc::clone(&self.surroundings) as Arc<dyn Environment>;
         let (document, mut files, mut diagnostics) = load(&self.inputs, environment, data_sources);
         for link in &self.links {
@@ -155,11 +155,10 @@ impl<'a> Examiner<'a> {
         if let Some(document) = &document {
             secrets.add_document(document);
         }
-        if let Some(document) = document
-            && let Some(of_template) =
+        if let Some(document) = document {
+            let of_template =
                 self.components
-                    .of_template(&document, folder, &mut files, &mut diagnostics)
-        {
+                    .of_template(&document, folder, &mut files, &mut diagnostics);
             sources = of_template.sources;
             jobs = self
                 .check(document, &sources, &files, &mut diagnostics)
@@ -177,7 +176,7 @@ impl<'a> Examiner<'a> {
         } else {
             jobs.map_err(Failure::Input)
         };
-        Examined {
+        ExaminedTemplate {
             files: Arc::new(files),
             sources,
             diagnostics,

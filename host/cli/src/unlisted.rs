@@ -12,14 +12,14 @@ use lvhost_runtime::Grant;
 use crate::third_party::{ComponentFile, entry_text};
 
 /// A component that lies where it is looked for and has no entry.
-pub(crate) struct Unlisted {
+pub(crate) struct UnlistedComponent {
     /// Where the template uses it first.
     pub(crate) span: Span,
     pub(crate) file: ComponentFile,
     pub(crate) name: String,
 }
 
-impl Unlisted {
+impl UnlistedComponent {
     /// The entry to paste, with what it may reach.
     pub(crate) fn entry(&self, allow: &[String]) -> String {
         let file_name = self.file.path.file_name();
@@ -33,7 +33,7 @@ impl Unlisted {
 /// Reports each with the entry to paste. `jobs` are all volumes with what their components have asked
 /// for; `folder` is the template's.
 pub(crate) fn report<'a>(
-    unlisted: &[Unlisted],
+    unlisted: &[UnlistedComponent],
     folder: &Path,
     jobs: impl Iterator<Item = (&'a LibvirtSource, &'a Configured)>,
     report: &mut Diagnostics,
@@ -51,7 +51,7 @@ pub(crate) fn report<'a>(
         }
     }
     for component in unlisted {
-        let Unlisted { span, file, name } = component;
+        let UnlistedComponent { span, file, name } = component;
         let grants = asked.remove(name.as_str()).unwrap_or_default();
         let entry = component.entry(&allow_lines(grants));
         report.push(

@@ -55,11 +55,13 @@ fn script(key: &str) -> String {
          if [ -n \"$rest\" ]; then printf \"%s\\n\" \"$rest\"; fi > \"$f\"; fi"
     );
     // Single quotes around it: it holds none itself.
-    format!(
+    let both = format!(
         "sh -c '{clear}' clear \"$HOME\" || exit 1; \
          if [ \"$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then \
          sudo -n sh -c '{clear}' clear /root; fi"
-    )
+    );
+    // The login shell may be one of csh's kind, which knows none of that. Quotes it knows.
+    format!("sh -c '{}'", both.replace('\'', "'\\''"))
 }
 
 #[derive(Default)]
@@ -82,14 +84,14 @@ mod tests {
     use super::*;
     use crate::keys::{Algorithm, generate};
 
-    /// Runs the guest's script here, with this home folder and without `sudo`.
-    fn run(home: &std::path::Path, key: &str) -> process::Output {
+    /// Runs the guest's script here by this login shell, with this home folder and without `sudo`.
+    fn run(shell: &str, home: &std::path::Path, key: &str) -> process::Output {
         // As root the script never looks for sudo; else it finds none here.
-        let mut command = process::Command::new("sh");
+        let mut command = process::Command::new(shell);
         command.arg("-c").arg(script(key)).env("HOME", home);
         let tools = home.join("tools");
         std::fs::create_dir_all(&tools).unwrap();
-        for tool in ["sh", "grep", "id"] {
+        for tool in [shell, "sh", "grep", "id"] {
             let found = process::Command::new("sh")
                 .arg("-c")
                 .arg(format!("command -v {tool}"))
@@ -99,6 +101,17 @@ mod tests {
             let _ = std::os::unix::fs::symlink(found.trim(), tools.join(tool));
         }
         command.env("PATH", &tools).output().unwrap()
+    }
+
+    /// Those of this machine that a user may have.
+    fn login_shells() -> impl Iterator<Item = &'static str> {
+        let is_there = |shell: &&str| {
+            let tried = process::Command::new(shell).args(["-c", "true"]).status();
+            tried.is_ok()
+        };
+        ["sh", "bash", "zsh", "fish", "tcsh"]
+            .into_iter()
+            .filter(is_there)
     }
 
     #[test]
@@ -119,19 +132,21 @@ mod tests {
             ),
             (other.clone(), other.clone()),
         ] {
-            let home = tempfile::tempdir().unwrap();
-            let folder = home.path().join(".ssh");
-            std::fs::create_dir(&folder).unwrap();
-            let file = folder.join("authorized_keys");
-            std::fs::write(&file, &before).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-            let ended = run(home.path(), key);
-            assert!(ended.status.success(), "{ended:?}");
-            assert_eq!(std::fs::read_to_string(&file).unwrap(), after);
-            assert_eq!(
-                std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            for shell in login_shells() {
+                let home = tempfile::tempdir().unwrap();
+                let folder = home.path().join(".ssh");
+                std::fs::create_dir(&folder).unwrap();
+                let file = folder.join("authorized_keys");
+                std::fs::write(&file, &before).unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+                let ended = run(shell, home.path(), key);
+                assert!(ended.status.success(), "{shell}: {ended:?}");
+                assert_eq!(std::fs::read_to_string(&file).unwrap(), after, "{shell}");
+                assert_eq!(
+                    std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+                    0o600
+                );
+            }
         }
     }
 
@@ -139,7 +154,8 @@ mod tests {
     fn without_a_file_there_is_nothing_to_do() {
         let home = tempfile::tempdir().unwrap();
         let build = generate(Algorithm::Ed25519, "").unwrap().public_openssh;
-        assert!(run(home.path(), body(&build).unwrap()).status.success());
+        let ended = run("sh", home.path(), body(&build).unwrap());
+        assert!(ended.status.success(), "{ended:?}");
     }
 
     #[test]

@@ -76,7 +76,7 @@ use session::Session;
 pub(crate) use session::readable;
 pub use settings::{
     ANSWER_TIMEOUT, ATTEMPT_TIMEOUT, Authentication, FileTransfer, KEEP_ALIVE, KnownHosts,
-    RECONNECT_TIMEOUT, Settings,
+    RECONNECT_TIMEOUT, Remarks, Settings,
 };
 pub use sftp_trouble::SftpTrouble;
 use transfer::Way;

@@ -92,7 +92,7 @@ options! {
             /// How long a command may neither print nor read anything before the connection counts
             /// as lost. Any time with `0`.
             ssh_read_write_timeout: Duration = "0s",
-            /// How files get into the guest. SFTP if left out, and scp where the guest has no SFTP.
+            /// How files get into the guest. SFTP if left out, and scp where the guest has no SFTP, which is said.
             ssh_file_transfer_method: Option<FileTransferMethod>,
             /// The ciphers to offer, best first.
             ssh_ciphers: Vec<String>,

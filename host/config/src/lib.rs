@@ -67,6 +67,6 @@ pub use source::decode_source;
 pub use tunnel::Tunnel;
 pub use volume::{AttachAs, Device, Volume};
 pub use volume_source::{
-    SourceOption, SourceOptionType, SourceSchema, SourceSchemas, SourceSetting, SourceValue,
-    VolumeSource,
+    ExcusedTypes, SourceOption, SourceOptionType, SourceSchema, SourceSchemas, SourceSetting,
+    SourceValue, VolumeSource,
 };

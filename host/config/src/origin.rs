@@ -20,6 +20,7 @@ struct Written {
     /// The attribute without its value.
     place: Attribute,
     known: bool,
+    sensitive: bool,
 }
 
 impl Origin {
@@ -38,9 +39,15 @@ impl Origin {
 
     /// Remembers that the user wrote the option, and whether there is a value to judge by.
     pub(crate) fn note(&mut self, name: &'static str, attribute: &Attribute, known: bool) {
+        let sensitive = attribute.value.is_sensitive();
         let mut place = attribute.clone();
         place.value = Value::NULL;
-        self.written.insert(name, Written { place, known });
+        let written = Written {
+            place,
+            known,
+            sensitive,
+        };
+        self.written.insert(name, written);
     }
 
     /// The block.
@@ -63,6 +70,13 @@ impl Origin {
     /// Whether the user wrote the option, with a value other than null and the empty text.
     pub fn is_set(&self, name: &str) -> bool {
         self.written.contains_key(name)
+    }
+
+    /// Whether something in the option's value is marked as sensitive.
+    pub fn is_sensitive(&self, name: &str) -> bool {
+        self.written
+            .get(name)
+            .is_some_and(|written| written.sensitive)
     }
 
     /// Whether the user wrote the option or block but there is no value to judge by: it will only be known

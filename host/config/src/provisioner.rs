@@ -35,8 +35,8 @@ options! {
             env_var_format: Option<String>,
             /// The command that runs a script: `{{ .Vars }}` stands for the variables and
             /// `{{ .Path }}` for the script's path in the guest. `chmod +x {{ .Path }}; {{ .Vars }} {{ .Path }}`
-            /// if left out, which the user's login shell has to understand: with csh, write `env` before
-            /// `{{ .Vars }}`.
+            /// if left out, with `env` before the variables of a script that begins with `#!`, so that csh
+            /// understands it as well. In csh, values with line ends or `!` need `use_env_var_file`.
             execute_command: Option<String>,
             /// Scripts are uploaded as they are, without turning CRLF into LF.
             binary: bool = false,
@@ -113,9 +113,10 @@ options! {
             /// What to copy. A folder with a trailing slash stands for what is in it. Of a download,
             /// `*`, `?` and `[…]` make a pattern, over SSH: all that matches goes into `destination`.
             source: Option<String>,
-            /// Several things to copy.
+            /// Several things to copy, before `source`. With an empty list, and nothing else, nothing is copied.
             sources: Vec<String>,
-            /// The text to write, instead of a source.
+            /// The text to write, instead of a source. The empty text counts as left out, as it does with Packer: it
+            /// makes no file.
             content: Option<String>,
             /// Where to copy it. In the guest, `~/` is the home of the user that logs in, and so is the folder
             /// that a path without `/` at its beginning starts in. A file of this machine is replaced when its
@@ -222,16 +223,7 @@ impl Provisioner {
             }
             "file" => {
                 let file = File::decode(body, &context, report);
-                one_of(
-                    "`source`, `sources` or `content`",
-                    &[
-                        ("source", file.source.is_some()),
-                        ("sources", !file.sources.is_empty()),
-                        ("content", file.content.is_some()),
-                    ],
-                    &file.origin,
-                    report,
-                );
+                what_to_copy(&file, body, report);
                 if file.content.is_some() && file.direction == Direction::Download {
                     report.push(Diagnostic::error(
                         file.origin.span_of("content"),
@@ -261,6 +253,45 @@ impl Provisioner {
             }
         })
     }
+}
+
+/// Warns of a `file` that copies nothing, which is right to Packer, unless an empty list of sources asks for that.
+fn what_to_copy(file: &File, body: &Body, report: &mut Diagnostics) {
+    let origin = &file.origin;
+    let has_source = ["source", "sources"]
+        .iter()
+        .any(|name| origin.is_unknown(name))
+        || file.source.is_some()
+        || !file.sources.is_empty();
+    let has_content = file.content.is_some() || origin.is_unknown("content");
+    if has_source && has_content {
+        report.push(Diagnostic::error(
+            origin.span_of("content"),
+            "`content` can't stand beside `source` or `sources`",
+        ));
+    }
+    if has_source || has_content || origin.is_set("sources") {
+        return;
+    }
+    let empty = |name| body.attribute(name).filter(|it| !it.value.is_null());
+    report.push(if let Some(content) = empty("content") {
+        Diagnostic::warning(
+            content.element_span(""),
+            "no file is made: an empty `content` counts as left out",
+        )
+        .detail("Packer makes none either")
+        .help("to make an empty file, name one as `source`, or run `: > PATH` with `shell`")
+    } else if let Some(source) = empty("source") {
+        Diagnostic::warning(
+            source.element_span(""),
+            "nothing is copied: `source` is empty",
+        )
+    } else {
+        Diagnostic::warning(
+            origin.span(),
+            "nothing is copied: there is neither `source`, `sources` nor `content`",
+        )
+    });
 }
 
 /// Exactly one of several options must be set.

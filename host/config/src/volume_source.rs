@@ -1,6 +1,6 @@
 //! The `source` block of a volume: its options are known only to the component that makes the volume.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Span, Value};
@@ -61,6 +61,39 @@ pub struct SourceSchema {
 pub struct SourceSchemas {
     kinds: Vec<SourceSchema>,
     advice: BTreeMap<String, String>,
+    excused: ExcusedTypes,
+}
+
+/// Types without a kind of which nothing is said, since it was said elsewhere why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExcusedTypes {
+    /// These.
+    Types(BTreeSet<String>),
+    /// Each: what kinds there would be is not known.
+    All,
+}
+
+impl Default for ExcusedTypes {
+    fn default() -> Self {
+        Self::Types(BTreeSet::new())
+    }
+}
+
+impl ExcusedTypes {
+    /// Excuses `type_name`, too.
+    pub fn add(&mut self, type_name: impl Into<String>) {
+        if let Self::Types(types) = self {
+            types.insert(type_name.into());
+        }
+    }
+
+    /// Whether nothing is said of `type_name`.
+    pub fn includes(&self, type_name: &str) -> bool {
+        match self {
+            Self::Types(types) => types.contains(type_name),
+            Self::All => true,
+        }
+    }
 }
 
 impl SourceSchemas {
@@ -68,8 +101,13 @@ impl SourceSchemas {
     pub fn new(kinds: Vec<SourceSchema>) -> Self {
         Self {
             kinds,
-            advice: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// Says nothing of these types, of which there is no kind.
+    pub fn excuse(&mut self, excused: ExcusedTypes) {
+        self.excused = excused;
     }
 
     /// Tells what a user can do about `type_name`, of which there is no source.
@@ -270,7 +308,7 @@ impl Declared for VolumeSource {
             });
         }
         let Some(schema) = context.sources.find(&written) else {
-            if !written.is_empty() {
+            if !written.is_empty() && !context.sources.excused.includes(&written) {
                 report.push(unknown_type(&written, origin.span_of("type"), context));
             }
             return Self {

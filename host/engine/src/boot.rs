@@ -22,12 +22,12 @@ use crate::error::Error;
 use crate::go_template::InterpolationError;
 use crate::http_server::{
     Event, GuestAddress, GuestNetwork, HostNetwork, HttpServer, HttpServerError, Listen, Peers,
-    Place, Served, guest_address, route_to,
+    Place, ServedFiles, guest_address, route_to,
 };
 use crate::key_pair::STAND_IN as STAND_IN_KEY;
 use crate::masked_ui::MaskedUi;
 use crate::plan::Plan;
-use crate::provision::interpolate::{Names, Rendered, render};
+use crate::provision::interpolate::{Names, RenderedText, render};
 use crate::ui::Ui;
 
 /// What stands in for the HTTP server's address while the template is checked.
@@ -186,16 +186,16 @@ fn filled(text: &str, ip: &str, port: &str, domain: &str) -> Result<String, Inte
         functions: None,
     };
     match render(text, &names)? {
-        Rendered::Text { text, .. } => Ok(text),
-        Rendered::Unknown => Err(InterpolationError::new(
+        RenderedText::Text { text, .. } => Ok(text),
+        RenderedText::Unknown => Err(InterpolationError::new(
             "what is known of the running guest can't be typed before it runs",
         )),
     }
 }
 
-fn served(source: &LibvirtSource, working_directory: &Path) -> Option<Served> {
+fn served(source: &LibvirtSource, working_directory: &Path) -> Option<ServedFiles> {
     if let Some(directory) = &source.http_directory {
-        return Some(Served::Directory(working_directory.join(directory)));
+        return Some(ServedFiles::Directory(working_directory.join(directory)));
     }
     if source.http_content.is_empty() {
         return None;
@@ -203,13 +203,13 @@ fn served(source: &LibvirtSource, working_directory: &Path) -> Option<Served> {
     let content = source.http_content.iter();
     let secret =
         |(path, text): (&String, &String)| (path.clone(), SecretString::from(text.clone()));
-    Some(Served::Contents(
+    Some(ServedFiles::Contents(
         content.map(secret).collect::<BTreeMap<_, _>>(),
     ))
 }
 
 async fn serve(
-    served: Served,
+    served: ServedFiles,
     source: &LibvirtSource,
     plan: &Plan,
     hypervisor: &dyn Hypervisor,

@@ -65,7 +65,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::journal::{BuildJournal, HypervisorId, Journal};
 use crate::key_pair::{self, BuildKey};
-use crate::ledger::{Kept, Ledger, Leftover};
+use crate::ledger::{KeptItem, Ledger, Leftover};
 use crate::masked_ui::MaskedUi;
 use crate::plan::{self, Plan};
 use crate::provision::Provision;
@@ -170,7 +170,7 @@ pub struct Outcome {
     /// What could not be removed.
     pub leftovers: Vec<Leftover>,
     /// What a failed build leaves because of [`Build::on_error`].
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptItem>,
 }
 
 impl Build {
@@ -271,6 +271,7 @@ impl Build {
         ledger: &Ledger,
         guest: &mut Option<Guest>,
     ) -> Result<Artifact, Error> {
+        self.hide(source, None);
         let Checked {
             plan,
             hypervisor,
@@ -315,8 +316,8 @@ impl Build {
         })
     }
 
-    /// Hides what the guest is made and entered with. Before anything that has it can tell of it, and not
-    /// earlier: a password such as `debian` stands in many other words.
+    /// Hides what the guest is made and entered with. From the first step of the build on, and not earlier: a
+    /// password such as `debian` stands in many other words, those of a plan among them.
     fn hide(&self, source: &LibvirtSource, key: Option<&BuildKey>) {
         let secrets = self.ui.secrets();
         secrets.add_sources(source);

@@ -2,12 +2,13 @@
 
 mod settings;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lvhost_communicator::keys::{self, KeyPair};
-use lvhost_communicator::ssh::{Outcome, Questions, connect_until};
+use lvhost_communicator::ssh::{Outcome, Questions, Remarks, connect_until};
 use lvhost_communicator::{Communicator, winrm};
 use lvhost_config::{CommunicatorType, KeyText};
 use lvhost_libvirt::ConnectionUri;
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 pub use self::settings::SettingsError;
 use self::settings::Surroundings;
 use crate::error::Error;
-use crate::ui::Ui;
+use crate::masked_ui::MaskedUi;
+use crate::ui::Ui as _;
 
 /// Makes connections to guests.
 #[async_trait]
@@ -40,7 +42,7 @@ pub trait Connector: Send + Sync {
         host: &str,
         port: u16,
         deadline: Instant,
-        ui: &dyn Ui,
+        ui: &MaskedUi,
     ) -> Result<Box<dyn Communicator>, Error>;
 }
 
@@ -78,6 +80,21 @@ impl GuestConnector {
     }
 }
 
+/// Shows what a connection remarks: right, but surprising.
+struct Warnings(MaskedUi);
+
+impl Remarks for Warnings {
+    fn remark(&self, sentence: &str) {
+        self.0.warn(sentence);
+    }
+}
+
+impl fmt::Debug for Warnings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Warnings")
+    }
+}
+
 #[async_trait]
 impl Connector for GuestConnector {
     async fn key_pair(
@@ -101,7 +118,7 @@ impl Connector for GuestConnector {
         host: &str,
         port: u16,
         deadline: Instant,
-        ui: &dyn Ui,
+        ui: &MaskedUi,
     ) -> Result<Box<dyn Communicator>, Error> {
         if communicator.communicator == CommunicatorType::Winrm {
             let settings = settings::winrm(communicator, host, port);
@@ -123,7 +140,8 @@ impl Connector for GuestConnector {
         if communicator.ssh_bastion_interactive && self.questions.is_none() {
             ui.warn("`ssh_bastion_interactive` is set, but there is nobody to answer the bastion");
         }
-        let settings = settings::settings(communicator, host, port, &self.surroundings())?;
+        let mut settings = settings::settings(communicator, host, port, &self.surroundings())?;
+        settings.remarks = Some(Arc::new(Warnings(ui.clone())));
         let mut observer = |attempt: &lvhost_communicator::ssh::Attempt| match &attempt.outcome {
             Outcome::Connected { .. } => tracing::info!(?attempt, "connected"),
             _ => tracing::debug!(?attempt, "not connected yet"),

@@ -88,7 +88,7 @@ const MAX_OBSERVED_PATH: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is served.
-pub enum Served {
+pub enum ServedFiles {
     /// `http_directory`: the files of a folder, as they are when they are asked for. Links that
     /// lead out of it are not followed.
     Directory(PathBuf),
@@ -201,7 +201,7 @@ impl HttpServer {
     /// # Errors
     /// The folder can't be opened, or nothing can be listened on.
     pub async fn start(
-        served: Served,
+        served: ServedFiles,
         listen: &Listen,
         observer: Observer,
     ) -> Result<Self, HttpServerError> {

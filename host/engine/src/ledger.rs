@@ -36,12 +36,12 @@ use crate::ui::Ui;
 
 /// Something the build has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Made {
+enum LedgerItem {
     Volume(VolumeId),
     Domain(DomainId),
 }
 
-impl Made {
+impl LedgerItem {
     /// What a user can type to remove it from the hypervisor at `uri`.
     fn removal(&self, uri: &str) -> String {
         match self {
@@ -55,7 +55,7 @@ impl Made {
     }
 }
 
-impl fmt::Display for Made {
+impl fmt::Display for LedgerItem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Volume(id) => write!(formatter, "the volume {id}"),
@@ -77,7 +77,7 @@ pub struct Leftover {
 
 /// What a failed build leaves for the user to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptItem {
     /// What it is: `the domain "x"`.
     pub what: String,
     /// What a user can type to remove it.
@@ -102,7 +102,7 @@ pub(crate) struct Ledger {
     /// Where the hypervisor is, without a password.
     uri: Arc<str>,
     ui: Arc<dyn Ui>,
-    made: Arc<Mutex<Vec<Made>>>,
+    made: Arc<Mutex<Vec<LedgerItem>>>,
     /// The domain and what its metadata says. Locked while that is changed.
     record: Arc<tokio::sync::Mutex<Option<(DomainId, BuildRecord)>>>,
     /// Known from the beginning on.
@@ -140,7 +140,7 @@ impl Ledger {
             let mut record = ledger.record.lock().await;
             let id = ledger.hypervisor.define_domain(&spec).await?;
             *record = spec.build.map(|build| (id.clone(), build));
-            ledger.add(Made::Domain(id.clone()));
+            ledger.add(LedgerItem::Domain(id.clone()));
             Ok(id)
         })
         .await
@@ -203,7 +203,7 @@ impl Ledger {
                 Err(error) => LedgerError::from(error),
                 Ok(known) => match work.await {
                     Ok(facts) => {
-                        ledger.add(Made::Volume(id.clone()));
+                        ledger.add(LedgerItem::Volume(id.clone()));
                         if let Some(journal) = journal {
                             journal.made(&id, &facts).await?;
                         }
@@ -244,7 +244,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn add(&self, made: Made) {
+    fn add(&self, made: LedgerItem) {
         let mut list = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         list.push(made);
     }
@@ -270,12 +270,12 @@ impl Ledger {
         self.running.is_empty()
             && made
                 .iter()
-                .all(|made| matches!(made, Made::Volume(id) if Some(id) == keep))
+                .all(|made| matches!(made, LedgerItem::Volume(id) if Some(id) == keep))
     }
 
     /// What there is, the domain first, none of which will be removed.
-    pub(crate) async fn keep(&self) -> Vec<Kept> {
-        let kept = |made: &Made| Kept {
+    pub(crate) async fn keep(&self) -> Vec<KeptItem> {
+        let kept = |made: &LedgerItem| KeptItem {
             what: made.to_string(),
             command: made.removal(&self.uri),
         };
@@ -283,7 +283,7 @@ impl Ledger {
     }
 
     /// Everything that was made, once nothing is being made any more.
-    async fn take(&self) -> Vec<Made> {
+    async fn take(&self) -> Vec<LedgerItem> {
         self.running.close();
         self.running.wait().await;
         std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
@@ -295,7 +295,7 @@ impl Ledger {
         let tell = |text: &str| self.ui.say(text);
         let removal = Removal::new(self.hypervisor.as_ref(), &tell);
         let mut leftovers = Vec::new();
-        let mut failed = |made: &Made, result: Result<()>| {
+        let mut failed = |made: &LedgerItem, result: Result<()>| {
             if let Err(reason) = result {
                 leftovers.push(Leftover {
                     what: made.to_string(),
@@ -307,7 +307,7 @@ impl Ledger {
             false
         };
         let mut domain = None;
-        if let Some(first @ Made::Domain(id)) = made.first() {
+        if let Some(first @ LedgerItem::Domain(id)) = made.first() {
             if let Some(keep) = keep {
                 if let Some(journal) = self.journal.get() {
                     warn(keep, journal.kept(keep).await);
@@ -323,7 +323,7 @@ impl Ledger {
             }
         }
         for made in made.iter().rev() {
-            if let Made::Volume(id) = made
+            if let LedgerItem::Volume(id) = made
                 && Some(id) != keep
             {
                 failed(made, self.delete_volume(&removal, id).await);

@@ -49,10 +49,10 @@ pub use identity::Identity;
 pub use journal::{
     Entry, FileEntry, FileIdentity, HypervisorId, Journal, JournalError, JournalFolder, Stage,
 };
-pub use ledger::{Kept, Leftover};
+pub use ledger::{KeptItem, Leftover};
 pub use local_paths::LocalPaths;
 pub use masked_ui::MaskedUi;
-pub use ownership::{Claim, Doubt, Made, Uses, build_of};
+pub use ownership::{Claim, Doubt, MadeVolume, Uses, build_of};
 pub use permission::{Allowed, Permission, Rule, allow_lines};
 pub use plan::{
     AllowedBy, Contents, Need, Needs, Plan, PlannedDownload, PlannedInterface, PlannedVolume,

@@ -267,7 +267,7 @@ pub(crate) fn made_by_lvhost(
 
 /// A volume that a build of this process has made, and whether it still is what there is.
 #[derive(Debug)]
-pub struct Made<'a> {
+pub struct MadeVolume<'a> {
     /// The build.
     pub build: Uuid,
     /// What the hypervisor knew of it when the build had ended.
@@ -278,7 +278,7 @@ pub struct Made<'a> {
     pub entry: Option<&'a Entry>,
 }
 
-impl Made<'_> {
+impl MadeVolume<'_> {
     /// Whether it is still that volume, and nobody stands on it.
     ///
     /// # Errors

@@ -21,7 +21,9 @@ pub(crate) mod interpolate;
 mod lines;
 mod options;
 mod progress;
+mod runnable_file;
 mod script;
+mod script_upload;
 mod shell;
 mod shell_local;
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! A script that prints a password is the usual way in which one ends in a log; so is a component that
 //! tells what it was given.
 
+mod spellings;
+
 use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -16,12 +18,12 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use lvhost_config::{LibvirtSource, VolumeSource};
 use lvhost_hcl::{Body, Diagnostic, Diagnostics, Document, Value, ValueKind};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use lvhost_libvirt::ConnectionUri;
 use secrecy::{ExposeSecret, SecretString};
+
+use self::spellings::spellings;
 
 /// What is shown instead.
 const MASK: &str = "<sensitive>";
@@ -38,20 +40,16 @@ const MOST_LINES: usize = 1000;
 /// with it: masking it makes output unreadable, and tells what it is.
 const SHORTEST: usize = 4;
 
-/// Bytes of the shortest secret that is also looked for in other spellings: those of a shorter one are
-/// not much longer, and stand in other texts by chance.
-const SHORTEST_SPELT: usize = 8;
-
 /// Secrets that are also looked for in other spellings. A list may have a million that nobody prints in any;
 /// each takes some fifteen texts.
 const MOST_SPELT: usize = 10_000;
 
 /// All that is never shown. Clones share what they know: what one learns, all of them hide.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<RwLock<Known>>);
+pub struct Secrets(Arc<RwLock<KnownSecrets>>);
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     /// As they were given, so that none is spelt twice.
     given: HashMap<Text, Parts>,
     /// These and their other spellings, by their first bytes and their lengths: what looking for them costs
@@ -82,7 +80,7 @@ impl Hash for Text {
     }
 }
 
-impl Known {
+impl KnownSecrets {
     fn add(&mut self, secret: SecretString, parts: Parts) {
         let known = self.given.get(secret.expose_secret());
         if secret.expose_secret().is_empty() || known.is_some_and(|its| *its >= parts) {
@@ -174,8 +172,14 @@ impl Secrets {
         }
     }
 
-    /// Hides the secret options of the components that make a source's volumes.
+    /// Hides the secret options of the components that make a source's volumes, and what a sensitive URI of the
+    /// hypervisor is shown as, and its host, of which libvirt tells.
     pub fn add_sources(&self, source: &LibvirtSource) {
+        if source.origin.is_sensitive("libvirt_uri") {
+            let uri = ConnectionUri::new(source.libvirt_uri.as_str());
+            let shown = [Some(uri.to_string()), uri.host()].into_iter().flatten();
+            self.add(shown.map(SecretString::from));
+        }
         for block in source.volume.iter().filter_map(|it| it.source.as_ref()) {
             self.add_parts(block.secrets(), Parts::OfDocument);
         }
@@ -288,87 +292,6 @@ fn pieces(secret: &SecretString, parts: Parts, is_spelt: bool) -> Vec<SecretStri
     }
     all.append(&mut lines);
     all
-}
-
-/// What programs make of a secret before they print it.
-fn spellings(secret: &SecretString) -> Vec<SecretString> {
-    const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
-    let text = secret.expose_secret();
-    if text.len() < SHORTEST_SPELT {
-        return Vec::new();
-    }
-    let encoded = utf8_percent_encode(text, &UNRESERVED).to_string();
-    let json = serde_json::to_string(text).unwrap_or_default();
-    let in_json = json
-        .strip_prefix('"')
-        .and_then(|json| json.strip_suffix('"'));
-    let mut spelt = vec![
-        text.replace('\'', "'\\''"),
-        text.replace('\'', "'\"'\"'"),
-        escaped(text),
-        in_json.unwrap_or_default().to_owned(),
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;"),
-        encoded.replace("%20", "+"),
-        lower_case_escapes(&encoded),
-        encoded,
-    ];
-    for engine in [STANDARD, URL_SAFE] {
-        spelt.push(engine.encode(text));
-        spelt.extend((0..3).map(|offset| within_base64(text.as_bytes(), offset, &engine)));
-    }
-    spelt.sort_unstable();
-    spelt.dedup();
-    let differs = |spelling: &String| spelling.len() >= SHORTEST_SPELT && spelling != text;
-    spelt
-        .into_iter()
-        .filter(differs)
-        .map(SecretString::from)
-        .collect()
-}
-
-/// What is encoded for URLs, with the letters of its escapes in lower case.
-fn lower_case_escapes(encoded: &str) -> String {
-    let mut pieces = encoded.split('%');
-    let mut lower = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        // An escape is two digits, all of them ASCII.
-        let (digits, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
-        lower.push('%');
-        lower.push_str(&digits.to_ascii_lowercase());
-        lower.push_str(rest);
-    }
-    lower
-}
-
-/// As shells escape a word without quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        if character.is_ascii()
-            && !character.is_ascii_alphanumeric()
-            && !"/._-+,:@%=".contains(character)
-        {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
-/// The digits that `bytes` come to in a longer text in which they begin at `offset` modulo 3 (a password
-/// behind a name and a colon), without those that depend on what is around them.
-fn within_base64(bytes: &[u8], offset: usize, engine: &impl Engine) -> String {
-    let mut padded = vec![0; offset];
-    padded.extend_from_slice(bytes);
-    let digits = engine.encode(&padded);
-    let (begin, end) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
-    digits.get(begin..end).unwrap_or_default().to_owned()
 }
 
 /// Every text and number in `value` that is marked as sensitive.

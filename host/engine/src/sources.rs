@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lvhost_config::{SourceOption, SourceOptionType, SourceSchema, SourceSchemas};
+use lvhost_config::{ExcusedTypes, SourceOption, SourceOptionType, SourceSchema, SourceSchemas};
 use lvhost_runtime::{OptionType, Source};
 
 use crate::permission::Permission;
@@ -68,6 +68,7 @@ impl SourceKind {
 pub struct Sources {
     kinds: Vec<SourceKind>,
     advice: BTreeMap<String, String>,
+    excused: ExcusedTypes,
 }
 
 impl Sources {
@@ -106,6 +107,22 @@ impl Sources {
         self.advice.insert(type_name.into(), advice.into());
     }
 
+    /// Says nothing of a type of which there is no component: it was said why.
+    pub fn excuse(&mut self, type_name: impl Into<String>) {
+        self.excused.add(type_name);
+    }
+
+    /// Says nothing of any type of which there is no component: what there would be is not known, and it was said
+    /// why.
+    pub fn excuse_all(&mut self) {
+        self.excused = ExcusedTypes::All;
+    }
+
+    /// Whether nothing is said of `type_name` if there is no component of it.
+    pub fn is_excused(&self, type_name: &str) -> bool {
+        self.excused.includes(type_name)
+    }
+
     /// What a template means by `type_name`.
     pub fn kind(&self, type_name: &str) -> Option<&SourceKind> {
         let mut kinds = self.kinds.iter();
@@ -134,6 +151,7 @@ impl Sources {
         for (type_name, advice) in &self.advice {
             schemas.advise(type_name, advice);
         }
+        schemas.excuse(self.excused.clone());
         schemas
     }
 }

@@ -36,6 +36,11 @@ impl Span {
         }
     }
 
+    /// Whether all of `other` is in it.
+    pub fn contains(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest range that covers both; `self` if they are in different files.
     #[must_use]
     pub fn to(self, other: Span) -> Self {

@@ -102,7 +102,7 @@ impl fmt::Display for DomainId {
 pub struct HostDevice {
     /// Its name, as `eth0`.
     pub name: String,
-    /// Whether it is a bridge of Linux's.
+    /// Whether it is a bridge of Linux's. One of Open vSwitch's is not.
     pub is_bridge: bool,
 }
 

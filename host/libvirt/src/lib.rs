@@ -62,7 +62,9 @@ pub use transfer::{Progress, SparseFile, Upload, VolumeSink};
 pub use uri::{Bastion, ConnectionUri, UriFault, UriRisk, is_local};
 pub use virsh::{in_quotes, virsh, virsh_at};
 pub use volume::{Backing, VolumeFacts, VolumeId, VolumeSpec};
+#[cfg(feature = "libvirt")]
+pub use xml::virtual_port;
 pub use xml::{
     MAX_OVERLAY_BYTES, METADATA_NAMESPACE, OverlayError, XmlOverlay, domain_xml, final_domain_xml,
-    volume_xml,
+    shown_domain_xml, volume_xml,
 };

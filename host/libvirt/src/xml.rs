@@ -10,9 +10,11 @@ mod overlay;
 mod read;
 mod volume;
 
-pub use domain::{domain_xml, final_domain_xml};
+pub use domain::{domain_xml, final_domain_xml, shown_domain_xml};
 pub use metadata::METADATA_NAMESPACE;
 pub use overlay::{MAX_OVERLAY_BYTES, OverlayError, XmlOverlay};
+#[cfg(feature = "libvirt")]
+pub use read::virtual_port;
 pub use volume::volume_xml;
 
 pub(crate) use domain::{ALIAS_PREFIX, secret_domain_xml};

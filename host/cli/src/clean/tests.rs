@@ -10,7 +10,7 @@ use lvhost_libvirt::{
 use uuid::Uuid;
 
 use super::*;
-use crate::printer::Recorded;
+use crate::printer::RecordedOutput;
 
 /// This process, or one that was never there.
 fn owner(is_alive: bool) -> Owner {
@@ -115,7 +115,7 @@ impl Scene {
         builds: &[&str],
         remove: &[&str],
         json: bool,
-    ) -> (Result<(), Failure>, Recorded) {
+    ) -> (Result<(), Failure>, RecordedOutput) {
         let (printer, recorded) = Printer::for_test();
         let id = |name: &&str| build_id(name).to_string();
         let arguments = arguments::Clean {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lvhost_engine::{HypervisorId, Journal, Made, Removal, Uses, with_causes};
+use lvhost_engine::{HypervisorId, Journal, MadeVolume, Removal, Uses, with_causes};
 use lvhost_libvirt::{Hypervisor, Libvirt, VolumeFacts, VolumeId};
 use lvhost_packer::{BuildVariables, Failure, Value};
 use uuid::Uuid;
@@ -74,7 +74,7 @@ impl BuiltVolume {
         let domains = hypervisor.list_domains().await?;
         let uses = Uses::look(hypervisor, &domains).await?;
         let entry = self.origin.journal.find(&id, &self.volume).await?;
-        let made = Made {
+        let made = MadeVolume {
             build: self.origin.build,
             then: &self.facts,
             now: &VolumeFacts {

@@ -9,7 +9,7 @@ use lvhost_libvirt::{ConnectionUri, Hypervisor, Libvirt, Owner};
 use lvhost_packer::{Failure, Run};
 
 use super::artifact::{BuiltVolume, Origin};
-use super::examine::Examined;
+use super::examine::ExaminedSource;
 use super::hook::{Provisioners, Terms};
 use super::request::Request;
 use super::ui::PackerUi;
@@ -26,7 +26,7 @@ use crate::watched_console::watched_console;
 /// Why there is no artifact.
 pub(super) async fn build(
     request: &Request,
-    examined: &Examined,
+    examined: &ExaminedSource,
     sources: Arc<Sources>,
     surroundings: &Surroundings,
     run: Run,
@@ -122,7 +122,7 @@ fn tell(outcome: &Outcome, ui: &dyn Ui) {
     }
 }
 
-fn terms(examined: &Examined, surroundings: &Surroundings) -> Terms {
+fn terms(examined: &ExaminedSource, surroundings: &Surroundings) -> Terms {
     let communicator = examined.libvirt.communicator.as_ref();
     Terms {
         run_uuid: surroundings.set("PACKER_RUN_UUID").map(str::to_owned),

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use lvhost_config::source_shape;
-use lvhost_engine::Sources;
 use lvhost_packer::{Artifact, Builder, Failure, Prepared, RawConfig, Run, Spec};
 
 use super::build;
-use super::examine::{examine, sources};
+use super::examine::{PluginSources, examine, sources};
 use super::hook::EXTRA_VARIABLES;
 use super::options::Reading;
 use super::plan_log;
@@ -19,7 +18,7 @@ use crate::surroundings::Surroundings;
 /// One source of a template, in a process of its own.
 pub(super) struct Plugin {
     surroundings: Arc<Surroundings>,
-    sources: OnceLock<Result<Arc<Sources>, String>>,
+    sources: OnceLock<PluginSources>,
     /// What was prepared last.
     request: Mutex<Option<Request>>,
 }
@@ -34,17 +33,15 @@ impl Plugin {
         }
     }
 
-    fn sources(&self) -> Result<Arc<Sources>, String> {
-        self.sources
-            .get_or_init(|| sources(&self.surroundings))
-            .clone()
+    fn sources(&self) -> &PluginSources {
+        self.sources.get_or_init(|| sources(&self.surroundings))
     }
 
     async fn check(&self, configs: Vec<RawConfig>) -> Result<Prepared, String> {
         let request = Request::new(configs)?;
-        let sources = self.sources()?;
-        let examined = examine(&request, Reading::Check, &sources, &self.surroundings).await;
-        plan_log::log(&request, &examined, &sources, &self.surroundings);
+        let sources = self.sources();
+        let examined = examine(&request, Reading::Check, sources, &self.surroundings).await;
+        plan_log::log(&request, &examined, &sources.sources, &self.surroundings);
         let mut prepared = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         *prepared = Some(request);
         Ok(Prepared {
@@ -58,9 +55,8 @@ impl Plugin {
 #[async_trait]
 impl Builder for Plugin {
     fn config_spec(&self) -> Spec {
-        // Why there are none is told when the options are checked.
-        let sources = self.sources().unwrap_or_default();
-        specification(&source_shape(&sources.schemas()))
+        // What is wrong with those that are not there is told when the options are checked.
+        specification(&source_shape(&self.sources().sources.schemas()))
     }
 
     async fn prepare(&self, configs: Vec<RawConfig>) -> Prepared {
@@ -77,11 +73,12 @@ impl Builder for Plugin {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or("Packer has not told what to build")?;
-        let sources = self.sources()?;
-        let examined = examine(&request, Reading::Build, &sources, &self.surroundings).await;
+        let sources = self.sources();
+        let examined = examine(&request, Reading::Build, sources, &self.surroundings).await;
         if !examined.messages.errors.is_empty() {
             return Err(examined.messages.errors.join("\n").into());
         }
+        let sources = Arc::clone(&sources.sources);
         let artifact = build::build(&request, &examined, sources, &self.surroundings, run).await?;
         Ok(Some(Arc::new(artifact)))
     }

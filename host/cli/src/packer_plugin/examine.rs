@@ -16,8 +16,17 @@ use crate::interpolation::interpolated;
 use crate::local_paths;
 use crate::surroundings::Surroundings;
 
+/// The volume sources that there are, and what is wrong with those that there should be.
+#[derive(Clone)]
+pub(super) struct PluginSources {
+    /// Those that can be used, or asked what options they have.
+    pub(super) sources: Arc<Sources>,
+    /// What is wrong with `lvhost.hcl`, or why nothing can be loaded. There is no build then.
+    pub(super) problem: Option<String>,
+}
+
 /// A source that was looked at.
-pub(super) struct Examined {
+pub(super) struct ExaminedSource {
     /// Its options.
     pub(super) libvirt: LibvirtSource,
     /// What the components say of its volumes.
@@ -30,9 +39,10 @@ pub(super) struct Examined {
 pub(super) async fn examine(
     request: &Request,
     reading: Reading,
-    sources: &Sources,
+    sources: &PluginSources,
     surroundings: &Surroundings,
-) -> Examined {
+) -> ExaminedSource {
+    let PluginSources { sources, problem } = sources;
     let schemas = sources.schemas();
     let shape = source_shape(&schemas);
     let mut report = Diagnostics::default();
@@ -52,28 +62,37 @@ pub(super) async fn examine(
     let configured = configure(&libvirt, sources, &domain, &mut report).await;
     local_paths::check(&libvirt, &configured, sources, surroundings, &mut report);
     let report = secrets.mask_diagnostics(report);
-    Examined {
+    let mut messages = Messages::new(&report, &paths);
+    messages.errors.splice(0..0, problem.clone());
+    ExaminedSource {
         libvirt,
         configured,
-        messages: Messages::new(&report, &paths),
+        messages,
     }
 }
 
 /// The volume sources: those that ship with lvhost, and what `lvhost.hcl` in the working directory names.
 /// Packer does not tell where a template in HCL lies.
-///
-/// # Errors
-/// What is wrong with `lvhost.hcl`, or why nothing can be loaded.
-pub(super) fn sources(surroundings: &Arc<Surroundings>) -> Result<Arc<Sources>, String> {
+pub(super) fn sources(surroundings: &Arc<Surroundings>) -> PluginSources {
     // Packer shows it to who has asked for its log.
     let notice: Notice = Arc::new(|line| tracing::info!("{line}"));
-    let components = Components::new(surroundings, notice)
-        .map_err(|failure| lvhost_engine::with_causes(&failure))?;
+    let components = match Components::new(surroundings, notice) {
+        Ok(components) => components,
+        Err(failure) => {
+            let mut none = Sources::default();
+            none.excuse_all();
+            return PluginSources {
+                sources: Arc::new(none),
+                problem: Some(lvhost_engine::with_causes(&failure)),
+            };
+        }
+    };
     let (mut files, mut report) = (SourceMap::default(), Diagnostics::default());
     let folder = &surroundings.working_directory;
     let sources = components.of_project(folder, None, &mut files, &mut report);
-    if report.has_errors() {
-        return Err(render(&files, &report, RenderStyle::default()));
+    let is_wrong = report.has_errors();
+    PluginSources {
+        sources: Arc::new(sources),
+        problem: is_wrong.then(|| render(&files, &report, RenderStyle::default())),
     }
-    Ok(Arc::new(sources))
 }

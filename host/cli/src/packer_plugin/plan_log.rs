@@ -5,16 +5,16 @@ use lvhost_engine::Sources;
 use tracing::{Level, debug};
 
 use super::build::cache_directory;
-use super::examine::Examined;
+use super::examine::ExaminedSource;
 use super::request::Request;
 use crate::downloads::held_only;
-use crate::plan::{Look, Planned, Subject};
+use crate::plan::{Look, PlannedBuild, Subject};
 use crate::surroundings::Surroundings;
 
 /// Logs what the build of `request` would make, if anybody wants to know and nothing is wrong with it.
 pub(super) fn log(
     request: &Request,
-    examined: &Examined,
+    examined: &ExaminedSource,
     sources: &Sources,
     surroundings: &Surroundings,
 ) {
@@ -44,8 +44,9 @@ pub(super) fn log(
         sources,
         downloads: downloads.as_ref(),
         working_directory: &surroundings.working_directory,
+        secrets: &surroundings.secrets,
     };
-    let planned = Planned::of(subject, &look);
+    let planned = PlannedBuild::of(subject, &look);
     match planned.and_then(|planned| planned.shown(&surroundings.secrets)) {
         Ok(json) => debug!("the plan: {json}"),
         Err(failure) => debug!("no plan: {}", lvhost_engine::with_causes(&failure)),

@@ -1,11 +1,15 @@
 //! The plan against what the hypervisor has: what is there, what is missing, what is in the way.
 
+use std::fmt;
+
 use indicatif::BinaryBytes;
 use lvhost_engine::{Contents, Plan, PlannedVolume, Sources, VolumeError, with_causes};
-use lvhost_libvirt::{Error, Hypervisor, InterfaceSource, Libvirt, Result};
+use lvhost_libvirt::{
+    Error, Hypervisor, InterfaceSource, Libvirt, Result, final_domain_xml, virtual_port,
+};
 use serde::Serialize;
 
-use super::describe::plan_of;
+use super::describe::{domain_spec_of, plan_of};
 use crate::template::Job;
 
 /// What the hypervisor says.
@@ -28,8 +32,11 @@ impl Checked {
 
 /// Asks the hypervisor of `job`.
 pub(super) async fn check(job: &Job, sources: &Sources) -> Checked {
+    let plan = plan_of(job.subject());
+    // That it can be made is known by now.
+    let domain_xml = final_domain_xml(&domain_spec_of(job.subject(), &plan)).unwrap_or_default();
     match Libvirt::connect(&job.libvirt.libvirt_uri).await {
-        Ok(hypervisor) => compare(&plan_of(job.subject()), sources, &hypervisor).await,
+        Ok(hypervisor) => compare(&plan, &domain_xml, sources, &hypervisor).await,
         Err(error) => Checked {
             problems: vec![with_causes(&error)],
             ..Checked::default()
@@ -37,7 +44,12 @@ pub(super) async fn check(job: &Job, sources: &Sources) -> Checked {
     }
 }
 
-async fn compare(plan: &Plan, sources: &Sources, hypervisor: &dyn Hypervisor) -> Checked {
+async fn compare(
+    plan: &Plan,
+    domain_xml: &str,
+    sources: &Sources,
+    hypervisor: &dyn Hypervisor,
+) -> Checked {
     let mut checked = Checked::default();
     let mut pools: Vec<&str> = plan.volumes.iter().map(|it| it.id.pool.as_str()).collect();
     pools.sort_unstable();
@@ -71,10 +83,15 @@ async fn compare(plan: &Plan, sources: &Sources, hypervisor: &dyn Hypervisor) ->
                 checked.note(found.map(|network| format!("network {}", network.name)));
             }
             InterfaceSource::Bridge { bridge } => {
-                compare_device("bridge", bridge, hypervisor, &mut checked).await;
+                let switch = virtual_port(domain_xml, &interface.mac).unwrap_or_default();
+                let role = match switch.as_deref() {
+                    Some(OPEN_VSWITCH) => Role::OpenVswitchBridge,
+                    _ => Role::Bridge,
+                };
+                compare_device(role, bridge, hypervisor, &mut checked).await;
             }
             InterfaceSource::Direct { device, .. } => {
-                compare_device("device", device, hypervisor, &mut checked).await;
+                compare_device(Role::Device, device, hypervisor, &mut checked).await;
             }
             InterfaceSource::User { .. } => {}
         }
@@ -89,17 +106,46 @@ async fn compare(plan: &Plan, sources: &Sources, hypervisor: &dyn Hypervisor) ->
     checked
 }
 
+/// What a `<virtualport>` calls a bridge of Open vSwitch's.
+const OPEN_VSWITCH: &str = "openvswitch";
+
+/// What a network device is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Linux plugs the interface into it.
+    Bridge,
+    /// libvirt has Open vSwitch plug the interface into it. To Linux such a bridge is a network device like any other.
+    OpenVswitchBridge,
+    /// The interface's packets leave by it.
+    Device,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Bridge => "bridge",
+            Self::OpenVswitchBridge => "Open vSwitch bridge",
+            Self::Device => "device",
+        })
+    }
+}
+
 /// Whether the hypervisor's host has what an interface is attached to, as far as that can be asked.
 async fn compare_device(
-    role: &str,
+    role: Role,
     name: &str,
     hypervisor: &dyn Hypervisor,
     checked: &mut Checked,
 ) {
     match hypervisor.host_device(name).await {
-        Ok(Some(device)) if role == "bridge" && !device.is_bridge => checked.problems.push(format!(
-            "{name} is a network device of the hypervisor's host, and no bridge: make one, or use an interface \
-             of type `direct`"
+        Ok(Some(device)) if role == Role::Bridge && !device.is_bridge => checked.problems.push(format!(
+            "{name} is a network device of the hypervisor's host, and no bridge of Linux's: if it is one of Open \
+             vSwitch's, add `<virtualport type=\"openvswitch\"/>` to the interface by `domain_xml_overlay`; else \
+             make a bridge, or use an interface of type `direct`"
+        )),
+        Ok(Some(device)) if role == Role::OpenVswitchBridge && device.is_bridge => checked.problems.push(format!(
+            "{name} is a bridge of Linux's and none of Open vSwitch's: leave `<virtualport type=\"openvswitch\"/>` \
+             out of the interface"
         )),
         Ok(Some(_)) => checked.found.push(format!("{role} {name}")),
         Ok(None) => checked.problems.push(format!(
@@ -180,18 +226,34 @@ mod tests {
         let fake = FakeHypervisor::new();
         fake.add_device("br0", true);
         fake.add_device("eth0", false);
+        fake.add_device("ovs0", false);
+        let no_bridge = "ovs0 is a network device of the hypervisor's host, and no bridge of Linux's: if it is \
+                         one of Open vSwitch's, add `<virtualport type=\"openvswitch\"/>`";
         for (role, name, found, problem) in [
-            ("bridge", "br0", "bridge br0", ""),
+            (Role::Bridge, "br0", "bridge br0", ""),
+            (Role::Bridge, "ovs0", "", no_bridge),
+            (Role::Bridge, "br1", "", "there is no bridge br1"),
             (
-                "bridge",
-                "eth0",
+                Role::OpenVswitchBridge,
+                "ovs0",
+                "Open vSwitch bridge ovs0",
                 "",
-                "eth0 is a network device of the hypervisor's host, and no bridge",
             ),
-            ("bridge", "br1", "", "there is no bridge br1"),
-            ("device", "eth0", "device eth0", ""),
-            ("device", "br0", "device br0", ""),
-            ("device", "eth1", "", "there is no device eth1"),
+            (
+                Role::OpenVswitchBridge,
+                "br0",
+                "",
+                "br0 is a bridge of Linux's and none of Open vSwitch's",
+            ),
+            (
+                Role::OpenVswitchBridge,
+                "ovs1",
+                "",
+                "there is no Open vSwitch bridge ovs1",
+            ),
+            (Role::Device, "eth0", "device eth0", ""),
+            (Role::Device, "br0", "device br0", ""),
+            (Role::Device, "eth1", "", "there is no device eth1"),
         ] {
             let mut checked = Checked::default();
             compare_device(role, name, &fake, &mut checked).await;
@@ -209,7 +271,7 @@ mod tests {
             message: "no driver".to_owned(),
         });
         let mut checked = Checked::default();
-        compare_device("bridge", "br0", &fake, &mut checked).await;
+        compare_device(Role::Bridge, "br0", &fake, &mut checked).await;
         assert_eq!(checked.problems, [""; 0]);
         assert!(checked.found[0].starts_with("bridge br0, can't be looked at: "));
     }

@@ -9,7 +9,9 @@ use lvhost_engine::{
     plan,
 };
 use lvhost_fetch::{Fetcher, Held, Request};
-use lvhost_libvirt::{ConnectionUri, DiskFormat, InterfaceSource, final_domain_xml};
+use lvhost_libvirt::{
+    ConnectionUri, DiskFormat, DomainSpec, InterfaceSource, XmlOverlay, shown_domain_xml,
+};
 use serde::Serialize;
 
 use super::check::Checked;
@@ -38,6 +40,8 @@ pub(crate) struct Look<'a> {
     pub(crate) downloads: Option<&'a Fetcher>,
     /// What relative paths are meant from.
     pub(crate) working_directory: &'a Path,
+    /// What is not shown.
+    pub(crate) secrets: &'a Secrets,
 }
 
 impl Look<'_> {
@@ -53,14 +57,15 @@ impl Look<'_> {
 
 /// What one build would do.
 #[derive(Debug, Serialize)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedBuild {
     pub(super) build: String,
     /// Without a password.
     pub(super) uri: String,
     pub(super) domain: String,
     pub(super) volumes: Vec<Volume>,
     pub(super) interfaces: Vec<Interface>,
-    /// With stars in the place of passwords, and the volumes' formats as far as they are known.
+    /// With stars in the place of passwords and of what stands in sensitive pieces of XML, and the volumes' formats as
+    /// far as they are known.
     pub(super) domain_xml: String,
     /// What the hypervisor says of it, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,16 +117,22 @@ pub(super) struct Interface {
     pub(super) attached_to: String,
 }
 
-impl Planned {
+impl PlannedBuild {
     /// What the build would do.
     ///
     /// # Errors
     /// The template's overlays of the domain's XML don't fit; the cache of downloads can't be used.
     pub(crate) fn of(subject: Subject<'_>, look: &Look<'_>) -> Result<Self, Failure> {
         let plan = plan_of(subject);
-        let images: Vec<DiskImage> = plan.volumes.iter().map(image_to_be).collect();
-        let spec = plan.domain_spec(subject.libvirt, subject.identity, None, &images);
-        let domain_xml = final_domain_xml(&spec)
+        let spec = domain_spec_of(subject, &plan);
+        let hidden = match subject.libvirt.origin.is_sensitive("domain_xml_overlay") {
+            true => spec.overlays.iter().flat_map(XmlOverlay::values).collect(),
+            false => Vec::new(),
+        };
+        // What a secret stands in is shown with that masked.
+        let hidden = hidden.into_iter();
+        let hidden = hidden.filter(|value| look.secrets.places_in(value).is_empty());
+        let domain_xml = shown_domain_xml(&spec, &hidden.collect())
             .map_err(|error| Failure::unable("the domain's XML can't be made", error))?;
         let volumes = plan.volumes.iter().enumerate();
         let volumes = volumes.map(|(index, planned)| {
@@ -148,7 +159,7 @@ impl Planned {
     }
 }
 
-impl Planned {
+impl PlannedBuild {
     /// It as data, without secrets.
     ///
     /// # Errors
@@ -170,6 +181,12 @@ pub(super) fn plan_of(subject: Subject<'_>) -> Plan {
     );
     let Ok(plan) = planned;
     plan
+}
+
+/// The domain, as far as it can be told before its volumes are made.
+pub(super) fn domain_spec_of(subject: Subject<'_>, plan: &Plan) -> DomainSpec {
+    let images: Vec<DiskImage> = plan.volumes.iter().map(image_to_be).collect();
+    plan.domain_spec(subject.libvirt, subject.identity, None, &images)
 }
 
 /// What will be known of a volume, as far as it can be told before it is made.

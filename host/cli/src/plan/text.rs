@@ -3,7 +3,7 @@
 use indicatif::BinaryBytes;
 use lvhost_engine::Secrets;
 
-use super::describe::{ContentsKind, Planned, Volume};
+use super::describe::{ContentsKind, PlannedBuild, Volume};
 use super::reach::{Needed, Thing};
 use crate::printer::{Paint, Printer};
 
@@ -20,7 +20,7 @@ impl Lines<'_> {
 }
 
 /// Prints `planned`, without `secrets`.
-pub(super) fn show(planned: &Planned, printer: &Printer, secrets: &Secrets) {
+pub(super) fn show(planned: &PlannedBuild, printer: &Printer, secrets: &Secrets) {
     let lines = Lines { printer, secrets };
     let heading = secrets.mask(&planned.build);
     printer.result(&printer.paint(Paint::Build(0), &format!("{heading}:")));

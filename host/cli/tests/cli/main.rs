@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bombs;
+mod broken_settings;
 mod cache;
 mod component_process;
 mod downloads;

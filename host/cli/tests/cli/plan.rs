@@ -277,7 +277,8 @@ fn what_interfaces_are_attached_to_is_looked_at() {
         (
             "type = \"bridge\"\n    bridge = \"lo\"",
             1,
-            "problem  lo is a network device of the hypervisor's host, and no bridge",
+            "problem  lo is a network device of the hypervisor's host, and no bridge of Linux's: if it is one of \
+             Open vSwitch's, add `<virtualport type=\"openvswitch\"/>`",
         ),
         (
             "type = \"direct\"\n    device = \"lo\"",
@@ -297,5 +298,62 @@ fn what_interfaces_are_attached_to_is_looked_at() {
             .call(&["plan", "--check", "t.pkr.hcl"]);
         assert_eq!(said.code, Some(code), "{lines}: {said:?}");
         assert!(said.results.contains(expected), "{lines}: {}", said.results);
+    }
+
+    // To Linux, a bridge of Open vSwitch's is a device like any other; libvirt has to be told of it.
+    let overlay = "  domain_xml_overlay = [\"<domain><devices><interface><virtualport \
+                   type='openvswitch'/></interface></devices></domain>\"]\n  network_interface {";
+    let text = own
+        .replace(
+            "type = \"managed\"",
+            "type = \"bridge\"\n    bridge = \"lo\"",
+        )
+        .replacen("  network_interface {", overlay, 1);
+    let said = Lvhost::new()
+        .file("t.pkr.hcl", &text)
+        .call(&["plan", "--check", "t.pkr.hcl"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.results.contains("ok       Open vSwitch bridge lo\n"),
+        "{}",
+        said.results
+    );
+}
+
+/// In the domain's XML and in messages, secrets are written otherwise than in the template.
+#[test]
+fn a_plan_tells_no_secret_however_it_is_written_there() {
+    let variables = r#"
+variable "title" {
+  sensitive = true
+  default   = "sword 'fish' \"and\" <more>"
+}
+variable "piece" {
+  sensitive = true
+  default   = "<domain><devices><rng model='virtio'><backend model='random'>/dev/swordfish</backend></rng></devices></domain>"
+}
+variable "hypervisor" {
+  sensitive = true
+  default   = "qemu+tcp://user:password@swordfish.invalid/system"
+}
+"#;
+    let overlay =
+        "  cpu_mode = var.title\n  domain_xml_overlay = [var.piece]\n  network_interface {";
+    let text = template(NOWHERE, "")
+        .replace(&format!("{NOWHERE:?}"), "var.hypervisor")
+        .replacen("  network_interface {", overlay, 1);
+    let lvhost = Lvhost::new().file("t.pkr.hcl", &format!("{text}{variables}"));
+    for arguments in [
+        &["plan", "t.pkr.hcl"][..],
+        &["plan", "--json", "t.pkr.hcl"],
+        &["plan", "--check", "t.pkr.hcl"],
+    ] {
+        let said = lvhost.call(arguments);
+        let all = format!("{}{}", said.results, said.messages);
+        for part in ["swordfish", "sword ", "sword&"] {
+            assert!(!all.contains(part), "{arguments:?}: {part}:\n{all}");
+        }
+        assert!(all.contains("<sensitive>"), "{all}");
+        assert!(all.contains("***</backend>"), "{all}");
     }
 }

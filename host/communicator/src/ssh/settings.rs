@@ -1,5 +1,6 @@
 //! What a connection needs to know, and the bounds it keeps.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +113,14 @@ pub struct Settings {
     pub remote_tunnels: Vec<Tunnel>,
     /// How files are transferred.
     pub file_transfer: FileTransfer,
+    /// Who is told what works otherwise than the user may expect.
+    pub remarks: Option<Arc<dyn Remarks>>,
+}
+
+/// Is told what a user should know of a connection that works.
+pub trait Remarks: fmt::Debug + Send + Sync {
+    /// Takes a sentence, in which words of the guest may stand.
+    fn remark(&self, sentence: &str);
 }
 
 /// Host keys that are known beforehand.
@@ -161,6 +170,7 @@ impl Settings {
             local_tunnels: Vec::new(),
             remote_tunnels: Vec::new(),
             file_transfer: FileTransfer::default(),
+            remarks: None,
         }
     }
 

@@ -44,8 +44,12 @@ impl Ssh {
             Err(Error::NoSftp {
                 address, trouble, ..
             }) if may_change && trouble.is_absence() => {
-                tracing::warn!(address, %trouble, "no SFTP: files go by scp");
-                self.lacks_sftp.store(true, Ordering::Release);
+                let was_known = self.lacks_sftp.swap(true, Ordering::AcqRel);
+                if let Some(remarks) = self.settings.remarks.as_ref().filter(|_| !was_known) {
+                    remarks.remark(&format!(
+                        "files go by scp, as there is no SFTP at {address}: {trouble}"
+                    ));
+                }
                 Ok(Way::Scp)
             }
             Err(Error::NoSftp {

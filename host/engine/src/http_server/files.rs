@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs::{Backend, File, Metadata};
 
-use super::{HttpServerError, Served};
+use super::{HttpServerError, ServedFiles};
 
 /// What is served, for `tower-http` to read from. It hands over paths without `..`, relative to
 /// `.`.
@@ -36,9 +36,9 @@ pub(super) struct Contents {
 }
 
 impl Files {
-    pub(super) async fn open(served: Served) -> Result<Self, HttpServerError> {
+    pub(super) async fn open(served: ServedFiles) -> Result<Self, HttpServerError> {
         match served {
-            Served::Directory(path) => {
+            ServedFiles::Directory(path) => {
                 let opened = {
                     let path = path.clone();
                     blocking(move || Dir::open_ambient_dir(path, ambient_authority())).await
@@ -48,7 +48,7 @@ impl Files {
                     Err(source) => Err(HttpServerError::Directory { path, source }),
                 }
             }
-            Served::Contents(texts) => {
+            ServedFiles::Contents(texts) => {
                 let mut by_path = BTreeMap::new();
                 for (path, text) in texts {
                     let Some(names) = path.strip_prefix('/').and_then(names) else {

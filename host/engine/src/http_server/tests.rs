@@ -15,11 +15,11 @@ struct Running {
 }
 
 impl Running {
-    async fn start(served: Served) -> Self {
+    async fn start(served: ServedFiles) -> Self {
         Self::start_on(served, &on_loopback()).await
     }
 
-    async fn start_on(served: Served, listen: &Listen) -> Self {
+    async fn start_on(served: ServedFiles, listen: &Listen) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let observer: Observer = {
             let seen = Arc::clone(&seen);
@@ -77,8 +77,8 @@ fn on_loopback() -> Listen {
     }
 }
 
-fn contents(texts: &[(&str, &str)]) -> Served {
-    Served::Contents(
+fn contents(texts: &[(&str, &str)]) -> ServedFiles {
+    ServedFiles::Contents(
         texts
             .iter()
             .map(|(path, text)| ((*path).to_string(), SecretString::from(*text)))
@@ -113,7 +113,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 #[tokio::test]
 async fn files_of_the_folder_are_served() {
     let (_outside, folder) = folder();
-    let running = Running::start(Served::Directory(folder)).await;
+    let running = Running::start(ServedFiles::Directory(folder)).await;
     for (path, text) in [
         ("/ks.cfg", "0123456789"),
         ("/ks.cfg?x=1", "0123456789"),
@@ -137,7 +137,7 @@ async fn files_of_the_folder_are_served() {
 #[tokio::test]
 async fn what_is_outside_of_the_folder_is_not_served() {
     let (_outside, folder) = folder();
-    let running = Running::start(Served::Directory(folder)).await;
+    let running = Running::start(ServedFiles::Directory(folder)).await;
     for target in [
         "/../secret",
         "/sub/../../secret",
@@ -168,14 +168,14 @@ async fn a_named_pipe_does_not_hang() {
     let pipe = folder.join("pipe");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let running = Running::start(Served::Directory(folder)).await;
+    let running = Running::start(ServedFiles::Directory(folder)).await;
     assert_eq!(running.get("/pipe").await.0, 404);
 }
 
 #[tokio::test]
 async fn a_folder_without_an_index_is_listed() {
     let (_outside, folder) = folder();
-    let running = Running::start(Served::Directory(folder)).await;
+    let running = Running::start(ServedFiles::Directory(folder)).await;
     let (status, page) = running.get("/").await;
     assert_eq!(status, 200);
     assert!(page.contains("<a href=\"ks.cfg\">ks.cfg</a>\n"), "{page}");
@@ -213,7 +213,7 @@ async fn texts_are_served_and_nothing_else() {
 async fn ranges_and_heads_are_answered() {
     let (_outside, folder) = folder();
     for served in [
-        Served::Directory(folder),
+        ServedFiles::Directory(folder),
         contents(&[("/ks.cfg", "0123456789")]),
     ] {
         let running = Running::start(served).await;
@@ -323,7 +323,7 @@ async fn both_protocols_reach_a_server_on_every_address() {
 async fn what_can_not_be_served_is_an_error_that_names_it() {
     for (served, expected) in [
         (
-            Served::Directory("/nonexistent/http".into()),
+            ServedFiles::Directory("/nonexistent/http".into()),
             "can't open `http_directory` /nonexistent/http",
         ),
         (contents(&[("/../x", "")]), "`/../x` in `http_content`"),

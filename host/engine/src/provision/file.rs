@@ -105,15 +105,18 @@ pub(super) fn check(file: &File, folder: &Path, report: &mut Diagnostics) {
     }
 }
 
-/// What to copy, with the option that says so.
+/// What to copy, in Packer's order, with the option that says so.
 fn sources(file: &File) -> impl Iterator<Item = (&'static str, &String)> {
-    let source = file.source.iter().map(|source| ("source", source));
-    source.chain(file.sources.iter().map(|source| ("sources", source)))
+    let several = file.sources.iter().map(|source| ("sources", source));
+    several.chain(file.source.iter().map(|source| ("source", source)))
 }
 
 /// Copies everything.
 pub(super) async fn run(file: &File, job: &Job<'_>) -> Result<(), ProvisionError> {
     let destination = &file.destination;
+    if file.content.is_none() && sources(file).next().is_none() {
+        job.ui.say(&format!("Nothing to copy to {destination}"));
+    }
     if let Some(content) = &file.content {
         job.ui
             .say(&format!("Uploading the content of {destination}"));

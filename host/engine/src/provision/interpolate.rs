@@ -23,7 +23,7 @@ pub(crate) struct Names<'a> {
 
 /// A text with its actions replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rendered {
+pub(crate) enum RenderedText {
     /// The text.
     Text {
         /// It.
@@ -39,7 +39,7 @@ pub(crate) enum Rendered {
 ///
 /// # Errors
 /// The first action that can't be replaced.
-pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, InterpolationError> {
+pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<RenderedText, InterpolationError> {
     let mut output = String::with_capacity(text.len());
     let (mut sensitive, mut known) = (false, true);
     let room = Room::default();
@@ -50,7 +50,7 @@ pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, Interpol
                 .evaluate(&action)
                 .map_err(|error| error.about(&action))?
             {
-                Rendered::Text {
+                RenderedText::Text {
                     text,
                     sensitive: marked,
                 } => {
@@ -58,23 +58,23 @@ pub(crate) fn render(text: &str, names: &Names<'_>) -> Result<Rendered, Interpol
                     output.push_str(&text);
                     sensitive |= marked;
                 }
-                Rendered::Unknown => known = false,
+                RenderedText::Unknown => known = false,
             },
         }
     }
     Ok(if known {
-        Rendered::Text {
+        RenderedText::Text {
             text: output,
             sensitive,
         }
     } else {
-        Rendered::Unknown
+        RenderedText::Unknown
     })
 }
 
 impl<'a> Names<'a> {
-    fn evaluate(&self, action: &Action<'_>) -> Result<Rendered, InterpolationError> {
-        let text = |text: &str| Rendered::Text {
+    fn evaluate(&self, action: &Action<'_>) -> Result<RenderedText, InterpolationError> {
+        let text = |text: &str| RenderedText::Text {
             text: text.to_string(),
             sensitive: false,
         };
@@ -124,11 +124,11 @@ impl<'a> Names<'a> {
         )
     }
 
-    fn build_attribute(&self, name: &str) -> Result<Rendered, InterpolationError> {
+    fn build_attribute(&self, name: &str) -> Result<RenderedText, InterpolationError> {
         let value = match self.build.as_object() {
             _ if !BUILD_ATTRIBUTES.contains(&name) => None,
             // Nothing is known of the guest yet.
-            None => return Ok(Rendered::Unknown),
+            None => return Ok(RenderedText::Unknown),
             Some(attributes) => attributes.get(name),
         };
         let Some(value) = value else {
@@ -146,11 +146,11 @@ impl<'a> Names<'a> {
             });
         };
         match value.to_text() {
-            Some(text) => Ok(Rendered::Text {
+            Some(text) => Ok(RenderedText::Text {
                 text,
                 sensitive: value.is_sensitive(),
             }),
-            None if value.is_unknown() => Ok(Rendered::Unknown),
+            None if value.is_unknown() => Ok(RenderedText::Unknown),
             None => Err(InterpolationError::new(format!(
                 "`{name}` of `build` is not a text"
             ))),

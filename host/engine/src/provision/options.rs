@@ -8,7 +8,7 @@ use lvhost_config::{PROVISIONER_TYPES, Setting};
 use lvhost_hcl::{Attribute, Body, Diagnostic, Diagnostics, Provisioner, Source, Value, ValueKind};
 use secrecy::SecretString;
 
-use super::interpolate::{Names, Rendered, render};
+use super::interpolate::{Names, RenderedText, render};
 use super::{environment, file, script, shell, shell_local};
 use crate::error::ProvisionError;
 use crate::go_template::{Functions, has_braces};
@@ -200,15 +200,15 @@ impl Walk<'_> {
     fn value(&mut self, value: &Value, path: String) -> Value {
         let new = match value.kind() {
             ValueKind::String(text) => match render(text, &self.names) {
-                Ok(Rendered::Text {
+                Ok(RenderedText::Text {
                     text,
                     sensitive: true,
                 }) => Value::string(text).sensitive(),
-                Ok(Rendered::Text {
+                Ok(RenderedText::Text {
                     text,
                     sensitive: false,
                 }) => Value::string(text),
-                Ok(Rendered::Unknown) => Value::UNKNOWN,
+                Ok(RenderedText::Unknown) => Value::UNKNOWN,
                 Err(error) => {
                     let span = self.attribute.element_span(&path);
                     let option = format!("`{}{path}`", self.name);
@@ -271,8 +271,10 @@ pub(super) fn render_later(
 ) -> Result<String, ProvisionError> {
     let refuse = |message| ProvisionError::Interpolation { option, message };
     match render(template, names) {
-        Ok(Rendered::Text { text, .. }) => Ok(text),
-        Ok(Rendered::Unknown) => Err(refuse("it depends on something that is not known".into())),
+        Ok(RenderedText::Text { text, .. }) => Ok(text),
+        Ok(RenderedText::Unknown) => {
+            Err(refuse("it depends on something that is not known".into()))
+        }
         Err(error) => Err(refuse(error.message)),
     }
 }

@@ -11,7 +11,6 @@
 use lvhost_communicator::{Command, ExitStatus};
 use lvhost_config::Shell;
 use lvhost_hcl::Diagnostics;
-use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::Job;
@@ -22,15 +21,18 @@ use super::lines::Lines;
 use super::options::{check_later, render_later};
 use super::progress::Silent;
 use super::script::{Script, has_shebang, is_valid};
+use super::script_upload::Upload;
 use crate::error::ProvisionError;
-use crate::regular_file::{open_regular, read_regular};
 
+/// How a script is run if the template does not say, as Packer has it.
 const EXECUTE: &str = "chmod +x {{.Path}}; {{.Vars}} {{.Path}}";
 const EXECUTE_WITH_FILE: &str = "chmod +x {{.Path}}; . {{.EnvVarFile}} && {{.Path}}";
 
-/// Bytes of a script that goes through memory, since its line ends are changed: far more than anybody
-/// writes. One that is `binary` may be as large as it likes.
-const SCRIPT_SIZE: u64 = 64 << 20;
+/// The same in words that csh and its kind understand as well, for a script that says by its first line what runs
+/// it. Another one is run by the shell that starts it, and that has to stay the user's.
+const EXECUTE_BY_ANY_SHELL: &str = "chmod +x {{.Path}}; env {{.Vars}} {{.Path}}";
+const EXECUTE_WITH_FILE_BY_ANY_SHELL: &str =
+    "chmod +x {{.Path}}; sh -c '. \"$0\" && \"$1\"' {{.EnvVarFile}} {{.Path}}";
 
 /// How long a guest that is away is left alone. The communicator tries for a while each time.
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -121,11 +123,23 @@ fn shebang(shell: &Shell) -> Option<&str> {
     (!is_theirs).then_some(shell.inline_shebang.as_str())
 }
 
+/// The command for scripts that do not say what runs them.
 fn execute_command(shell: &Shell) -> &str {
     match &shell.execute_command {
         Some(command) => command,
         None if shell.use_env_var_file => EXECUTE_WITH_FILE,
         None => EXECUTE,
+    }
+}
+
+/// The command for scripts that say by their first line what runs them. What a template writes variables as may be
+/// meant for the login shell.
+fn execute_command_by_any_shell(shell: &Shell) -> &str {
+    let is_open = shell.execute_command.is_none() && shell.env_var_format.is_none();
+    match (is_open, shell.use_env_var_file) {
+        (true, true) => EXECUTE_WITH_FILE_BY_ANY_SHELL,
+        (true, false) => EXECUTE_BY_ANY_SHELL,
+        (false, _) => execute_command(shell),
     }
 }
 
@@ -137,7 +151,10 @@ struct Run<'a> {
     path: String,
     /// Path and text of the file with the variables, if there is to be one.
     variables: Option<(String, String)>,
+    /// For scripts that do not say what runs them.
     command: Command,
+    /// For those that do.
+    command_by_any_shell: Command,
 }
 
 impl<'a> Run<'a> {
@@ -178,13 +195,16 @@ impl<'a> Run<'a> {
             build: job.build,
             functions: Some(job.functions),
         };
-        let command = render_later("execute_command", execute_command(shell), &names)?;
+        let render = |command| render_later("execute_command", command, &names).map(Command::new);
+        let command = render(execute_command(shell))?;
+        let command_by_any_shell = render(execute_command_by_any_shell(shell))?;
         Ok(Self {
             shell,
             job,
             path,
             variables,
-            command: Command::new(command),
+            command,
+            command_by_any_shell,
         })
     }
 
@@ -241,7 +261,11 @@ impl<'a> Run<'a> {
 
     async fn try_to_start(&self, script: &Script) -> Result<ExitStatus, ProvisionError> {
         let communicator = self.job.communicator;
-        let (mut bytes, length) = self.open(script).await?;
+        let Upload {
+            mut bytes,
+            length,
+            has_first_line,
+        } = Upload::open(script, self.shell.binary).await?;
         communicator
             .upload(&mut bytes, Some(length), &self.path, Some(0o755), &Silent)
             .await?;
@@ -253,42 +277,13 @@ impl<'a> Run<'a> {
                 .await?;
         }
         let mut lines = Lines::new(self.job.ui);
-        let status = communicator.run(&self.command, &mut lines).await;
+        let command = match has_first_line {
+            true => &self.command_by_any_shell,
+            false => &self.command,
+        };
+        let status = communicator.run(command, &mut lines).await;
         lines.finish();
         Ok(status?)
-    }
-
-    /// The bytes to upload, and how many they are.
-    async fn open(
-        &self,
-        script: &Script,
-    ) -> Result<(Box<dyn AsyncRead + Send + Unpin>, u64), ProvisionError> {
-        let text = match script {
-            Script::Inline(text) => text.clone().into_bytes(),
-            Script::File { path, .. } => {
-                let unreadable = |source| {
-                    let path = path.clone();
-                    ProvisionError::File {
-                        action: "read",
-                        path,
-                        source,
-                    }
-                };
-                if self.shell.binary {
-                    // As large as it likes: it does not go through memory.
-                    let (file, metadata) = open_regular(path).await.map_err(unreadable)?;
-                    return Ok((Box::new(file), metadata.len()));
-                }
-                read_regular(path, SCRIPT_SIZE).await.map_err(unreadable)?
-            }
-        };
-        let text = if self.shell.binary {
-            text
-        } else {
-            without_carriage_returns(text)
-        };
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Ok((Box::new(std::io::Cursor::new(text)), length))
     }
 
     fn judge(&self, script: &Script, status: &ExitStatus) -> Result<(), ProvisionError> {
@@ -369,19 +364,4 @@ fn meaning(status: &ExitStatus) -> &'static str {
         }
         _ => "",
     }
-}
-
-/// Turns CRLF into LF: a script written on Windows does not run in the guest otherwise.
-fn without_carriage_returns(text: Vec<u8>) -> Vec<u8> {
-    if !text.contains(&b'\r') {
-        return text;
-    }
-    let mut output = Vec::with_capacity(text.len());
-    let mut bytes = text.into_iter().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\r' || bytes.peek() != Some(&b'\n') {
-            output.push(byte);
-        }
-    }
-    output
 }

@@ -7,8 +7,6 @@
 //! Variables reach a script by its environment only, which nobody else can read; what stands in a
 //! command line, every user of this machine can.
 
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -24,6 +22,7 @@ use super::execute_command;
 use super::interpolate::Names;
 use super::lines::Lines;
 use super::options::{check_later, render_later};
+use super::runnable_file;
 use super::script::{Script, has_shebang, is_valid};
 use crate::error::ProvisionError;
 use crate::ui::Stream;
@@ -154,7 +153,7 @@ async fn run_script(
     let (path, _temporary) = match script {
         Script::File { path, .. } => (path.clone(), None),
         Script::Inline(text) => {
-            let temporary = write_script(text)?;
+            let temporary = runnable_file::write(text).await?;
             (temporary.to_path_buf(), Some(temporary))
         }
     };
@@ -194,26 +193,6 @@ fn said(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => status.to_string(),
     }
-}
-
-/// Writes a script that only this user can read and that is removed when it is dropped.
-fn write_script(text: &str) -> Result<tempfile::TempPath, ProvisionError> {
-    let written = tempfile::Builder::new()
-        .prefix("lvhost-shell-local-")
-        .suffix(".sh")
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempfile();
-    written
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            // Closed: a script that is still open for writing can't be run.
-            Ok(file.into_temp_path())
-        })
-        .map_err(|source| ProvisionError::File {
-            action: "write a script into",
-            path: std::env::temp_dir(),
-            source,
-        })
 }
 
 /// The program that runs the script, and its arguments.

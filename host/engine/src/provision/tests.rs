@@ -2,6 +2,7 @@
 
 mod effect;
 mod file;
+mod login_shells;
 mod order;
 mod shell;
 mod shell_local;
@@ -138,8 +139,24 @@ struct Guest {
     holds: Vec<&'static str>,
     /// A download breaks off after its first bytes.
     breaks_off: bool,
-    /// Commands are run by this machine's shell, and files written to its disk.
-    real: bool,
+    /// Commands are run by this shell of this machine, and files written to its disk.
+    login_shell: Option<PathBuf>,
+}
+
+/// Writes what is going to be run, by a process of its own: what another test starts meanwhile would hold the file
+/// open for writing, and nobody can run such a file.
+fn write_program(path: &Path, bytes: &[u8], mode: u32) {
+    let mut writer = std::process::Command::new("/bin/sh")
+        .args(["-c", "cat >\"$0\""])
+        .arg(path)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = writer.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, bytes).unwrap();
+    drop(input);
+    assert!(writer.wait().unwrap().success());
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 impl Guest {
@@ -179,8 +196,8 @@ impl Guest {
 impl Communicator for Guest {
     async fn run(&self, command: &Command, output: &mut dyn Output) -> Result<ExitStatus> {
         self.enter(format!("run {}", command.text)).await?;
-        if self.real {
-            let ended = std::process::Command::new("/bin/sh")
+        if let Some(shell) = &self.login_shell {
+            let ended = std::process::Command::new(shell)
                 .args(["-c", &command.text])
                 .env_clear()
                 .env("PATH", "/usr/bin:/bin")
@@ -219,20 +236,8 @@ impl Communicator for Guest {
         progress.started(destination, length);
         progress.advanced(bytes.len().try_into().unwrap());
         progress.finished();
-        if self.real {
-            // By a process of its own: what another test starts meanwhile would hold the file open for writing,
-            // and nobody can run such a file.
-            let mut writer = std::process::Command::new("/bin/sh")
-                .args(["-c", "cat >\"$0\"", destination])
-                .stdin(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut input = writer.stdin.take().unwrap();
-            std::io::Write::write_all(&mut input, &bytes).unwrap();
-            drop(input);
-            assert!(writer.wait().unwrap().success());
-            let mode = std::fs::Permissions::from_mode(mode.unwrap_or(0o644));
-            std::fs::set_permissions(destination, mode).unwrap();
+        if self.login_shell.is_some() {
+            write_program(Path::new(destination), &bytes, mode.unwrap_or(0o644));
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! What is masked, and in which spellings.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
 use super::*;
 
 /// What a line is shown as.
@@ -32,6 +35,7 @@ fn other_spellings_are_found() {
         "p@ss w/o'\\''rd\"&é".to_owned(),
         "p@ss\\ w/o\\'rd\\\"\\&é".to_owned(),
         "p@ss w/o'rd\"&amp;é".to_owned(),
+        "p@ss w/o&apos;rd&quot;&amp;é".to_owned(),
     ] {
         let line = shown(&[secret], &format!("say {spelling}!"));
         assert_eq!(line, "say <sensitive>!", "{spelling}");
@@ -40,6 +44,7 @@ fn other_spellings_are_found() {
     for (secret, spelling) in [
         ("\"p@ssword\"", "\\\"p@ssword\\\""),
         ("Pass/Word?", "Pass%2fWord%3f"),
+        ("of\ttwo\nlines", "of&#9;two&#10;lines"),
     ] {
         let line = shown(&[secret], &format!("say {spelling}!"));
         assert_eq!(line, "say <sensitive>!", "{spelling}");
@@ -53,6 +58,9 @@ fn other_spellings_are_found() {
             "{line}"
         );
     }
+    // A path in a home is shown with the home.
+    let line = shown(&["~/keys/of me"], "can't read /root/keys/of me");
+    assert_eq!(line, "can't read /root<sensitive>");
     // Of a short one, another spelling may be anything.
     assert_eq!(shown(&["hush"], "aHVzaA=="), "aHVzaA==");
 }

@@ -230,3 +230,19 @@ async fn a_download_that_fails_leaves_no_file_and_no_volume() {
     let left = std::fs::read_dir(scene.path("out/images")).unwrap().count();
     assert_eq!(left, 0);
 }
+
+/// The first step tells of what is in the way, whose name may have the password in it.
+#[tokio::test]
+async fn a_password_is_masked_from_the_first_step_on() {
+    let template = TEMPLATE.replace("\"image\"", "\"hush-image\"");
+    let scene = Scene::new(Box::leak(template.into_boxed_str()));
+    scene.run().await.result.unwrap();
+    let second = forced(&scene);
+    let before = second.said.lock().unwrap().len();
+    second.run().await.result.unwrap();
+    let said = second.said.lock().unwrap().split_off(before);
+    let first_step = said.split(|line| line == "Preparing the volumes").next();
+    let first_step = first_step.unwrap().concat();
+    assert!(first_step.contains("<sensitive>-image"), "{said:?}");
+    assert!(!said.concat().contains("hush"), "{said:?}");
+}

@@ -478,7 +478,7 @@ impl Connector for Scene {
         host: &str,
         port: u16,
         _: tokio::time::Instant,
-        _: &dyn Ui,
+        _: &MaskedUi,
     ) -> Result<Box<dyn Communicator>, Error> {
         self.say(&format!("connect {host}:{port}"));
         *self.log_in.lock().unwrap() = Some(communicator.clone());

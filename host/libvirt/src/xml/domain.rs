@@ -1,4 +1,6 @@
 //! A domain's XML: <https://libvirt.org/formatdomain.html>.
+use std::collections::BTreeSet;
+
 use super::{devices::devices, element::Element, metadata::metadata, overlay::OverlayError};
 use crate::{
     BootDevice, Clock, DomainSpec, Error, Firmware, FirmwareChoice, LoaderType, Result,
@@ -29,8 +31,17 @@ pub fn domain_xml(spec: &DomainSpec) -> String {
 /// # Errors
 /// [`Overlay`](Error::Overlay) if an overlay does not fit.
 pub fn final_domain_xml(spec: &DomainSpec) -> Result<String> {
+    shown_domain_xml(spec, &BTreeSet::new())
+}
+
+/// The same with stars in the place of these values and texts as well.
+///
+/// # Errors
+/// As for [`final_domain_xml`].
+pub fn shown_domain_xml(spec: &DomainSpec, hidden: &BTreeSet<&str>) -> Result<String> {
     let mut domain = with_overlays(spec)?;
     domain.hide(PASSWORD);
+    domain.hide_values(hidden);
     Ok(domain.to_xml())
 }
 

@@ -1,5 +1,6 @@
 //! An XML element as a tree, and its text.
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use quick_xml::{
     Writer,
@@ -91,6 +92,19 @@ impl Element {
         }
         for child in &mut self.children {
             child.hide(attribute);
+        }
+    }
+
+    /// Puts stars in the place of every value and text that is one of these.
+    pub(super) fn hide_values(&mut self, hidden: &BTreeSet<&str>) {
+        let values = self.attributes.iter_mut().map(|(_, value)| value);
+        for value in values.chain(&mut self.text) {
+            if hidden.contains(value.as_str()) {
+                "***".clone_into(value);
+            }
+        }
+        for child in &mut self.children {
+            child.hide_values(hidden);
         }
     }
 

@@ -160,6 +160,13 @@ impl XmlOverlay {
         Ok(Self(root))
     }
 
+    /// All that its attributes and texts say.
+    pub fn values(&self) -> Vec<&str> {
+        let mut values = Vec::new();
+        self.0.collect_values(&mut values);
+        values
+    }
+
     /// Lays the fragment over a domain's definition.
     pub(super) fn apply(&self, domain: &mut Element) -> Result<(), OverlayError> {
         self.0.lay_over(domain)
@@ -167,6 +174,15 @@ impl XmlOverlay {
 }
 
 impl Fragment {
+    fn collect_values<'a>(&'a self, values: &mut Vec<&'a str>) {
+        let attributes = self.element.attributes.iter();
+        values.extend(attributes.map(|(_, value)| value.as_str()));
+        values.extend(self.element.text.as_deref());
+        for child in &self.children {
+            child.collect_values(values);
+        }
+    }
+
     fn read(
         node: Node<'_, '_>,
         depth: usize,

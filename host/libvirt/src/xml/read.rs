@@ -49,6 +49,26 @@ pub(crate) fn host_device(xml: &str) -> Result<HostDevice> {
     })
 }
 
+/// The kind of switch that a domain's XML says the interface with this MAC address is plugged into, as `openvswitch`;
+/// `None` if it says none.
+///
+/// # Errors
+/// It is no XML.
+pub fn virtual_port(domain_xml: &str, mac: &str) -> Result<Option<String>> {
+    let document = parse("domain", domain_xml)?;
+    let has_mac = |interface: &Node<'_, '_>| {
+        let stated = descend(*interface, &["mac"]).and_then(|mac| mac.attribute("address"));
+        stated.is_some_and(|stated| stated.eq_ignore_ascii_case(mac))
+    };
+    let devices = descend(document.root_element(), &["devices"]);
+    let mut interfaces = devices.iter().flat_map(Node::children);
+    let interface = interfaces.find(|child| child.has_tag_name("interface") && has_mac(child));
+    let port = interface.and_then(|interface| descend(interface, &["virtualport"]));
+    Ok(port
+        .and_then(|port| port.attribute("type"))
+        .map(str::to_owned))
+}
+
 /// What is in a volume's XML.
 pub(crate) fn volume_facts(xml: &str) -> Result<VolumeFacts> {
     let document = parse("volume", xml)?;
@@ -290,6 +310,28 @@ mod tests {
         }
         assert!(pool_facts("<pool type='dir'/>", true).is_err());
         assert!(network_facts("<network/>", true).is_err());
+    }
+
+    #[test]
+    fn the_switch_of_an_interface_is_read() {
+        let xml = "<domain><devices>
+            <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>
+            <interface type='bridge'><mac address='52:54:00:00:00:0A'/>
+                <virtualport type='openvswitch'><parameters profileid='p'/></virtualport></interface>
+            </devices></domain>";
+        for (mac, expected) in [
+            ("52:54:00:00:00:01", None),
+            ("52:54:00:00:00:0a", Some("openvswitch")),
+            ("52:54:00:00:00:02", None),
+        ] {
+            assert_eq!(
+                virtual_port(xml, mac).unwrap().as_deref(),
+                expected,
+                "{mac}"
+            );
+        }
+        assert_eq!(virtual_port("<domain/>", "").unwrap(), None);
+        assert!(virtual_port("", "").is_err());
     }
 
     #[test]

@@ -209,15 +209,70 @@ async fn fields_of_a_boot_command_are_for_the_build() {
     assert!(said.contains("`.HTTPPrt`"), "{said}");
 }
 
+/// A plugin that was started where this `lvhost.hcl` lies, and where it lies.
+fn beside(settings: &str) -> (Plugin, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("lvhost.hcl"), settings).unwrap();
+    let mut surroundings = Surroundings::of_this_process();
+    surroundings.working_directory = folder.path().to_owned();
+    (Plugin::new(surroundings), folder)
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_settings_hides_no_option() {
+    for (settings, expected) in [
+        ("source_plugin \"stranger\" {", "is not closed"),
+        (
+            "source_plugin \"stranger\" {\n  file = \"a.wasm\"\n}\n",
+            "can't read",
+        ),
+    ] {
+        let (plugin, _folder) = beside(settings);
+        let wrong = with(json!({
+            "memroy": 1,
+            "volume": [
+                {"alias": "artifact", "capacity": "1G"},
+                {"source": {"type": "stranger"}},
+            ],
+        }));
+        let prepared = plugin.prepare(json_template(wrong)).await;
+        let [of_settings, of_option] = prepared.errors.as_slice() else {
+            panic!("{:#?}", prepared.errors)
+        };
+        assert!(of_settings.contains(expected), "{of_settings}");
+        assert!(of_option.contains("`memroy`"), "{of_option}");
+        // Packer refuses options that are not in it, before it asks the plugin.
+        let names = names_of(&plugin.config_spec());
+        assert!(names.iter().any(|name| name == "urls"), "{names:?}");
+
+        let (plugin, _folder) = beside(settings);
+        let prepared = plugin.prepare(hcl(good())).await;
+        assert_eq!(prepared.errors.len(), 1, "{:#?}", prepared.errors);
+    }
+}
+
 #[test]
 fn the_specification_requires_nothing_and_has_packers_own() {
-    use lvhost_packer::Entry;
     let specification = Plugin::new(Surroundings::of_this_process()).config_spec();
-    let mut blocks = vec![&specification];
+    let names = names_of(&specification);
+    for name in [
+        "packer_debug",
+        "packer_user_variables",
+        "urls",
+        "ssh_username",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+}
+
+/// All names in it. None is required.
+fn names_of(specification: &Spec) -> Vec<String> {
+    use lvhost_packer::Entry;
+    let mut blocks = vec![specification];
     let mut names = Vec::new();
     while let Some(block) = blocks.pop() {
         for (name, entry) in block.iter() {
-            names.push(name);
+            names.push(name.to_owned());
             match entry {
                 Entry::Attribute { required, .. } => assert!(!required, "{name}"),
                 Entry::Block { spec, required } => {
@@ -228,12 +283,5 @@ fn the_specification_requires_nothing_and_has_packers_own() {
             }
         }
     }
-    for name in [
-        "packer_debug",
-        "packer_user_variables",
-        "urls",
-        "ssh_username",
-    ] {
-        assert!(names.contains(&name), "{name}");
-    }
+    names
 }

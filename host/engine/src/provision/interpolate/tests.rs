@@ -12,7 +12,7 @@ fn functions() -> Functions {
     })
 }
 
-fn rendered(text: &str) -> Result<Rendered, InterpolationError> {
+fn rendered(text: &str) -> Result<RenderedText, InterpolationError> {
     let build = Value::object([
         ("Host", Value::string("192.0.2.7")),
         ("Password", Value::string("secret").sensitive()),
@@ -51,7 +51,7 @@ fn actions_are_replaced() {
         (r#"{{ "a\"b\\\n" }}"#, "a\"b\\\n"),
         ("a{{/* a comment }} */}}b", "ab"),
     ] {
-        let text_only = Rendered::Text {
+        let text_only = RenderedText::Text {
             text: expected.to_string(),
             sensitive: false,
         };
@@ -61,14 +61,14 @@ fn actions_are_replaced() {
 
 #[test]
 fn what_is_secret_or_not_known_stays_so() {
-    let secret = Rendered::Text {
+    let secret = RenderedText::Text {
         text: "x secret".to_string(),
         sensitive: true,
     };
     assert_eq!(rendered("x {{build `Password`}}"), Ok(secret));
     assert_eq!(
         rendered("x {{build `ID`}} {{.Path}}"),
-        Ok(Rendered::Unknown)
+        Ok(RenderedText::Unknown)
     );
 }
 
@@ -127,13 +127,13 @@ proptest! {
     #[test]
     fn a_text_without_actions_comes_back_as_it_is(text in "\\PC*") {
         prop_assume!(!text.contains("{{"));
-        prop_assert_eq!(rendered(&text), Ok(Rendered::Text { text, sensitive: false }));
+        prop_assert_eq!(rendered(&text), Ok(RenderedText::Text { text, sensitive: false }));
     }
 
     #[test]
     fn a_literal_comes_back_as_it_is(text in "[^`]*") {
         let action = format!("{{{{`{text}`}}}}");
-        prop_assert_eq!(rendered(&action), Ok(Rendered::Text { text, sensitive: false }));
+        prop_assert_eq!(rendered(&action), Ok(RenderedText::Text { text, sensitive: false }));
     }
 }
 

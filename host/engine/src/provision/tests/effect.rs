@@ -82,6 +82,55 @@ fn a_first_line_that_shell_local_does_not_heed_is_told_of() {
     assert_eq!(said("shell-local", other), []);
 }
 
+/// As under Packer, where an empty text is one that was left out and nothing to copy is no fault.
+#[tokio::test]
+async fn a_file_that_is_not_made_is_told_of() {
+    for (options, warning) in [
+        ("content = \"\"", "no file is made: an empty `content`"),
+        (
+            "content = \"\"\nsource = \"\"",
+            "no file is made: an empty `content`",
+        ),
+        ("source = \"\"", "nothing is copied: `source` is empty"),
+        ("", "nothing is copied: there is neither"),
+        ("content = null", "nothing is copied: there is neither"),
+        ("sources = []", ""),
+        ("source = \"\"\nsources = []", ""),
+    ] {
+        let options = format!("destination = \"/etc/motd\"\n{options}");
+        let said = said("file", &options);
+        match said.as_slice() {
+            [] => assert_eq!(warning, "", "{options}"),
+            [(Severity::Warning, text)] => assert!(
+                !warning.is_empty() && text.starts_with(warning),
+                "{options}: {text}"
+            ),
+            _ => panic!("{options}: {said:?}"),
+        }
+        let (guest, user) = (Guest::default(), User::default());
+        let block = format!("provisioner \"file\" {{\n{options}\n}}");
+        run(&guest, &user, &block).await.unwrap();
+        assert_eq!(guest.log(), [""; 0], "{options}");
+        assert_eq!(
+            user.of("say").last().unwrap(),
+            "Nothing to copy to /etc/motd"
+        );
+    }
+    // What is left out beside a source is in nobody's way.
+    let beside = "destination = \"/etc/motd\"\nsource = \"here.sh\"\ncontent = \"\"";
+    assert_eq!(said("file", beside), []);
+    let both = said(
+        "file",
+        "destination = \"/d/\"\nsources = [\"here.sh\"]\ncontent = \"x\"",
+    );
+    assert!(
+        both.iter()
+            .any(|(severity, text)| *severity == Severity::Error
+                && text.contains("`content` can't stand beside")),
+        "{both:?}"
+    );
+}
+
 #[test]
 fn a_script_that_would_never_run_is_told_of() {
     for (kind, options) in [
@@ -205,7 +254,7 @@ fn commands_that_run_scripts_are_not_complained_about() {
 async fn printed(kind: &str, attributes: &[(&'static str, &str)], options: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let guest = Guest {
-        real: true,
+        login_shell: Some("/bin/sh".into()),
         ..Guest::default()
     };
     let user = User::default();

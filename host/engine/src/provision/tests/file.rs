@@ -62,6 +62,19 @@ async fn several_sources_and_texts_are_uploaded_with_a_bar_each() {
         user.of("finished"),
         ["upload /tmp/a.conf", "upload /tmp/run.sh"]
     );
+    // As under Packer, one beside them is the last one.
+    let (guest, options) = (
+        Guest::default(),
+        "source = \"a.conf\"\nsources = [\"run.sh\"]\ndestination = \"/tmp/\"",
+    );
+    run_in(&guest, &User::default(), &file(options), folder.path())
+        .await
+        .unwrap();
+    let log = guest.log();
+    assert!(
+        log.len() == 2 && log[0].contains("run.sh") && log[1].contains("a.conf"),
+        "{log:?}"
+    );
     let guest = Guest::default();
     let options = "content = \"text\"\ndestination = \"/etc/motd\"";
     run(&guest, &User::default(), &file(options)).await.unwrap();

@@ -27,7 +27,7 @@ async fn inline_commands_become_one_script_that_is_run_and_removed() {
         guest.log(),
         [
             r##"upload /s 755 "#!/bin/sh -e\none\ntwo\n""##.to_string(),
-            format!("run chmod +x /s; {VARS} /s"),
+            format!("run chmod +x /s; env {VARS} /s"),
             "run rm -f /s".to_string(),
         ]
     );
@@ -92,7 +92,7 @@ async fn a_script_goes_into_the_remote_folder_under_a_name_of_its_own() {
 async fn printed(options: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let guest = Guest {
-        real: true,
+        login_shell: Some("/bin/sh".into()),
         ..Guest::default()
     };
     let user = User::default();
@@ -229,7 +229,7 @@ async fn scripts_run_from_a_folder_of_any_name() {
                 place.to_str().unwrap()
             );
             let guest = Guest {
-                real: true,
+                login_shell: Some("/bin/sh".into()),
                 ..Guest::default()
             };
             let user = User::default();

@@ -23,8 +23,7 @@ async fn commands_and_scripts_run_in_the_working_directory_with_their_variables(
         .tempdir()
         .unwrap();
     let script = folder.path().join("my script.sh");
-    std::fs::write(&script, "#!/bin/sh\necho \"script $ODD\"\n").unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&script, b"#!/bin/sh\necho \"script $ODD\"\n", 0o755);
     let odd = r#"env = { ODD = "it's $HOME" }"#;
     for (options, expected) in [
         (

@@ -83,6 +83,16 @@ async fn each_cause_is_told_with_what_helps() {
     }
 }
 
+/// What a user is told.
+#[derive(Debug, Default)]
+struct Remarked(std::sync::Mutex<Vec<String>>);
+
+impl Remarks for Remarked {
+    fn remark(&self, sentence: &str) {
+        self.0.lock().unwrap().push(sentence.to_owned());
+    }
+}
+
 #[tokio::test]
 async fn scp_takes_the_place_of_sftp_that_is_not_there() {
     if program("scp").is_none() {
@@ -101,6 +111,41 @@ async fn scp_takes_the_place_of_sftp_that_is_not_there() {
         let told = upload(&server, FileTransfer::SftpOrScp, &target).await;
         assert_eq!(told.is_none(), is_taken, "{lines}: {told:?}");
         assert_eq!(target.exists(), is_taken, "{lines}");
+        // The user hears of it, once a connection.
+        for (method, is_remarked) in [
+            (FileTransfer::SftpOrScp, is_taken),
+            (FileTransfer::Sftp, false),
+            (FileTransfer::Scp, false),
+        ] {
+            let remarks = Arc::new(Remarked::default());
+            let mut settings = server.settings(server.new_key());
+            settings.file_transfer = method;
+            settings.remarks = Some(Arc::clone(&remarks) as _);
+            let ssh = connect(settings).await.unwrap();
+            let path = target.to_str().unwrap();
+            let (mut one, mut other) = (&b"one"[..], &b"other"[..]);
+            let (progress, length) = (Noted::default(), Some(3));
+            let both = tokio::join!(
+                ssh.upload(&mut one, length, path, None, &progress),
+                ssh.upload(&mut other, Some(5), path, None, &progress),
+            );
+            let mut third = &b"one"[..];
+            let third = ssh.upload(&mut third, length, path, None, &progress).await;
+            let said = remarks.0.lock().unwrap();
+            assert_eq!(
+                said.len(),
+                usize::from(is_remarked),
+                "{lines} {method:?}: {said:?}"
+            );
+            if is_remarked {
+                assert!(both.0.is_ok() && both.1.is_ok() && third.is_ok(), "{lines}");
+                let begins = format!(
+                    "files go by scp, as there is no SFTP at {}: the ",
+                    server.address
+                );
+                assert!(said[0].starts_with(&begins), "{said:?}");
+            }
+        }
         // A user who asked for SFTP by name gets no other.
         assert!(
             upload(&server, FileTransfer::Sftp, &target).await.is_some(),
