@@ -243,7 +243,7 @@ async fn only_servers_of_http_are_asked() {
         format!("file://{}", file.display()),
         "s3::https://s3.amazonaws.com/bucket/a".to_owned(),
     ] {
-        let asked = request(&[url.clone()], &[]);
+        let asked = request(std::slice::from_ref(&url), &[]);
         let error = bench.ask(Method::Get, asked, "").await.unwrap_err();
         assert!(
             error.to_string().contains("only http and https"),
