@@ -28,6 +28,9 @@ fn findings(said: &Said) -> Vec<(String, String)> {
     errors.map(of).collect()
 }
 
+/// The options of the source, the entry in `lvhost.hcl`, and what is found where.
+type Case<'a> = (&'a str, String, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn what_is_wrong_in_both_is_told_in_one_run() {
     let entry = |more: &str| format!("source_plugin \"stranger\" {{\n{more}}}\n");
@@ -36,7 +39,7 @@ fn what_is_wrong_in_both_is_told_in_one_run() {
         "t.pkr.hcl:17",
         "`memory`: a whole number is needed here, not a string",
     );
-    let cases: [(&str, String, &[(&str, &str)]); 9] = [
+    let cases: [Case<'_>; 9] = [
         // It can't be read: whether the source has an entry is not known.
         (
             url,
